@@ -92,7 +92,7 @@ def typed(endpoint: str, error: ClientError) -> EndpointUnavailable | EndpointRe
     code = error.response["Error"]["Code"]
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     if code == "ModelError":  # the container answered: its status tells, SageMaker's is 424
-        status = int(error.response.get("OriginalStatusCode", 500))  # type: ignore[call-overload]
+        status = int(error.response.get("OriginalStatusCode", 500))
     passing = code in PASSING_ERRORS or status >= 500 or status == 429
     kind = EndpointUnavailable if passing else EndpointRefused
     return kind(f"endpoint {endpoint}: {code} ({status}): {error.response['Error']['Message']}")
@@ -105,7 +105,7 @@ def inferences_of(answer: bytes) -> dict[str, Any]:
     """
     try:
         document = json.loads(answer)
-        inferences = [
+        inferences: list[dict[str, Any]] = [
             {"label": str(each["label"]), "confidence": probability(each["confidence"])}
             for each in document["inferences"]
         ]

@@ -1,0 +1,54 @@
+# Two commands to start with: make demo (photos through the whole workflow, no AWS account) and make test.
+.DEFAULT_GOAL := help
+SHELL := bash
+PYTHON ?= python3.11
+VENV := .venv
+RUN := $(VENV)/bin/python
+IMAGES ?=
+MODEL ?= model/pretrained
+
+.PHONY: help demo test check format events bench chaos verify clean
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+# A stamp per extra: what is installed already is not installed again.
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or newer, or name one: make demo PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.extra-%: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the extra '$*' into $(VENV) ..."
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+demo: $(VENV)/.extra-local ## Photos through the whole workflow on this machine; more: IMAGES="a.jpg b.heic" MODEL=folder
+	@$(RUN) -m local demo --model $(MODEL) $(IMAGES)
+
+test: $(VENV)/.extra-dev ## Every test that this machine can run; what it skips says why
+	$(RUN) -m pytest
+
+check: $(VENV)/.extra-dev ## Lint and type-check; changes nothing
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy local ops model benchmarks
+	for step in functions/*/; do $(VENV)/bin/mypy $$step || exit 1; done
+
+format: $(VENV)/.extra-dev ## Rewrite the code in the project's format
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+events: $(VENV)/.extra-local ## Capture the sample document of each step anew
+	$(RUN) -m local events
+
+bench: $(VENV)/.extra-dev ## Speed, memory and size, each beside its floor
+	$(RUN) -m benchmarks
+
+chaos: $(VENV)/.extra-dev ## A thousand uploads among injected faults, and the proof that none is lost
+	$(RUN) -m tests.chaos
+
+verify: $(VENV)/.extra-dev ## Every offline judge of the template, the state machine and the permissions
+	$(RUN) -m tests.verify
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) .aws-sam .demo .local .verify .mypy_cache .ruff_cache .pytest_cache .hypothesis
