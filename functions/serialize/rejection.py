@@ -1,0 +1,26 @@
+"""Why a picture is refused: reasons for software, a sentence for people.
+
+ImageRejected   trying again cannot help; its message is "reason: sentence"
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why an upload can have no decision. The ledger keeps it beside the sentence."""
+
+    NOT_FOUND = "not_found"  # deleted between the event and its execution
+    EMPTY = "empty"  # no bytes
+    TOO_LARGE = "too_large"  # more bytes than a picture may have
+    TOO_MANY_PIXELS = "too_many_pixels"  # more pixels than the function has memory for
+    UNSUPPORTED_FORMAT = "unsupported_format"  # no picture, or one whose decoder is not allowed
+    TRUNCATED = "truncated"  # it ends early: an upload that broke off
+    CORRUPT = "corrupt"  # it contradicts its own format
+
+
+class ImageRejected(Exception):
+    """The picture itself rules out a decision, however often it is tried."""
+
+    def __init__(self, reason: Reason, sentence: str) -> None:
+        super().__init__(f"{reason}: {sentence}")
+        self.reason = reason

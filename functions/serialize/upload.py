@@ -1,0 +1,122 @@
+"""Read an uploaded picture from S3: exactly the bytes that the event spoke of, and not too many.
+
+Every fault is typed by what can be done about it:
+
+ImageRejected        the object is gone, empty or too large: nothing can be done
+ImageSuperseded      a newer upload took its key, and has an event of its own
+StorageUnavailable   trying again may help: throttles, 5xx, time-outs, broken connections
+StorageRefused       only an operator can help: permissions, keys, no such bucket
+"""
+
+import time
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from rejection import ImageRejected, Reason
+
+# Twice the largest photos that phones save (12 MB); 25 MiB.
+MAX_BYTES = 26_214_400
+
+# From the request to the last byte, in seconds. At S3's usual 50 MB/s the largest picture takes
+# half a second; what is left of the function's 20 s is for decoding.
+READ_DEADLINE_S = 12.0
+
+CHUNK_BYTES = 262_144
+
+# S3's words for "not now" that come with a 4xx status.
+PASSING_ERRORS = frozenset(
+    {
+        "ExpiredToken",
+        "KMS.ThrottlingException",
+        "RequestTimeout",
+        "RequestTimeTooSkewed",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+
+# Made once per execution environment. botocore's own session spares boto3's resource layer,
+# 70 of 500 ms of cold start. At most 2 tries of 1 + 3 s, within the deadline.
+_session = botocore.session.get_session()
+# A function's credentials are in its environment. Without any, botocore would ask the network
+# for an EC2 instance's, on import.
+_session.get_component("credential_provider").remove("iam-role")
+s3: Any = _session.create_client(
+    "s3",
+    config=Config(
+        connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"}
+    ),
+)
+
+
+class ImageSuperseded(Exception):
+    """Another upload has replaced the picture; its own event decides about it."""
+
+
+class StorageUnavailable(Exception):
+    """S3 did not hand over the picture this time."""
+
+
+class StorageRefused(Exception):
+    """S3 will not hand over the picture, however often it is asked."""
+
+
+def read_upload(bucket: str, key: str, etag: str) -> bytes:
+    """Return the object's bytes, at most MAX_BYTES, if its etag still is the given one.
+
+    etag: without quotes, as in EventBridge's event.
+    Raises the errors of this module, each naming the object.
+    """
+    name = f"s3://{bucket}/{key}"
+    deadline = time.monotonic() + READ_DEADLINE_S
+    try:
+        response = s3.get_object(Bucket=bucket, Key=key, IfMatch=etag)
+        with response["Body"] as body:
+            length = response["ContentLength"]
+            if length > MAX_BYTES:
+                raise ImageRejected(
+                    Reason.TOO_LARGE,
+                    f"the object has {length:,} bytes; the limit is {MAX_BYTES:,} bytes (25 MiB). "
+                    "Upload a smaller picture.",
+                )
+            chunks = []
+            while chunk := body.read(CHUNK_BYTES):
+                chunks.append(chunk)
+                if time.monotonic() > deadline:
+                    raise StorageUnavailable(
+                        f"{name}: {sum(map(len, chunks)):,} of {length:,} bytes came in the "
+                        f"{READ_DEADLINE_S:g} s that reading may take"
+                    )
+    except ClientError as error:
+        raise typed(name, error) from error
+    except BotoCoreError as error:  # no connection, or one that broke or timed out
+        raise StorageUnavailable(f"{name}: {error}") from error
+    return b"".join(chunks)
+
+
+def typed(name: str, error: ClientError) -> Exception:
+    """Return the error of this module that a ClientError of GetObject stands for."""
+    code = error.response["Error"]["Code"]
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    said = f"{name}: {code} ({status}): {error.response['Error']['Message']}"
+    if status == 412:
+        return ImageSuperseded(
+            "superseded: the object has changed since this event; "
+            "the newer upload has an event of its own"
+        )
+    if code == "NoSuchKey":
+        return ImageRejected(
+            Reason.NOT_FOUND, "the object was deleted before it was read. Upload it again."
+        )
+    if status >= 500 or status == 429 or code in PASSING_ERRORS:
+        return StorageUnavailable(said)
+    if status == 403:
+        return StorageRefused(
+            f"{said}. The function's role may not read it (s3:GetObject, the key's kms:Decrypt); "
+            "or it is gone and the role may not know (s3:ListBucket)."
+        )
+    return StorageRefused(said)
