@@ -1,0 +1,1 @@
+"""Speed, memory and size, each beside a floor measured in the same run."""
