@@ -1,0 +1,1 @@
+"""The embedded AWS: template.yaml deployed and run on this machine."""

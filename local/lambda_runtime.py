@@ -1,0 +1,322 @@
+"""The embedded Lambda: real handlers in real runtime processes, without Docker.
+
+One process per execution environment, reused newest first, idle ones stopped after a while.
+
+As on AWS: the answer and error documents, time-outs, init errors, size limits, concurrency,
+environment variables, log streams. Memory: a process whose resident set has once exceeded
+MemorySize is killed and reported as Lambda reports it (where /proc exists; children of the
+process do not count; an rlimit would count address space, which onnxruntime and numpy reserve
+in gigabytes). Not emulated: the CPU share that comes with memory, freezing between events,
+a read-only file system, a restart of an init that fails or takes longer than 10 s.
+"""
+
+import atexit
+import contextlib
+import importlib.util
+import json
+import math
+import os
+import platform
+import threading
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty
+from typing import Self
+
+from local.lambda_environment import Answer, Environment, Event
+from local.lambda_logs import LogSink
+from local.lambda_spec import (
+    REQUEST_LIMIT_BYTES,
+    RESPONSE_LIMIT_BYTES,
+    FunctionSpec,
+    Invocation,
+    LambdaError,
+    RequestTooLarge,
+    TooManyRequests,
+)
+
+__all__ = [
+    "FunctionSpec",
+    "Invocation",
+    "LambdaError",
+    "LambdaRuntime",
+    "RequestTooLarge",
+    "TooManyRequests",
+]
+
+INIT_S = 10  # Lambda's limit of an init phase; beyond it the function's time-out runs
+IDLE_S = 300  # AWS promises no figure; some minutes were observed by many
+
+
+class LambdaRuntime:
+    """Runs functions; a context manager, one per embedded AWS.
+
+    workdir: holds each environment's /tmp, for as long as it lives.
+    log: called with (log group, log stream, [(milliseconds since 1970, line), ...]), from
+    several threads.
+    account_concurrency: executions at once; new AWS accounts start with 10, others have 1,000.
+    plain_loop: True runs lambda_loop.py instead of awslambdaric; None where that is missing.
+    """
+
+    def __init__(
+        self,
+        *,
+        workdir: Path,
+        log: LogSink,
+        account_concurrency: int = 1000,
+        idle_s: float = IDLE_S,
+        plain_loop: bool | None = None,
+    ) -> None:
+        if plain_loop is None:
+            plain_loop = importlib.util.find_spec("awslambdaric") is None
+        self._runtime = "loop" if plain_loop else "awslambdaric"
+        self._workdir = workdir
+        self._log = log
+        self._account_concurrency = account_concurrency
+        self._idle_s = idle_s
+        self._lock = threading.Lock()
+        self._specs: dict[str, FunctionSpec] = {}
+        self._running: dict[str, int] = defaultdict(int)
+        self._idle: dict[str, list[Environment]] = defaultdict(list)
+        self._alive: set[Environment] = set()
+        self._closed = threading.Event()
+        # Environments end when the write end does: with close(), or with this process.
+        self._lifeline, self._lifeline_end = os.pipe()
+        atexit.register(self.close)
+        self._reaper = threading.Thread(target=self._reap, daemon=True)
+        self._reaper.start()
+
+    @property
+    def runtime_name(self) -> str:
+        """What runs the handlers, for people."""
+        if self._runtime == "awslambdaric":
+            return "awslambdaric"
+        return f"a plain Python loop (awslambdaric is not installed on {platform.system()})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def invoke(self, spec: FunctionSpec, payload: bytes) -> Invocation:
+        """Run a function on a JSON document and wait for its end.
+
+        Raises TooManyRequests, RequestTooLarge; LambdaError if the runtime has been closed.
+        """
+        if len(payload) > REQUEST_LIMIT_BYTES:
+            raise RequestTooLarge(
+                f"{len(payload)} byte payload is too large for the RequestResponse invocation "
+                f"type (limit {REQUEST_LIMIT_BYTES} bytes)"
+            )
+        with self._execution(spec):
+            invocation = None
+            while invocation is None:  # an idle environment may have died before it took the event
+                invocation = self._run(spec, payload)
+            return invocation
+
+    def kill_one(self, name: str) -> bool:
+        """Kill an environment of a function, a busy one if there is one; False if it has none."""
+        with self._lock:
+            idle = self._idle[name]
+            mine = [each for each in self._alive if each.spec.name == name]
+            victim = next((each for each in mine if each not in idle), idle[-1] if idle else None)
+            if victim in idle:
+                idle.remove(victim)
+        if victim is not None:
+            victim.kill()
+        return victim is not None
+
+    def processes(self) -> list[int]:
+        """Return the process ids of all environments."""
+        with self._lock:
+            return [each.process.pid for each in self._alive]
+
+    def close(self) -> None:
+        """Kill every environment; what runs is answered with an error."""
+        with self._lock:
+            if self._closed.is_set():
+                return
+            self._closed.set()
+            leaving = list(self._alive)
+            self._idle.clear()
+        atexit.unregister(self.close)
+        for each in leaving:
+            each.kill()
+        for each in leaving:
+            self._discard(each)
+        os.close(self._lifeline_end)
+        os.close(self._lifeline)
+        self._reaper.join()
+
+    @contextlib.contextmanager
+    def _execution(self, spec: FunctionSpec) -> Iterator[None]:
+        """Hold one of the account's executions, or of the function's reserved ones."""
+        with self._lock:
+            if self._closed.is_set():
+                raise LambdaError(f"{spec.name}: the embedded Lambda has been stopped")
+            if self._specs.get(spec.name, spec) != spec:
+                retired = self._idle.pop(spec.name, [])
+            else:
+                retired = []
+            self._specs[spec.name] = spec
+            self._admit(spec)
+            self._running[spec.name] += 1
+        try:
+            for each in retired:
+                self._discard(each)
+            yield
+        finally:
+            with self._lock:
+                self._running[spec.name] -= 1
+
+    def _admit(self, spec: FunctionSpec) -> None:
+        if spec.reserved_concurrency is not None:
+            if self._running[spec.name] >= spec.reserved_concurrency:
+                raise TooManyRequests(
+                    "ReservedFunctionConcurrentInvocationLimitExceeded",
+                    f"{spec.name} has {spec.reserved_concurrency} reserved executions",
+                )
+            return
+        reserved = sum(each.reserved_concurrency or 0 for each in self._specs.values())
+        shared = [n for n, each in self._specs.items() if each.reserved_concurrency is None]
+        left = self._account_concurrency - reserved
+        if sum(self._running[name] for name in shared) >= left:
+            raise TooManyRequests(
+                "ConcurrentInvocationLimitExceeded",
+                f"the account has {left} unreserved executions",
+            )
+
+    def _take(self, spec: FunctionSpec) -> tuple[Environment, bool]:
+        """Return an environment and whether it starts cold."""
+        with self._lock:
+            if self._closed.is_set():
+                raise LambdaError(f"{spec.name}: the embedded Lambda has been stopped")
+            idle = self._idle[spec.name]
+            if idle:
+                return idle.pop(), False
+            environment = Environment(
+                spec,
+                workdir=self._workdir,
+                runtime=self._runtime,
+                lifeline=self._lifeline,
+                sink=self._log,
+            )
+            self._alive.add(environment)
+            return environment, True
+
+    def _run(self, spec: FunctionSpec, payload: bytes) -> Invocation | None:
+        """Run in one environment; None if it was gone before it took the event."""
+        environment, cold = self._take(spec)
+        request_id = str(uuid.uuid4())
+        init_ms = None
+        answer = Answer("ready")
+        if cold:
+            began = time.perf_counter()
+            answer = _wait(environment, INIT_S + spec.timeout_s)
+            init_ms = (time.perf_counter() - began) * 1000
+            environment.drain()
+        environment.logs.start(request_id)
+        began = time.perf_counter()
+        if answer.kind == "ready":
+            deadline_ms = time.time_ns() // 1_000_000 + spec.timeout_s * 1000
+            environment.events.put(Event(request_id, deadline_ms, spec.arn, payload))
+            answer = _wait(environment, spec.timeout_s)
+            if answer.kind == "exited" and environment.current is None and not cold:
+                self._discard(environment)
+                return None
+        duration_ms = (time.perf_counter() - began) * 1000
+        environment.drain()
+        used_mb = environment.peak_mb()
+        if used_mb > spec.memory_mb or environment.out_of_memory:
+            environment.kill()
+            used_mb = spec.memory_mb
+            answer = Answer("exited", b"Runtime exited with error: signal: killed")
+        if answer.kind == "timeout":
+            duration_ms = spec.timeout_s * 1000.0
+        if answer.kind in ("response", "error"):
+            self._give_back(environment)
+        else:
+            self._discard(environment)
+        body = _document(answer, request_id, spec)
+        error_type = None if answer.kind == "response" else json.loads(body).get("errorType")
+        billed_ms = math.ceil(duration_ms + (init_ms or 0))
+        status = {"response": "success", "timeout": "timeout"}.get(answer.kind, "error")
+        environment.logs.report(
+            request_id,
+            status=status,
+            error_type=error_type,
+            duration_ms=duration_ms,
+            billed_ms=billed_ms,
+            init_ms=init_ms,
+            used_mb=used_mb,
+        )
+        return Invocation(
+            request_id=request_id,
+            payload=body,
+            function_error=None if answer.kind == "response" else "Unhandled",
+            log_tail=environment.logs.tail(),
+            duration_ms=duration_ms,
+            billed_ms=billed_ms,
+        )
+
+    def _give_back(self, environment: Environment) -> None:
+        environment.idle_since = time.monotonic()
+        with self._lock:
+            current = self._specs[environment.spec.name] == environment.spec
+            if current and not self._closed.is_set():
+                self._idle[environment.spec.name].append(environment)
+                return
+        self._discard(environment)
+
+    def _discard(self, environment: Environment) -> None:
+        environment.stop()
+        with self._lock:
+            self._alive.discard(environment)
+
+    def _reap(self) -> None:
+        """Stop environments that have been idle for long."""
+        while not self._closed.wait(min(self._idle_s, 10)):
+            oldest = time.monotonic() - self._idle_s
+            with self._lock:
+                tired = [
+                    each
+                    for idle in self._idle.values()
+                    for each in idle
+                    if each.idle_since < oldest
+                ]
+                for each in tired:
+                    self._idle[each.spec.name].remove(each)
+            for each in tired:
+                self._discard(each)
+
+
+def _wait(environment: Environment, seconds: float) -> Answer:
+    try:
+        return environment.answers.get(timeout=seconds)
+    except Empty:
+        return Answer("timeout")
+
+
+def _document(answer: Answer, request_id: str, spec: FunctionSpec) -> bytes:
+    """Return the payload that the caller of the function gets."""
+    if answer.kind in ("response", "error"):
+        return answer.body
+    if answer.kind == "init_error":
+        return json.dumps(json.loads(answer.body) | {"requestId": request_id}).encode()
+    error_type, message = {
+        "timeout": (
+            "Sandbox.Timedout",
+            f"RequestId: {request_id} Error: Task timed out after {spec.timeout_s:.2f} seconds",
+        ),
+        "exited": ("Runtime.ExitError", f"RequestId: {request_id} Error: {answer.body.decode()}"),
+        "too_large": (
+            "Function.ResponseSizeTooLarge",
+            "Response payload size exceeded maximum allowed payload size "
+            f"({RESPONSE_LIMIT_BYTES} bytes).",
+        ),
+    }[answer.kind]
+    return json.dumps({"errorType": error_type, "errorMessage": message}).encode()

@@ -1,0 +1,1 @@
+"""What stock moto lacks, one module per place where it is patched."""
