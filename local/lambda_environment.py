@@ -28,6 +28,9 @@ from local.lambda_spec import RESPONSE_LIMIT_BYTES, FunctionSpec
 API = "/2018-06-01/runtime"
 TICK_S = 0.1  # how often memory is looked at, and an exit that nothing else tells of
 BOOTSTRAP = Path(__file__).with_name("lambda_bootstrap.py")
+# -P: the task root, not this package's folder, comes first on the path. -B: the task root is
+# read-only on AWS, so nothing is compiled into it. utf8: Lambda's locale, whatever this one is.
+FLAGS = ("-P", "-B", "-X", "utf8")
 
 
 class Event(NamedTuple):
@@ -72,10 +75,7 @@ class Environment:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.logs.init_start(f"{runtime} on Python {sys.version.split()[0]}")
         self.process = subprocess.Popen(
-            # -P: the task root, not this package's folder, comes first on the path. -B: the task
-            # root is read-only on AWS. utf8: Lambda's locale, whatever this machine's is.
-            [sys.executable, "-P", "-B", "-X", "utf8"]
-            + [str(BOOTSTRAP), runtime, str(lifeline), spec.handler],
+            [sys.executable, *FLAGS, str(BOOTSTRAP), runtime, str(lifeline), spec.handler],
             cwd=spec.code,
             env=self._variables(),
             stdin=subprocess.DEVNULL,

@@ -92,7 +92,7 @@ class LogStream:
         if init_ms is not None:
             metrics["initDurationMs"] = round(init_ms, 3)
             words.append(f"Init Duration: {init_ms:.2f} ms")
-        record = {"requestId": request_id, "metrics": metrics, "status": status}
+        record: dict[str, object] = {"requestId": request_id, "metrics": metrics, "status": status}
         if status != "success":
             words.append(f"Status: {status}")
         if error_type is not None:
