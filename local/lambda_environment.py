@@ -203,8 +203,9 @@ class Environment:
             self._greeted = True
             self.answers.put(Answer("ready"))
         event = self.events.get()
-        if event is not None:
-            self.current = event.request_id
+        if event is None or self.process.poll() is not None:
+            return None
+        self.current = event.request_id
         return event
 
     def answer(self, kind: str, body: bytes) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import unquote
 
 from moto.awslambda.models import LambdaFunction
@@ -59,15 +60,11 @@ def installed(runtime: LambdaRuntime, *, code: Path, platform: Platform) -> Iter
         errored = result.function_error is not None
         return result.payload.decode(), errored, result.log_tail.decode(errors="replace")
 
-    ours = ((LambdaResponse, invoke), (LambdaFunction, _invoke_lambda))
-    stock = [vars(owner)[patch.__name__] for owner, patch in ours]
-    for owner, patch in ours:
-        setattr(owner, patch.__name__, patch)
-    try:
+    with (
+        patch.object(LambdaResponse, "invoke", invoke),
+        patch.object(LambdaFunction, "_invoke_lambda", _invoke_lambda),
+    ):
         yield
-    finally:
-        for (owner, patch), original in zip(ours, stock, strict=True):
-            setattr(owner, patch.__name__, original)
 
 
 def cloudwatch_logs(account: str, region: str) -> LogSink:
@@ -136,12 +133,12 @@ def _invoke(request: LambdaResponse, run: Callable[[LambdaFunction, bytes], Any]
             f"Could not parse request body into json: {error}",
         )
     if kind == "DryRun":
-        return 204, {}, b""
+        return _response(204, b"")
     if kind == "Event":
         if len(payload) > EVENT_LIMIT_BYTES:
             return _too_large(len(payload), kind, EVENT_LIMIT_BYTES)
         threading.Thread(target=_run_event, args=(run, function, payload), daemon=True).start()
-        return 202, {}, b""
+        return _response(202, b"")
     try:
         result = run(function, payload)
     except RequestTooLarge as error:
@@ -150,12 +147,12 @@ def _invoke(request: LambdaResponse, run: Callable[[LambdaFunction, bytes], Any]
         return _error(429, "TooManyRequestsException", str(error), Reason=error.reason)
     except LambdaError as error:
         return _error(500, "ServiceException", str(error))
-    headers = {"content-type": "application/json", "x-amz-executed-version": str(function.version)}
+    headers = {"x-amz-executed-version": str(function.version)}
     if result.function_error is not None:
         headers["x-amz-function-error"] = result.function_error
     if request.headers.get("X-Amz-Log-Type") == "Tail":
         headers["x-amz-log-result"] = base64.b64encode(result.log_tail).decode()
-    return 200, headers, result.payload
+    return _response(200, result.payload, headers)
 
 
 def _run_event(
@@ -177,5 +174,11 @@ def _too_large(size: int, kind: str, limit: int) -> Response:
 
 
 def _error(status: int, code: str, message: str, **details: str) -> Response:
-    headers = {"content-type": "application/json", "x-amzn-errortype": code}
-    return status, headers, json.dumps({"Type": "User", "message": message, **details}).encode()
+    body = json.dumps({"Type": "User", "message": message, **details}).encode()
+    return _response(status, body, {"x-amzn-errortype": code})
+
+
+def _response(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    # moto takes the status from the headers alone.
+    common = {"content-type": "application/json", "status": str(status)}
+    return status, {**common, **(headers or {})}, body
