@@ -1,0 +1,1 @@
+"""Labelled folders become a served, measured classifier of pictures."""
