@@ -99,7 +99,7 @@ class Environment:
         region = spec.arn.split(":")[3]
         variables = {
             "AWS_DEFAULT_REGION": region,
-            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.11",
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info[0]}.{sys.version_info[1]}",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mb),
             "AWS_LAMBDA_FUNCTION_NAME": spec.name,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
@@ -153,10 +153,7 @@ class Environment:
             while self.process.poll() is None:
                 for key, _ in ready.select(TICK_S):
                     if key.fileobj is self._listener:
-                        connection, address = self._listener.accept()
-                        threading.Thread(
-                            target=self._serve, args=(connection, address), daemon=True
-                        ).start()
+                        self._accept()
                     elif not self._drain():
                         ready.unregister(self._output)
                         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -193,6 +190,11 @@ class Environment:
                     self._partial = b""
                 self.logs.write([line.decode(errors="replace") for line in lines])
 
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # the caller has gone again
+            connection = self._listener.accept()
+            threading.Thread(target=self._serve, args=connection, daemon=True).start()
+
     def _serve(self, connection: socket.socket, address: Any) -> None:
         with connection, contextlib.suppress(OSError):
             _RuntimeApi(connection, address, self)  # type: ignore[arg-type]
@@ -202,11 +204,7 @@ class Environment:
         if not self._greeted:
             self._greeted = True
             self.answers.put(Answer("ready"))
-        event = self.events.get()
-        if event is None or self.process.poll() is not None:
-            return None
-        self.current = event.request_id
-        return event
+        return self.events.get()
 
     def answer(self, kind: str, body: bytes) -> None:
         self.current = None
@@ -237,9 +235,11 @@ class _RuntimeApi(BaseHTTPRequestHandler):
         if self.path != f"{API}/invocation/next":
             return self._reply(404, "NotFound", f"no such path: {self.path}")
         event = self.environment.next_event()
-        if event is None:
+        if event is None or self._is_deserted():
+            self.environment.events.put(event)  # for another connection, if there is one
             self.close_connection = True
             return None
+        self.environment.current = event.request_id
         self.send_response_only(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(event.payload)))
@@ -274,6 +274,15 @@ class _RuntimeApi(BaseHTTPRequestHandler):
             )
             return self.environment.answer("too_large", b"")
         return self._accept(kind, body)
+
+    def _is_deserted(self) -> bool:
+        """Tell whether the runtime has gone while it waited, so that its event is not lost."""
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def _body(self, length: int) -> bytes | None:
         """Return the body, or None if it is longer than an answer may be."""

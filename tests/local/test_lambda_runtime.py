@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
@@ -25,8 +24,8 @@ from local.lambda_runtime import (
     RequestTooLarge,
     TooManyRequests,
 )
+from tests.local.lambda_support import HANDLERS, wait_until
 
-HANDLERS = Path(__file__).parent / "handlers"
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:"
 RESPONSE_LIMIT = 6_291_556
 
@@ -114,14 +113,6 @@ def is_alive(pid: int) -> bool:
 
 def wait_for_end(pids: list[int]) -> None:
     wait_until(lambda: not any(is_alive(pid) for pid in pids))
-
-
-def wait_until(condition: Callable[[], Any]) -> None:
-    """Wait for what happens soon; only a fault exhausts the patience of 20 s."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it has not happened in 20 s"
-        time.sleep(0.01)
 
 
 # --- Answers -------------------------------------------------------------------------------------

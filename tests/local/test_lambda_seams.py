@@ -3,10 +3,8 @@
 import base64
 import contextlib
 import inspect
-import io
 import json
 import uuid
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from moto.server import ThreadedMotoServer
 
 from local.lambda_runtime import LambdaRuntime
 from local.seams import lambda_configuration, lambda_invoke
-from tests.local.test_lambda_runtime import HANDLERS, wait_until
+from tests.local.lambda_support import package, wait_until
 
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
@@ -119,17 +117,6 @@ class Aws:
         return [
             event["message"] for event in self.logs.filter_log_events(logGroupName=group)["events"]
         ]
-
-
-def package(**extra: str) -> bytes:
-    """Return the handlers of these tests, and extra modules, as a deployment package."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for path in HANDLERS.glob("*.py"):
-            archive.write(path, path.name)
-        for name, source in extra.items():
-            archive.writestr(f"{name}.py", source)
-    return buffer.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -331,52 +318,50 @@ def test_a_stack_keeps_log_format_and_concurrency_and_updates_them(aws: Aws) -> 
     assert kept() == ("ERROR", 5)
 
 
-@pytest.mark.parametrize(
-    ("handler", "event", "settings", "reserved", "error"),
-    [
-        pytest.param("app.fail", {}, {}, None, "PictureIsBlank", id="exception"),
-        pytest.param(
-            "app.hang", {"pids": "pids"}, {"Timeout": 1}, None, "Sandbox.Timedout", id="timeout"
-        ),
-        pytest.param("app.end", {"status": 1}, {}, None, "Runtime.ExitError", id="exit"),
-        pytest.param("nowhere.handler", {}, {}, None, "Runtime.ImportModuleError", id="import"),
-        pytest.param("app.echo", {}, {}, 0, "Lambda.TooManyRequestsException", id="throttle"),
-    ],
-)
-def test_a_state_machine_catches_errors_by_the_names_that_aws_gives(
-    aws: Aws,
-    tmp_path: Path,
-    handler: str,
-    event: dict[str, Any],
-    settings: dict[str, Any],
-    reserved: int | None,
-    error: str,
+def outcome_of(states: Any, execution: str) -> dict[str, Any]:
+    described: dict[str, Any] = {}
+
+    def has_ended() -> bool:
+        described.update(states.describe_execution(executionArn=execution))
+        return bool(described["status"] != "RUNNING")
+
+    wait_until(has_ended)
+    return described
+
+
+def test_a_state_machine_retries_and_catches_errors_by_the_names_that_aws_gives(
+    aws: Aws, tmp_path: Path
 ) -> None:
-    name = aws.create(handler, **settings)
-    if reserved is not None:
-        aws.lambda_.put_function_concurrency(
-            FunctionName=name, ReservedConcurrentExecutions=reserved
-        )
-    if "pids" in event:
-        event = {"pids": str(tmp_path / "pids")}
-    step = {
-        "Type": "Task",
-        "Resource": "arn:aws:states:::lambda:invoke",
-        "Parameters": {"FunctionName": name, "Payload": event},
-        "Retry": [{"ErrorEquals": [error], "IntervalSeconds": 1, "MaxAttempts": 1}],
-        "Catch": [{"ErrorEquals": [error], "Next": "Caught"}],
-        "End": True,
+    throttled = aws.create("app.echo")
+    aws.lambda_.put_function_concurrency(FunctionName=throttled, ReservedConcurrentExecutions=0)
+    steps: dict[str, tuple[str, dict[str, Any]]] = {
+        "PictureIsBlank": (aws.create("app.fail"), {}),
+        "Sandbox.Timedout": (aws.create("app.hang", Timeout=1), {"pids": str(tmp_path / "pids")}),
+        "Runtime.ExitError": (aws.create("app.end"), {"status": 1}),
+        "Runtime.ImportModuleError": (aws.create("nowhere.handler"), {}),
+        "Lambda.TooManyRequestsException": (throttled, {}),
     }
-    definition = {"StartAt": "Step", "States": {"Step": step, "Caught": {"Type": "Succeed"}}}
     states = aws.client("stepfunctions")
-    machine = states.create_state_machine(
-        name=f"catch-{uuid.uuid4().hex[:8]}", definition=json.dumps(definition), roleArn=ROLE
-    )["stateMachineArn"]
-    execution = states.start_execution(stateMachineArn=machine, name=uuid.uuid4().hex)
-    arn = execution["executionArn"]
-    wait_until(lambda: states.describe_execution(executionArn=arn)["status"] != "RUNNING")
-    described = states.describe_execution(executionArn=arn)
-    assert described["status"] == "SUCCEEDED"
-    assert json.loads(described["output"])["Error"] == error
-    kinds = [event["type"] for event in states.get_execution_history(executionArn=arn)["events"]]
-    assert kinds.count("TaskFailed") == 2, "one try and one retry by that name"
+    executions = {}
+    for error, (name, event) in steps.items():
+        step = {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke",
+            "Parameters": {"FunctionName": name, "Payload": event},
+            "Retry": [{"ErrorEquals": [error], "IntervalSeconds": 1, "MaxAttempts": 1}],
+            "Catch": [{"ErrorEquals": [error], "Next": "Caught"}],
+            "End": True,
+        }
+        definition = {"StartAt": "Step", "States": {"Step": step, "Caught": {"Type": "Succeed"}}}
+        machine = states.create_state_machine(
+            name=uuid.uuid4().hex, definition=json.dumps(definition), roleArn=ROLE
+        )["stateMachineArn"]
+        execution = states.start_execution(stateMachineArn=machine, name=uuid.uuid4().hex)
+        executions[error] = execution["executionArn"]
+    for error, arn in executions.items():
+        described = outcome_of(states, arn)
+        assert described["status"] == "SUCCEEDED", error
+        assert json.loads(described["output"])["Error"] == error
+        history = states.get_execution_history(executionArn=arn)["events"]
+        failures = [each["type"] for each in history].count("TaskFailed")
+        assert failures == 2, f"{error}: one try and one retry by that name"
