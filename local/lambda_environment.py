@@ -1,12 +1,9 @@
 """One execution environment: a process, the Runtime API that it talks to, and its log stream.
 
-The Runtime API (2018-06-01) is how every Lambda runtime gets events and gives answers:
-https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 Each environment has a port of its own, which is how its calls are told from another's.
 """
 
 import contextlib
-import json
 import os
 import selectors
 import shutil
@@ -17,15 +14,12 @@ import sys
 import threading
 import time
 import uuid
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any, NamedTuple
 
+from local.lambda_api import Exchange, serve
 from local.lambda_logs import EVENT_LIMIT_BYTES, LogSink, LogStream
-from local.lambda_spec import RESPONSE_LIMIT_BYTES, FunctionSpec
+from local.lambda_spec import FunctionSpec
 
-API = "/2018-06-01/runtime"
 TICK_S = 0.1  # how often memory is looked at, and an exit that nothing else tells of
 BOOTSTRAP = Path(__file__).with_name("lambda_bootstrap.py")
 # -P: the task root, not this package's folder, comes first on the path. -B: the task root is
@@ -33,27 +27,10 @@ BOOTSTRAP = Path(__file__).with_name("lambda_bootstrap.py")
 FLAGS = ("-P", "-B", "-X", "utf8")
 
 
-class Event(NamedTuple):
-    """What a runtime gets from GET invocation/next."""
-
-    request_id: str
-    deadline_ms: int
-    arn: str
-    payload: bytes
-
-
-class Answer(NamedTuple):
-    """What an environment says: ready, response, error, init_error, too_large or exited."""
-
-    kind: str
-    body: bytes = b""
-
-
 class Environment:
     """A started execution environment; it serves one event at a time.
 
-    Put an Event on events, get what became of it from answers. The first answer is ready, or
-    init_error and then exited. After exited nothing comes.
+    exchange: where events go in and answers come out.
     """
 
     def __init__(
@@ -62,12 +39,9 @@ class Environment:
         self.spec = spec
         self.id = uuid.uuid4().hex
         self.logs = LogStream(spec, self.id, sink)
-        self.events: SimpleQueue[Event | None] = SimpleQueue()
-        self.answers: SimpleQueue[Answer] = SimpleQueue()
-        self.current: str | None = None  # the request that the process works on
+        self.exchange = Exchange()
         self.idle_since = time.monotonic()
         self.out_of_memory = False
-        self._greeted = False
         self._partial = b""
         self._draining = threading.Lock()
         self._folder = workdir / self.id
@@ -158,7 +132,7 @@ class Environment:
                         ready.unregister(self._output)
                         with contextlib.suppress(subprocess.TimeoutExpired):
                             self.process.wait(TICK_S)
-                if self.current is not None and self.peak_mb() > self.spec.memory_mb:
+                if self.exchange.current is not None and self.peak_mb() > self.spec.memory_mb:
                     self.out_of_memory = True
                     self.kill()
         self.kill()  # what the process has left behind
@@ -169,8 +143,7 @@ class Environment:
             self._output.close()
         self._listener.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-        self.events.put(None)
-        self.answers.put(Answer("exited", exit_reason(self.process.returncode).encode()))
+        self.exchange.end(exit_reason(self.process.returncode))
 
     def _drain(self) -> bool:
         """Read without waiting; return False when the process will write no more."""
@@ -193,22 +166,7 @@ class Environment:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # the caller has gone again
             connection = self._listener.accept()
-            threading.Thread(target=self._serve, args=connection, daemon=True).start()
-
-    def _serve(self, connection: socket.socket, address: Any) -> None:
-        with connection, contextlib.suppress(OSError):
-            _RuntimeApi(connection, address, self)  # type: ignore[arg-type]
-
-    def next_event(self) -> Event | None:
-        """Wait for the next event; None when there will be none."""
-        if not self._greeted:
-            self._greeted = True
-            self.answers.put(Answer("ready"))
-        return self.events.get()
-
-    def answer(self, kind: str, body: bytes) -> None:
-        self.current = None
-        self.answers.put(Answer(kind, body))
+            threading.Thread(target=serve, args=(*connection, self.exchange), daemon=True).start()
 
 
 def exit_reason(code: int) -> str:
@@ -218,93 +176,3 @@ def exit_reason(code: int) -> str:
     if code < 0:
         return f"Runtime exited with error: signal: {(signal.strsignal(-code) or '').lower()}"
     return f"Runtime exited with error: exit status {code}"
-
-
-class _RuntimeApi(BaseHTTPRequestHandler):
-    """The Runtime API on one connection of one environment."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1  # head and body leave in one packet: 0.4 ms instead of Nagle's 40
-
-    @property
-    def environment(self) -> Environment:
-        return self.server  # type: ignore[return-value]
-
-    def do_GET(self) -> None:
-        if self.path != f"{API}/invocation/next":
-            return self._reply(404, "NotFound", f"no such path: {self.path}")
-        event = self.environment.next_event()
-        if event is None or self._is_deserted():
-            self.environment.events.put(event)  # for another connection, if there is one
-            self.close_connection = True
-            return None
-        self.environment.current = event.request_id
-        self.send_response_only(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(event.payload)))
-        self.send_header("Lambda-Runtime-Aws-Request-Id", event.request_id)
-        self.send_header("Lambda-Runtime-Deadline-Ms", str(event.deadline_ms))
-        self.send_header("Lambda-Runtime-Invoked-Function-Arn", event.arn)
-        trace = event.request_id.replace("-", "")
-        root = f"1-{int(time.time()):08x}-{trace[:24]}"
-        self.send_header("Lambda-Runtime-Trace-Id", f"Root={root};Parent={trace[-16:]};Sampled=0")
-        self.end_headers()
-        self.wfile.write(event.payload)
-        return None
-
-    def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        if not length.isdigit():
-            self.close_connection = True
-            return self._reply(411, "LengthRequired", "Content-Length is missing")
-        body = self._body(int(length))
-        if self.path == f"{API}/init/error":
-            return self._accept("init_error", body or b"{}")
-        request_id, _, kind = self.path.removeprefix(f"{API}/invocation/").partition("/")
-        if kind not in ("response", "error"):
-            return self._reply(404, "NotFound", f"no such path: {self.path}")
-        if request_id != self.environment.current:
-            return self._reply(400, "InvalidRequestID", f"not the current request: {request_id}")
-        if body is None:
-            self._reply(
-                413,
-                "RequestEntityTooLarge",
-                f"Exceeded maximum allowed payload size ({RESPONSE_LIMIT_BYTES} bytes).",
-            )
-            return self.environment.answer("too_large", b"")
-        return self._accept(kind, body)
-
-    def _is_deserted(self) -> bool:
-        """Tell whether the runtime has gone while it waited, so that its event is not lost."""
-        try:
-            return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-
-    def _body(self, length: int) -> bytes | None:
-        """Return the body, or None if it is longer than an answer may be."""
-        if length <= RESPONSE_LIMIT_BYTES:
-            return self.rfile.read(length)
-        while length > 0:  # read it all the same, so that the refusal is heard
-            length -= len(self.rfile.read(min(length, 1 << 20))) or length
-        return None
-
-    def _accept(self, kind: str, body: bytes) -> None:
-        self._reply(202, "", "")
-        self.environment.answer(kind, body)
-
-    def _reply(self, status: int, error: str, message: str) -> None:
-        document = {"errorType": error, "errorMessage": message} if error else {"status": "OK"}
-        body = json.dumps(document).encode()
-        self.send_response_only(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Stay silent: errors reach the caller of the function."""

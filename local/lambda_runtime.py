@@ -11,7 +11,6 @@ a read-only file system, a restart of an init that fails or takes longer than 10
 """
 
 import atexit
-import contextlib
 import importlib.util
 import json
 import math
@@ -21,16 +20,15 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
-from queue import Empty
 from typing import Self
 
-from local.lambda_environment import Answer, Environment, Event
+from local.lambda_api import Answer, Event, document_of
+from local.lambda_concurrency import Concurrency
+from local.lambda_environment import Environment
 from local.lambda_logs import LogSink
 from local.lambda_spec import (
     REQUEST_LIMIT_BYTES,
-    RESPONSE_LIMIT_BYTES,
     FunctionSpec,
     Invocation,
     LambdaError,
@@ -75,11 +73,10 @@ class LambdaRuntime:
         self._runtime = "loop" if plain_loop else "awslambdaric"
         self._workdir = workdir
         self._log = log
-        self._account_concurrency = account_concurrency
+        self._concurrency = Concurrency(account_concurrency)
         self._idle_s = idle_s
         self._lock = threading.Lock()
         self._specs: dict[str, FunctionSpec] = {}
-        self._running: dict[str, int] = defaultdict(int)
         self._idle: dict[str, list[Environment]] = defaultdict(list)
         self._alive: set[Environment] = set()
         self._closed = threading.Event()
@@ -112,7 +109,8 @@ class LambdaRuntime:
                 f"{len(payload)} byte payload is too large for the RequestResponse invocation "
                 f"type (limit {REQUEST_LIMIT_BYTES} bytes)"
             )
-        with self._execution(spec):
+        self._adopt(spec)
+        with self._concurrency.execution(spec):
             invocation = None
             while invocation is None:  # an idle environment may have died before it took the event
                 invocation = self._run(spec, payload)
@@ -152,43 +150,16 @@ class LambdaRuntime:
         os.close(self._lifeline)
         self._reaper.join()
 
-    @contextlib.contextmanager
-    def _execution(self, spec: FunctionSpec) -> Iterator[None]:
-        """Hold one of the account's executions, or of the function's reserved ones."""
+    def _adopt(self, spec: FunctionSpec) -> None:
+        """Make a spec its function's current one; what idles with another is stopped."""
         with self._lock:
             if self._closed.is_set():
                 raise LambdaError(f"{spec.name}: the embedded Lambda has been stopped")
-            if self._specs.get(spec.name, spec) != spec:
-                retired = self._idle.pop(spec.name, [])
-            else:
-                retired = []
+            changed = self._specs.get(spec.name, spec) != spec
+            retired = self._idle.pop(spec.name, []) if changed else []
             self._specs[spec.name] = spec
-            self._admit(spec)
-            self._running[spec.name] += 1
-        try:
-            for each in retired:
-                self._discard(each)
-            yield
-        finally:
-            with self._lock:
-                self._running[spec.name] -= 1
-
-    def _admit(self, spec: FunctionSpec) -> None:
-        if spec.reserved_concurrency is not None:
-            if self._running[spec.name] >= spec.reserved_concurrency:
-                raise TooManyRequests(
-                    "ReservedFunctionConcurrentInvocationLimitExceeded",
-                    f"{spec.name} has {spec.reserved_concurrency} reserved executions",
-                )
-            return
-        reserved = sum(each.reserved_concurrency or 0 for each in self._specs.values())
-        shared = [n for n, each in self._specs.items() if each.reserved_concurrency is None]
-        left = self._account_concurrency - reserved
-        if sum(self._running[name] for name in shared) >= left:
-            raise TooManyRequests(
-                "ConcurrentInvocationLimitExceeded",
-                f"the account has {left} unreserved executions",
-            )
+        for each in retired:
+            self._discard(each)
 
     def _take(self, spec: FunctionSpec) -> tuple[Environment, bool]:
         """Return an environment and whether it starts cold."""
@@ -196,7 +167,7 @@ class LambdaRuntime:
             if self._closed.is_set():
                 raise LambdaError(f"{spec.name}: the embedded Lambda has been stopped")
             idle = self._idle[spec.name]
-            if idle:
+            if idle and idle[-1].spec == spec:
                 return idle.pop(), False
             environment = Environment(
                 spec,
@@ -216,16 +187,16 @@ class LambdaRuntime:
         answer = Answer("ready")
         if cold:
             began = time.perf_counter()
-            answer = _wait(environment, INIT_S + spec.timeout_s)
+            answer = environment.exchange.wait(INIT_S + spec.timeout_s)
             init_ms = (time.perf_counter() - began) * 1000
             environment.drain()
         environment.logs.start(request_id)
         began = time.perf_counter()
         if answer.kind == "ready":
             deadline_ms = time.time_ns() // 1_000_000 + spec.timeout_s * 1000
-            environment.events.put(Event(request_id, deadline_ms, spec.arn, payload))
-            answer = _wait(environment, spec.timeout_s)
-            if answer.kind == "exited" and environment.current is None and not cold:
+            environment.exchange.put(Event(request_id, deadline_ms, spec.arn, payload))
+            answer = environment.exchange.wait(spec.timeout_s)
+            if answer.kind == "exited" and environment.exchange.current is None and not cold:
                 self._discard(environment)
                 return None
         duration_ms = (time.perf_counter() - began) * 1000
@@ -241,7 +212,7 @@ class LambdaRuntime:
             self._give_back(environment)
         else:
             self._discard(environment)
-        body = _document(answer, request_id, spec)
+        body = document_of(answer, request_id, spec.timeout_s)
         error_type = None if answer.kind == "response" else json.loads(body).get("errorType")
         billed_ms = math.ceil(duration_ms + (init_ms or 0))
         status = {"response": "success", "timeout": "timeout"}.get(answer.kind, "error")
@@ -292,31 +263,3 @@ class LambdaRuntime:
                     self._idle[each.spec.name].remove(each)
             for each in tired:
                 self._discard(each)
-
-
-def _wait(environment: Environment, seconds: float) -> Answer:
-    try:
-        return environment.answers.get(timeout=seconds)
-    except Empty:
-        return Answer("timeout")
-
-
-def _document(answer: Answer, request_id: str, spec: FunctionSpec) -> bytes:
-    """Return the payload that the caller of the function gets."""
-    if answer.kind in ("response", "error"):
-        return answer.body
-    if answer.kind == "init_error":
-        return json.dumps(json.loads(answer.body) | {"requestId": request_id}).encode()
-    error_type, message = {
-        "timeout": (
-            "Sandbox.Timedout",
-            f"RequestId: {request_id} Error: Task timed out after {spec.timeout_s:.2f} seconds",
-        ),
-        "exited": ("Runtime.ExitError", f"RequestId: {request_id} Error: {answer.body.decode()}"),
-        "too_large": (
-            "Function.ResponseSizeTooLarge",
-            "Response payload size exceeded maximum allowed payload size "
-            f"({RESPONSE_LIMIT_BYTES} bytes).",
-        ),
-    }[answer.kind]
-    return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
