@@ -208,10 +208,9 @@ class LambdaRuntime:
             answer = Answer("exited", b"Runtime exited with error: signal: killed")
         if answer.kind == "timeout":
             duration_ms = spec.timeout_s * 1000.0
-        if answer.kind in ("response", "error"):
-            self._give_back(environment)
-        else:
-            self._discard(environment)
+        reusable = answer.kind in ("response", "error")
+        if not reusable:
+            self._discard(environment)  # before the report, so that its last words stand above it
         body = document_of(answer, request_id, spec.timeout_s)
         error_type = None if answer.kind == "response" else json.loads(body).get("errorType")
         billed_ms = math.ceil(duration_ms + (init_ms or 0))
@@ -225,7 +224,7 @@ class LambdaRuntime:
             init_ms=init_ms,
             used_mb=used_mb,
         )
-        return Invocation(
+        invocation = Invocation(
             request_id=request_id,
             payload=body,
             function_error=None if answer.kind == "response" else "Unhandled",
@@ -233,6 +232,9 @@ class LambdaRuntime:
             duration_ms=duration_ms,
             billed_ms=billed_ms,
         )
+        if reusable:
+            self._give_back(environment)
+        return invocation
 
     def _give_back(self, environment: Environment) -> None:
         environment.idle_since = time.monotonic()

@@ -433,6 +433,17 @@ def test_text_logs_have_start_end_and_report(runtime: LambdaRuntime, logs: Logs)
     assert report.endswith("Status: error\tError Type: Runtime.ExitError")
 
 
+def test_executions_at_once_do_not_mix_their_logs(fresh: Callable[..., LambdaRuntime]) -> None:
+    runtime = fresh()
+    spec = function("app.log", timeout_s=20)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: runtime.invoke(spec, b"{}"), range(100)))
+    for result in results:
+        lines = result.log_tail.decode().splitlines()
+        assert [line.split()[0] for line in lines] == ["START", "printed", "END", "REPORT"]
+        assert all(result.request_id in line for line in lines if line != "printed")
+
+
 def test_a_failing_log_sink_costs_no_answer(tmp_path: Path) -> None:
     def refuse(*_: object) -> None:
         raise OSError("disk full")
