@@ -1,22 +1,30 @@
-"""What a file may ask of its decoder, checked before the decoder runs.
-
-Memory decides the pixels: the function's 1,024 MB hold its decoder's own buffers, Pillow's
-picture (4 bytes a pixel) and a copy. `python -m benchmarks.serialize` measures the peaks.
-"""
+"""What a file may ask of its decoder, checked before it inflates anything."""
 
 import io
 import struct
 
-from formats import JPEG, TIFF, Format
+from formats import HEIF, JPEG, TIFF, Format
 from PIL import ImageFile
 from rejection import ImageRejected, Reason
 from tiff import TiffDirectory
 
-MAX_PIXELS = 64_000_000
-
-# A JPEG is decoded at a fraction of its size, so the largest that phones make (200 megapixels)
-# fits. One of several scans (progressive) is kept whole, as coefficients, until the last.
+# Memory decides the pixels: the function's 1,024 MB hold the file, the decoder's own buffers,
+# Pillow's picture (4 bytes a pixel) and a copy. Beside each limit: the most bytes a pixel that
+# `python -m benchmarks.serialize --limits` measured.
+MAX_PIXELS = {
+    "JPEG": 64_000_000,  # 8: progressive, its coefficients kept until the last scan
+    "PNG": 64_000_000,  # 8
+    "GIF": 64_000_000,  # 6
+    "BMP": 64_000_000,  # 8
+    "TIFF": 64_000_000,  # 10
+    "WEBP": 40_000_000,  # 16: its decoder keeps two pictures of its own
+    "AVIF": 40_000_000,  # 13
+    "HEIF": 50_000_000,  # 15: phones make 48 megapixels
+}
+# A JPEG of one scan is decoded at a fraction of its size: the largest of phones (200 megapixels).
 MAX_ONE_SCAN_PIXELS = 210_000_000
+# 20 bytes a pixel; no camera makes these.
+MAX_TRANSPARENT_HEIF_PIXELS = 32_000_000
 
 # A progressive JPEG has about 10; each walks over all pixels, and a file has room for 100,000s.
 MAX_SCANS = 64
@@ -78,14 +86,19 @@ def check_before_opening(kind: Format, data: bytes) -> None:
             )
 
 
-def check_size(kind: Format, data: bytes, width: int, height: int) -> None:
+def check_size(kind: Format, data: bytes, image: ImageFile.ImageFile) -> None:
     """Raise ImageRejected if the picture has more pixels than the function has memory for."""
-    limit = MAX_ONE_SCAN_PIXELS if kind is JPEG and scans_of(data) <= 1 else MAX_PIXELS
+    limit = MAX_PIXELS[kind.name]
+    if kind is JPEG and scans_of(data) <= 1:
+        limit = MAX_ONE_SCAN_PIXELS
+    if kind is HEIF and image.mode != "RGB":
+        limit = MAX_TRANSPARENT_HEIF_PIXELS
+    width, height = image.size
     if width * height > limit:
         raise ImageRejected(
             Reason.TOO_MANY_PIXELS,
-            f"the picture has {width:,} x {height:,} = {width * height:,} pixels; "
-            f"the limit is {limit:,}. Upload a smaller picture.",
+            f"the picture has {width:,} x {height:,} = {width * height:,} pixels; the limit for "
+            f"this {kind.name} is {limit:,}. Upload a smaller picture.",
         )
 
 

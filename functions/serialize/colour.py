@@ -10,6 +10,9 @@ def resizable(image: Image.Image) -> Image.Image:
     """Return the picture in a mode whose samples can be averaged."""
     if image.mode in ("P", "PA") or (image.mode in ("L", "RGB") and "transparency" in image.info):
         return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if image.mode.startswith("I;16"):
+        samples = image if image.mode == "I;16" else image.convert("I")  # "I;16B" of TIFF
+        return samples.point(lambda sample: sample / 256).convert("L")
     if image.mode == "1":
         return image.convert("L")
     if image.mode in ("I", "F"):
@@ -48,6 +51,4 @@ def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
             converted = None  # a profile that cannot be used does not spoil the picture
         if converted is not None:
             return converted
-    if image.mode.startswith("I;16"):
-        image = image.point(lambda sample: sample / 256)
     return image.convert("RGB")

@@ -2,11 +2,20 @@
 
 import importlib
 
-from bounds import BoundedFile, check_before_opening, check_compression, check_size
+from bounds import (
+    MAX_ONE_SCAN_PIXELS,
+    BoundedFile,
+    check_before_opening,
+    check_compression,
+    check_size,
+)
 from formats import HEIF, TIFF, Format
 from PIL import Image, ImageFile
 from rejection import ImageRejected, Reason
 from truncation import ends_early
+
+# Pillow's own limit, before a decoder is made, is twice this.
+Image.MAX_IMAGE_PIXELS = MAX_ONE_SCAN_PIXELS
 
 
 def decoded(kind: Format, data: bytes, longest_side: int) -> ImageFile.ImageFile:
@@ -20,7 +29,7 @@ def decoded(kind: Format, data: bytes, longest_side: int) -> ImageFile.ImageFile
     register(kind)
     try:
         image = Image.open(BoundedFile(data), formats=(kind.name,))
-        check_size(kind, data, *image.size)
+        check_size(kind, data, image)
         if kind is TIFF:
             check_compression(image)
         image.draft(None, fitted(image.size, longest_side))
