@@ -1,0 +1,175 @@
+"""The embedded AWS: one server on loopback, in which template.yaml is deployed and runs."""
+
+import contextlib
+import ctypes
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from moto.awslambda.models import LambdaFunction
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+
+from local import deployment
+from local.lambda_runtime import LambdaRuntime
+from local.seams import (
+    events,
+    lambda_configuration,
+    lambda_invoke,
+    pipes,
+    sagemaker_runtime,
+    stack_resources,
+    state_machines,
+    tables,
+)
+
+ROOT = Path(__file__).parents[1]
+PRETRAINED = ROOT / "model" / "pretrained"
+REGION = "us-east-1"
+MODEL_START_S = 60
+
+Progress = Callable[[str], None]
+
+
+class EmbeddedAwsError(Exception):
+    """The embedded AWS, or what it needs, could not be started."""
+
+
+@dataclass
+class EmbeddedAws:
+    """A running embedded AWS. url: where every service answers."""
+
+    url: str
+    runtime: LambdaRuntime
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which the AWS CLI and SDKs reach it."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "embedded",
+            "AWS_SECRET_ACCESS_KEY": "embedded",
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of a service."""
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id="embedded",
+            aws_secret_access_key="embedded",
+            config=boto3.session.Config(max_pool_connections=32, retries={"total_max_attempts": 2}),
+        )
+
+    def deploy(
+        self,
+        stack: str = "scones-unlimited",
+        parameters: Mapping[str, str] | None = None,
+        template: Path = ROOT / "template.yaml",
+    ) -> dict[str, str]:
+        """Create or update a stack of a SAM template; return its Outputs."""
+        return deployment.deploy(self.client, template, stack, parameters or {}, REGION)
+
+
+@contextlib.contextmanager
+def embedded_aws(
+    model: Path = PRETRAINED,
+    *,
+    port: int = 0,
+    account_concurrency: int = 1000,
+    progress: Progress = lambda _: None,
+    container: Callable[[sagemaker_runtime.Container], sagemaker_runtime.Container] = lambda c: c,
+) -> Iterator[EmbeddedAws]:
+    """Run an embedded AWS until the context ends, and leave nothing behind.
+
+    model: the folder of the model that every endpoint serves. port: 0 takes a free one.
+    account_concurrency: Lambda executions at once. container: wraps the endpoint's container,
+    for instance to inject faults. Raises EmbeddedAwsError.
+    """
+    with contextlib.ExitStack() as cleanup:
+        folder = ROOT / ".local"
+        folder.mkdir(exist_ok=True)
+        workdir = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=folder))
+        cleanup.callback(shutil.rmtree, workdir, ignore_errors=True)
+        progress("model server")
+        model_url = cleanup.enter_context(model_server(model))
+        progress("AWS services")
+        log = lambda_invoke.cloudwatch_logs(DEFAULT_ACCOUNT_ID, REGION)
+        runtime = cleanup.enter_context(
+            LambdaRuntime(workdir=workdir, log=log, account_concurrency=account_concurrency)
+        )
+        server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
+        server.start()
+        cleanup.callback(server.stop)
+        port = server.get_host_and_port()[1]
+        aws = EmbeddedAws(f"http://127.0.0.1:{port}", runtime)
+
+        def platform(function: LambdaFunction) -> dict[str, str]:
+            return aws.environment() | {
+                "AWS_REGION": REGION,
+                # Its own identity, so that a recorder can tell whose a call is.
+                "AWS_ACCESS_KEY_ID": function.role.rsplit("/", 1)[-1],
+            }
+
+        cleanup.enter_context(lambda_configuration.installed())
+        cleanup.enter_context(
+            lambda_invoke.installed(runtime, code=workdir / "packages", platform=platform)
+        )
+        cleanup.enter_context(stack_resources.installed())
+        cleanup.enter_context(tables.installed())
+        cleanup.enter_context(state_machines.installed(port, log))
+        cleanup.enter_context(events.installed(log))
+        cleanup.enter_context(pipes.installed())
+        served = container(sagemaker_runtime.http_container(model_url))
+        cleanup.enter_context(sagemaker_runtime.installed(served))
+        yield aws
+
+
+@contextlib.contextmanager
+def model_server(model: Path) -> Iterator[str]:
+    """Run `python -m model.server` for a model folder; yield its URL."""
+    command = [sys.executable, "-m", "model.server", "--model", str(model.resolve())]
+    process = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for us to pass on
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+    )
+    try:
+        yield _announced_url(process, model)
+    finally:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _announced_url(process: subprocess.Popen[str], model: Path) -> str:
+    assert process.stdout is not None
+    began = time.monotonic()
+    while time.monotonic() - began < MODEL_START_S and (line := process.stdout.readline()):
+        if match := re.search(r"http://\S+:\d+", line):
+            return match[0]
+    raise EmbeddedAwsError(f"the model server for {model} did not start; its words are above")
+
+
+def _die_with_parent() -> None:
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,201 @@
+"""Seam: moto's CloudFormation does not know these types and leaves them out of the stack.
+
+Made here: bucket, queue and log-group policies are put where the embedded AWS asks for them, and
+a pipe is handed to local.seams.pipes. Alarms, dashboards, metric filters, topic policies and
+subscriptions are kept as they are declared: nothing here measures or notifies.
+
+moto besides ignores a bucket's EventBridgeConfiguration, and a Ref to an event bus is no name.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any, ClassVar
+from unittest.mock import patch
+
+from moto.cloudformation import parsing
+from moto.core.common_models import CloudFormationModel
+from moto.events.models import EventBus
+from moto.logs.models import logs_backends
+from moto.s3.models import FakeBucket
+from moto.sqs.models import sqs_backends
+
+Json = dict[str, Any]
+
+
+class Declared(CloudFormationModel):
+    """A resource that is what its declaration says, and nothing more."""
+
+    TYPE: ClassVar[str]
+
+    def __init__(self, name: str, properties: Json, account: str, region: str) -> None:
+        self.name, self.properties = name, properties
+        self.account, self.region = account, region
+
+    @property
+    def physical_resource_id(self) -> str:
+        return self.name
+
+    @classmethod
+    def cloudformation_name_type(cls) -> str:
+        return "Name"
+
+    @classmethod
+    def cloudformation_type(cls) -> str:
+        return cls.TYPE
+
+    @classmethod
+    def has_cfn_attr(cls, attr: str) -> bool:
+        return attr == "Arn"
+
+    def get_cfn_attribute(self, attribute_name: str) -> str:
+        service = self.TYPE.split("::")[1].lower()
+        return f"arn:aws:{service}:{self.region}:{self.account}:{attribute_name.lower()}/{self.name}"
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: Json, account_id: str, region_name: str, **_: Any
+    ) -> "Declared":
+        made = cls(resource_name, cloudformation_json["Properties"], account_id, region_name)
+        made.put()
+        return made
+
+    @classmethod
+    def update_from_cloudformation_json(
+        cls,
+        original_resource: "Declared",
+        new_resource_name: str,
+        cloudformation_json: Json,
+        account_id: str,
+        region_name: str,
+    ) -> "Declared":
+        del new_resource_name, account_id, region_name  # updated in place
+        original_resource.properties = cloudformation_json["Properties"]
+        original_resource.put()
+        return original_resource
+
+    @classmethod
+    def delete_from_cloudformation_json(cls, *_: Any, **__: Any) -> None:
+        """Nothing is left of a declaration."""
+
+    def delete(self, *_: Any) -> None:
+        """Nothing is left of a declaration."""
+
+    def put(self) -> None:
+        """Do what creating or updating the resource does elsewhere."""
+
+
+class BucketPolicy(Declared):
+    """Kept, and shown by GetBucketPolicy; TLS cannot be asked for on loopback."""
+
+    TYPE = "AWS::S3::BucketPolicy"
+
+
+class QueuePolicy(Declared):
+    """Who may send: without it EventBridge cannot reach its dead-letter queue."""
+
+    TYPE = "AWS::SQS::QueuePolicy"
+
+    def put(self) -> None:
+        for url in self.properties["Queues"]:
+            queue = sqs_backends[self.account][self.region].get_queue(url.rsplit("/", 1)[-1])
+            queue._set_attributes({"Policy": json.dumps(self.properties["PolicyDocument"])})
+
+
+class LogPolicy(Declared):
+    """Who may write to a log group."""
+
+    TYPE = "AWS::Logs::ResourcePolicy"
+
+    def put(self) -> None:
+        logs_backends[self.account][self.region].put_resource_policy(
+            self.properties["PolicyName"], self.properties["PolicyDocument"]
+        )
+
+
+class Pipe(Declared):
+    """Moved by local.seams.pipes, which is told of every pipe."""
+
+    TYPE = "AWS::Pipes::Pipe"
+    made: ClassVar[list["Pipe"]] = []
+
+    def put(self) -> None:
+        if self not in self.made:
+            self.made.append(self)
+
+    @classmethod
+    def delete_from_cloudformation_json(cls, resource_name: str, *_: Any, **__: Any) -> None:
+        cls.made[:] = [pipe for pipe in cls.made if pipe.name != resource_name]
+
+
+def _kept(type_: str) -> type[Declared]:
+    return type(type_.replace("::", ""), (Declared,), {"TYPE": type_})
+
+
+KEPT = [
+    _kept("AWS::CloudWatch::Alarm"),
+    _kept("AWS::CloudWatch::CompositeAlarm"),
+    _kept("AWS::CloudWatch::Dashboard"),
+    _kept("AWS::Logs::MetricFilter"),
+    _kept("AWS::Logs::QueryDefinition"),
+    _kept("AWS::SNS::TopicPolicy"),
+    _kept("AWS::SNS::Subscription"),
+]
+
+
+@contextlib.contextmanager
+def installed() -> Iterator[None]:
+    """Let stacks have these types, until the context ends."""
+    models = parsing.get_model_list
+    ours: list[type[CloudFormationModel]] = [BucketPolicy, QueuePolicy, LogPolicy, Pipe, *KEPT]
+    types = {each.cloudformation_type() for each in ours}
+    create = FakeBucket.create_from_cloudformation_json
+    update = FakeBucket.update_from_cloudformation_json
+
+    def get_model_list() -> list[type[CloudFormationModel]]:
+        stock = [each for each in models() if not issubclass(each, Declared)]
+        return [each for each in stock if each.cloudformation_type() not in types] + ours
+
+    def create_bucket(
+        resource_name: str, cloudformation_json: Json, account_id: str, region_name: str, **kw: Any
+    ) -> FakeBucket:
+        bucket = create(resource_name, cloudformation_json, account_id, region_name, **kw)
+        _notify(bucket, cloudformation_json["Properties"])
+        return bucket
+
+    def update_bucket(*args: Any, **kw: Any) -> FakeBucket:
+        bucket = update(*args, **kw)
+        _notify(bucket, (kw.get("cloudformation_json") or args[2])["Properties"])
+        return bucket
+
+    with (
+        patch.object(parsing, "get_model_list", get_model_list),
+        patch.object(EventBus, "physical_resource_id", property(_name), create=True),
+        patch.object(FakeBucket, "create_from_cloudformation_json", staticmethod(create_bucket)),
+        patch.object(FakeBucket, "update_from_cloudformation_json", staticmethod(update_bucket)),
+    ):
+        _forget_models()
+        try:
+            yield
+        finally:
+            Pipe.made.clear()
+    _forget_models()
+
+
+def _name(bus: EventBus) -> str:
+    return str(bus.name)
+
+
+def _forget_models() -> None:
+    """Moto remembers the models it has once listed."""
+    parsing.get_model_map.cache_clear()
+    parsing.get_name_type_map.cache_clear()
+
+
+def _notify(bucket: FakeBucket, properties: Json) -> None:
+    configuration = properties.get("NotificationConfiguration", {})
+    enabled = configuration.get("EventBridgeConfiguration", {}).get("EventBridgeEnabled")
+    if str(enabled).lower() == "true":
+        bucket.set_notification_configuration({"EventBridgeConfiguration": {}})
+
+

@@ -1,0 +1,71 @@
+"""template.yaml as CloudFormation takes it: packaged, and translated by AWS's own SAM transform."""
+
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import boto3
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+# The local files that a property of a type names, as `sam package` uploads them.
+ARTIFACTS = {
+    "AWS::Serverless::Function": "CodeUri",
+    "AWS::Serverless::StateMachine": "DefinitionUri",
+}
+EPOCH = (1980, 1, 1, 0, 0, 0)  # zip files know no earlier time; a fixed one keeps packages equal
+
+
+def load(self) -> dict[str, str]:
+        return {}
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return a SAM template as a dictionary, CloudFormation's functions in their long form."""
+    template: dict[str, Any] = yaml_parse(path.read_text())
+    return template
+
+
+def package(template: dict[str, Any], root: Path, bucket: str) -> dict[str, bytes]:
+    """Point a template's local files at a bucket, in place; return what to put there, by key."""
+    artifacts = {}
+    for resource in template["Resources"].values():
+        name = ARTIFACTS.get(resource["Type"])
+        if name is None:
+            continue
+        path = root / resource["Properties"][name]
+        data = zipped(path) if path.is_dir() else path.read_bytes()
+        key = hashlib.sha256(data).hexdigest() + ("" if path.is_file() else ".zip")
+        artifacts[key] = data
+        resource["Properties"][name] = {"Bucket": bucket, "Key": key}
+    return artifacts
+
+
+def zipped(folder: Path) -> bytes:
+    """Return a folder as a deployment package, the same bytes for the same files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                info = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
+                info.external_attr = 0o644 << 16
+                archive.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def translate(template: dict[str, Any], region: str) -> dict[str, Any]:
+    """Return the CloudFormation template that AWS's transform makes of a SAM template.
+
+    Raises samtranslator's InvalidDocumentException, which names resource and property.
+    """
+    # The session tells the region, by which the transform knows the partition; {} are the
+    # managed policies that it could look up by name: the template names its own by ARN.
+    session = boto3.session.Session(region_name=region)
+    translator = Translator({}, Parser(), boto_session=session)
+    copy = json.loads(json.dumps(template))  # the transform edits what it is given
+    translated: dict[str, Any] = translator.translate(copy, {})
+    return translated
