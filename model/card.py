@@ -1,0 +1,145 @@
+"""The card of a model: `card.json` for programs, `README.md` for people, from the same facts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.figures import Floats, accepted
+from model.pictures import OTHER, Pictures, squashed
+
+EDGES = [i / 20 for i in range(21)]  # of the confidence histogram
+
+
+def brightness(picture: Image.Image) -> float:
+    """Return the mean luma (ITU-R 601, 0..1) of a picture."""
+    return float(np.asarray(picture.convert("L"), np.float32).mean() / 255)
+
+
+def sharpness(picture: Image.Image) -> float:
+    """Return the deviation of the 4-neighbour Laplacian of the luma (0..1); blurred is low."""
+    luma = np.asarray(picture.convert("L"), np.float32) / 255
+    centre = luma[1:-1, 1:-1]
+    sides = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
+    return float((sides - 4 * centre).std())
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Return mean, standard deviation and three quantiles."""
+    array: NDArray[np.float64] = np.array(values)
+    low, middle, high = np.percentile(array, [5, 50, 95])
+    return {
+        "mean": float(array.mean()),
+        "std": float(array.std()),
+        "p5": float(low),
+        "p50": float(middle),
+        "p95": float(high),
+    }
+
+
+def baseline(
+    probabilities: Floats, pictures: Pictures, threshold: float, size: int
+) -> dict[str, Any]:
+    """Sum up what monitoring compares with: named classes' pictures, predicted out of fold.
+
+    confidence: `share[i]` of the pictures lies in `edges[i]`..`edges[i+1]`, the last edge
+    included. labels: share predicted as each label. brightness, sharpness: of the squashed
+    pictures, see the functions of these names.
+    """
+    named = np.array(pictures.labels)[pictures.truth] != OTHER
+    chances = probabilities[named]
+    counts, _ = np.histogram(chances.max(1), EDGES)
+    guess = np.bincount(chances.argmax(1), minlength=len(pictures.labels)) / len(chances)
+    images = [squashed(pictures.images[i], size) for i in np.flatnonzero(named)]
+    return {
+        "source": "out-of-fold predictions of the named classes' training pictures",
+        "pictures": len(chances),
+        "confidence": {"edges": EDGES, "share": (counts / len(chances)).tolist()},
+        "labels": dict(zip(pictures.labels, guess.tolist(), strict=True)),
+        "other_share": float(guess[list(pictures.labels).index(OTHER)])
+        if OTHER in pictures.labels
+        else 0.0,
+        "accepted_share": float(accepted(chances, pictures.labels, threshold).mean()),
+        "brightness": spread([brightness(image) for image in images]),
+        "sharpness": spread([sharpness(image) for image in images]),
+    }
+
+
+def write_card(folder: Path, card: dict[str, Any]) -> None:
+    """Write card.json and README.md; a NOTES.md beside them is kept at the end of the latter."""
+    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+    notes = folder / "NOTES.md"
+    text = readable(card) + ("\n" + notes.read_text() if notes.is_file() else "")
+    (folder / "README.md").write_text(text)
+
+
+def readable(card: dict[str, Any]) -> str:
+    """Return the card as Markdown."""
+    threshold, data = card["threshold"], card["data"]
+    counts = ", ".join(f"{count} {label}" for label, count in data["pictures"].items())
+    parts = [
+        f"# Model {card['version']}",
+        "",
+        f"EfficientNet-Lite0, {card['input']['size']}x{card['input']['size']} pixels, labels "
+        + ", ".join(f"`{label}`" for label in card["labels"])
+        + ". A confidence is a probability: the temperature"
+        + f" ({card['temperature']:.3f}) is inside the graph.",
+        "",
+        f"**Threshold {threshold['value']:.3f}**: {threshold['promise']}, on out-of-fold"
+        f" predictions of {sum(data['pictures'].values())} pictures ({counts};"
+        f" {data['folds']} folds).",
+        "",
+        "| measured on | pictures | accuracy, named classes | accepted | right among these"
+        " | strangers accepted | AUROC | ECE |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    measured = {name: f for name, f in card["figures"].items() if name != "seeds"}
+    parts += [_row(name, found) for name, found in measured.items()]
+    parts += ["", "Shares with exact 95 % intervals; ECE with a bootstrap interval.", ""]
+    seeds = card["figures"].get("seeds", [])
+    if len(seeds) > 1:
+        parts += [
+            f"Out of fold, {len(seeds)} seeds, mean and standard deviation: "
+            + "; ".join(
+                f"{name.replace('_', ' ')} {np.mean(v):.4f} ± {np.std(v, ddof=1):.4f}"
+                for name in seeds[0]
+                for v in [[seed[name] for seed in seeds]]
+            )
+            + ".",
+            "",
+        ]
+    parts += [
+        "| file | bytes | ms a picture, one thread | same label as torch | mean gap |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for kind, agreement in card["agreement"].items():
+        parts.append(
+            f"| {kind} | {card['size_bytes'][kind]:,} | {card['latency_ms'][kind]:.2f} |"
+            f" {agreement['same_label']:.4f} of {agreement['pictures']} |"
+            f" {agreement['mean_gap']:.5f} |"
+        )
+    recipe = ", ".join(f"{name} {value}" for name, value in card["recipe"].items())
+    parts += ["", f"Recipe: {recipe}.", ""]
+    return "\n".join(parts)
+
+
+def _row(name: str, found: dict[str, Any]) -> str:
+    def cell(entry: dict[str, float]) -> str:
+        if not entry["of"]:
+            return "-"
+        return (
+            f"{entry['value']:.3f} ({entry['low']:.3f}-{entry['high']:.3f};"
+            f" {entry['hits']}/{entry['of']})"
+        )
+
+    error = found["ece"]
+    keys = ("accuracy", "accepted", "right_of_accepted", "strangers_accepted")
+    cells = [name.replace("_", " "), str(found["pictures"]), *(cell(found[key]) for key in keys)]
+    cells += [
+        f"{found['auroc']:.4f}",
+        f"{error['value']:.3f} ({error['low']:.3f}-{error['high']:.3f})",
+    ]
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,171 @@
+"""Folders of labelled pictures: one folder per class, any number of classes.
+
+    DIR/bicycle/*.png  DIR/motorcycle/*.jpg  DIR/other/*.jpg
+
+The class list is the list of folders. `other` is reserved: "none of the classes", which the
+workflow never accepts. Pictures whose names begin with the same `group__` (for instance a
+series of one scene, or one kind of `other`) stay in the same fold of a validation.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+OTHER = "other"
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+MAX_PIXELS = 50_000_000  # a 50-megapixel phone; more is a decompression bomb or a mistake
+KEPT_SIDE = 256  # pixels; twice the network's input, so that cropping still finds detail
+
+
+class DatasetError(Exception):
+    """A folder that cannot be trained or measured with; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Labelled pictures in memory.
+
+    labels[truth[i]] is the class of images[i], an RGB picture of at most KEPT_SIDE a side.
+    """
+
+    labels: tuple[str, ...]
+    paths: tuple[Path, ...]
+    images: tuple[Image.Image, ...]
+    truth: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def groups(self) -> list[str]:
+        """Tell what stays together in a fold: the `group__` of the name, else the file itself."""
+        return [
+            f"{self.labels[label]}/{path.name.split('__')[0]}"
+            for label, path in zip(self.truth, self.paths, strict=True)
+        ]
+
+
+def upright(path: Path) -> Image.Image:
+    """Read a whole picture, upright, as RGB on white; DatasetError if it cannot be read."""
+    try:
+        with Image.open(path) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise DatasetError(
+                    f"{path}: {opened.width}x{opened.height} pixels, the limit is {MAX_PIXELS:,};"
+                    " make it smaller"
+                )
+            opened.draft("RGB", (2 * KEPT_SIDE, 2 * KEPT_SIDE))  # JPEG only: decode at a fraction
+            picture = ImageOps.exif_transpose(opened)
+            if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+                white = Image.new("RGBA", picture.size, "white")
+                return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
+            return picture.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = "not a picture" if isinstance(error, UnidentifiedImageError) else error
+        raise DatasetError(f"{path}: cannot be read ({reason}); repair or remove it") from error
+
+
+def squashed(picture: Image.Image, size: int) -> Image.Image:
+    """Return the whole picture as size x size: all that the server does to an upload."""
+    return picture.resize((size, size), Image.Resampling.BICUBIC)
+
+
+def files(folder: Path) -> dict[str, list[Path]]:
+    """Find the picture files of each class of a folder.
+
+    Raises DatasetError for a missing folder, fewer than two classes, or an empty class.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is not a folder; give one that holds a folder per class")
+    classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    found = {
+        kind.name: sorted(p for p in kind.rglob("*") if p.suffix.lower() in SUFFIXES)
+        for kind in classes
+    }
+    for name, paths in found.items():
+        if not paths:
+            raise DatasetError(
+                f"{folder / name} holds no picture ({', '.join(sorted(SUFFIXES))});"
+                " fill the class or remove its folder"
+            )
+    if len(found) < 2:
+        raise DatasetError(
+            f"{folder} holds {len(found)} class folders ({', '.join(found) or 'none'});"
+            " at least 2 are needed, for instance bicycle/ and motorcycle/"
+        )
+    return found
+
+
+def load(folder: Path, labels: Sequence[str] = ()) -> Pictures:
+    """Read every picture of a folder of class folders.
+
+    labels: the classes a model knows, in its order; a folder of another name counts as `other`
+    if the model has that class. Without it the folders are the classes, `other` last.
+    Raises DatasetError, naming the folder or the file.
+    """
+    found = files(folder)
+    known = tuple(labels) or tuple(sorted(found, key=lambda name: (name == OTHER, name)))
+    strange = [name for name in found if name not in known]
+    if strange and OTHER not in known:
+        raise DatasetError(
+            f"{folder} has classes the model does not know: {', '.join(strange)};"
+            f" it knows {', '.join(known)}"
+        )
+    paths, images, truth = [], [], []
+    for name, members in found.items():
+        for path in members:
+            picture = upright(path)
+            if max(picture.size) > KEPT_SIDE:
+                picture.thumbnail((KEPT_SIDE, KEPT_SIDE), Image.Resampling.BICUBIC)
+            paths.append(path)
+            images.append(picture)
+            truth.append(known.index(name if name in known else OTHER))
+    return Pictures(known, tuple(paths), tuple(images), np.array(truth, np.int64))
+
+
+def fingerprint(picture: Image.Image) -> str:
+    """SHA-256 of the decoded pixels: the same picture in another file format is the same."""
+    return hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).hexdigest()
+
+
+def refuse_duplicates(splits: dict[str, Iterable[tuple[Path, Image.Image]]]) -> None:
+    """Raise DatasetError if one picture is in two splits: a test of it would prove nothing."""
+    seen: dict[str, tuple[str, Path]] = {}
+    pairs: list[str] = []
+    for split, members in splits.items():
+        for path, image in members:
+            first = seen.setdefault(fingerprint(image), (split, path))
+            if first[0] != split:
+                pairs.append(f"{path} ({split}) is {first[1]} ({first[0]})")
+    if pairs:
+        raise DatasetError(
+            f"{len(pairs)} pictures are in two splits, remove one of each pair: "
+            + "; ".join(pairs[:5])
+        )
+
+
+def folds(pictures: Pictures, count: int, seed: int) -> NDArray[np.int64]:
+    """Deal the pictures into folds 0..count-1: classes spread evenly, groups kept whole.
+
+    Raises DatasetError if a class has fewer groups than folds.
+    """
+    rng = np.random.default_rng(seed)
+    fold = np.zeros(len(pictures), np.int64)
+    groups = np.array(pictures.groups())
+    for label, name in enumerate(pictures.labels):
+        own, sizes = np.unique(groups[pictures.truth == label], return_counts=True)
+        if len(own) < count:
+            raise DatasetError(
+                f"class {name} has {len(own)} pictures or groups, {count} folds need {count};"
+                " add pictures or use fewer --folds"
+            )
+        filled = np.zeros(count)
+        order = rng.permutation(len(own))
+        for index in order[np.argsort(-sizes[order], kind="stable")]:  # largest first, evenly
+            fold[groups == own[index]] = smallest = int(filled.argmin())
+            filled[smallest] += sizes[index]
+    return fold

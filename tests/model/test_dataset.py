@@ -1,0 +1,274 @@
+"""CIFAR-100 from a server and own folders: what is laid out, and what is refused."""
+
+import hashlib
+import http.server
+import io
+import pickle
+import re
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model.dataset import WITHHELD, Source, download, lay_out, main, members
+from model.pictures import DatasetError
+
+CLASSES = ["apple", "bicycle", "bus", "lawn_mower", "motorcycle"]
+PER_CLASS = 4
+
+
+def archive_bytes() -> bytes:
+    """Make a cifar-100-python.tar.gz of a few pictures of five classes, as the original."""
+    rng = np.random.default_rng(0)
+    parts: dict[str, object] = {"meta": {b"fine_label_names": [c.encode() for c in CLASSES]}}
+    for split in ("train", "test"):
+        labels = [c for c in range(len(CLASSES)) for _ in range(PER_CLASS)]
+        parts[split] = {
+            b"data": rng.integers(0, 256, (len(labels), 3072), np.uint8),
+            b"fine_labels": labels,
+            b"filenames": [f"{CLASSES[c]}_s_{i:06}.png".encode() for i, c in enumerate(labels)],
+        }
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        for name, part in parts.items():
+            content = python2_pickle(part)
+            entry = tarfile.TarInfo(f"cifar-100-python/{name}")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return file.getvalue()
+
+
+class _Python2(pickle._Pickler):  # the C pickler cannot be taught
+    """Writes strings as Python 2 did, with which CIFAR-100 was made."""
+
+    dispatch: ClassVar[dict[type, Any]] = dict(pickle._Pickler.dispatch)
+
+    def save_string(self, text: bytes) -> None:
+        self.write(pickle.BINSTRING + len(text).to_bytes(4, "little") + text)
+        self.memoize(text)
+
+    dispatch[bytes] = save_string
+
+
+def python2_pickle(part: object) -> bytes:
+    file = io.BytesIO()
+    _Python2(file, protocol=2).dump(part)
+    return file.getvalue().replace(b"cnumpy._core.", b"cnumpy.core.")
+
+
+class Home(http.server.ThreadingHTTPServer):
+    """Serves one archive, with ranges unless told otherwise; notes the ranges asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.content, self.ranges, self.sends = content, [], len(content)
+        self.knows_ranges = True
+        self.ranges: list[str]
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: Home
+
+    def do_GET(self) -> None:
+        asked = self.headers.get("Range", "")
+        self.server.ranges.append(asked)
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if self.server.knows_ranges else 0
+        self.send_response(206 if self.server.knows_ranges else 200)
+        self.end_headers()
+        self.wfile.write(self.server.content[start : self.server.sends])
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    return archive_bytes()
+
+
+@pytest.fixture
+def home(content: bytes) -> Iterator[Home]:
+    server = Home(content)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def source(home: Home) -> Source:
+    return Source(
+        f"http://127.0.0.1:{home.server_port}/cifar-100-python.tar.gz",
+        hashlib.sha256(home.content).hexdigest(),
+        len(home.content),
+    )
+
+
+@pytest.fixture
+def archive(tmp_path: Path, content: bytes) -> Path:
+    path = tmp_path / "archive.tar.gz"
+    path.write_bytes(content)
+    return path
+
+
+def test_an_interrupted_download_goes_on_where_it_stopped(home: Home, tmp_path: Path) -> None:
+    target = tmp_path / "archive.tar.gz"
+    home.sends = 1000
+    with pytest.raises(DatasetError, match=r"ended at 1,000 of .* run the same command"):
+        download(source(home), target)
+    home.sends = len(home.content)
+    download(source(home), target)
+    assert home.ranges == ["bytes=0-", "bytes=1000-"]
+    assert target.read_bytes() == home.content
+
+
+def test_a_server_without_ranges_sends_it_all_again(home: Home, tmp_path: Path) -> None:
+    target = tmp_path / "archive.tar.gz"
+    (tmp_path / "archive.tar.gz.partial").write_bytes(b"x" * 500)
+    home.knows_ranges = False
+    download(source(home), target)
+    assert target.read_bytes() == home.content
+
+
+def test_a_finished_download_is_not_repeated(home: Home, tmp_path: Path) -> None:
+    target = tmp_path / "archive.tar.gz"
+    target.write_bytes(home.content)
+    download(source(home), target)
+    assert home.ranges == []
+
+
+def test_a_wrong_checksum_is_refused_and_the_file_removed(home: Home, tmp_path: Path) -> None:
+    target = tmp_path / "archive.tar.gz"
+    wrong = source(home)._replace(sha256="0" * 64)
+    with pytest.raises(DatasetError, match=r"SHA-256 [0-9a-f]{64}, 0{64} was expected"):
+        download(wrong, target)
+    assert not target.exists()
+
+
+def test_a_server_that_is_gone_is_named(tmp_path: Path) -> None:
+    gone = Source("http://127.0.0.1:9/x.tar.gz", "0" * 64, 10)
+    with pytest.raises(DatasetError, match=r"127\.0\.0\.1:9.*run the same command"):
+        download(gone, tmp_path / "x.tar.gz")
+
+
+def test_an_archive_that_wants_to_run_code_is_refused(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return print, ("pwned",)
+
+    path = tmp_path / "evil.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        for name in ("train", "meta"):
+            content = pickle.dumps(Evil())
+            entry = tarfile.TarInfo(f"cifar-100-python/{name}")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    with pytest.raises(DatasetError, match="wants to run"):
+        next(members(path, "train"))
+
+
+def test_the_layout_has_the_named_classes_other_and_the_withheld(
+    archive: Path, tmp_path: Path
+) -> None:
+    counts = lay_out(archive, tmp_path / "data", others=3)
+    assert counts == {
+        "test/bicycle": 4,
+        "test/motorcycle": 4,
+        "test/other": 8,  # apple and bus, all of them
+        "train/bicycle": 4,
+        "train/motorcycle": 4,
+        "train/other": 6,  # three of each
+        "strangers": 4,
+    }
+    assert "lawn_mower" in WITHHELD
+    assert [p.name for p in (tmp_path / "data/strangers").iterdir()] == ["lawn_mower"]
+    names = {p.name.split("__")[0] for p in (tmp_path / "data/train/other").iterdir()}
+    assert names == {"apple", "bus"}
+
+
+def test_pixels_survive_the_layout(archive: Path, tmp_path: Path) -> None:
+    lay_out(archive, tmp_path / "data", others=3)
+    original = next(image for kind, _, image in members(archive, "train") if kind == "bicycle")
+    written = sorted((tmp_path / "data/train/bicycle").iterdir())[0]
+    assert Image.open(written).tobytes() == original.tobytes()
+
+
+def test_the_command_downloads_lays_out_and_checks(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--out", str(tmp_path / "data")], source(home)) == 0
+    printed = capsys.readouterr().out
+    assert "train: 4 bicycle, 4 motorcycle, 8 other" in printed
+    assert len(list((tmp_path / "data/test/motorcycle").iterdir())) == PER_CLASS
+
+
+def picture(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    for number, name in enumerate(["train/cat/a.png", "train/dog/b.png", "test/cat/c.png"]):
+        picture(tmp_path / name, number)
+    picture(tmp_path / "test/dog/d.png", 9)
+    return tmp_path
+
+
+def test_own_folders_pass_the_check(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--check", str(own / "train"), str(own / "test")]) == 0
+    assert "train: 1 cat, 1 dog" in capsys.readouterr().out
+
+
+def empty(own: Path) -> None:
+    (own / "train/cow").mkdir()
+
+
+def broken(own: Path) -> None:
+    (own / "train/cat/bad.jpg").write_bytes(b"not a picture")
+
+
+def truncated(own: Path) -> None:
+    whole = (own / "train/cat/a.png").read_bytes()
+    (own / "train/cat/half.png").write_bytes(whole[: len(whole) // 2])
+
+
+def duplicate(own: Path) -> None:  # the same pixels in another format
+    Image.open(own / "train/cat/a.png").save(own / "test/cat/same.bmp")
+
+
+def single(own: Path) -> None:
+    (own / "train/dog/b.png").unlink()
+    (own / "train/dog").rmdir()
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        pytest.param(empty, r"train/cow holds no picture", id="empty class"),
+        pytest.param(broken, r"bad\.jpg: cannot be read \(not a picture\)", id="not a picture"),
+        pytest.param(truncated, r"half\.png: cannot be read", id="truncated"),
+        pytest.param(duplicate, r"same\.bmp .* is .*a\.png", id="duplicate across splits"),
+        pytest.param(single, r"holds 1 class folders \(cat\)", id="one class only"),
+    ],
+)
+def test_a_folder_that_would_spoil_training_is_refused(
+    own: Path, harm: Callable[[Path], None], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harm(own)
+    assert main(["--check", str(own / "train"), str(own / "test")]) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ")
+    assert re.search(message, printed), printed
+
+
+def test_a_missing_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--check", str(tmp_path / "nowhere")]) == 1
+    assert "nowhere is not a folder" in capsys.readouterr().err
