@@ -21,7 +21,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # zip files know no earlier time; a fixed one kee
 
 
 def load(self) -> dict[str, str]:
-        return {}
+    return {}
 
 
 def load(path: Path) -> dict[str, Any]:

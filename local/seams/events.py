@@ -71,7 +71,9 @@ def installed(log: LogSink) -> Iterator[None]:
                 "reason": _reason(event_name),
             },
         }
-        for rule in list(events_backends[account][bucket.region_name].event_buses["default"].rules.values()):
+        for rule in list(
+            events_backends[account][bucket.region_name].event_buses["default"].rules.values()
+        ):
             rule.send_to_targets(event, transform_input=False)
 
     def complete_multipart_upload(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -199,8 +201,9 @@ def may_send(queue: Any, rule_arn: str) -> bool:
             continue
         bare = {name: statement[name] for name in ("Effect", "Action", "Resource")}
         judge = IAMPolicy(json.dumps({"Version": "2012-10-17", "Statement": [bare]}))
-        if judge.is_action_permitted("sqs:SendMessage", queue.queue_arn) is PermissionResult.PERMITTED:
+        if (
+            judge.is_action_permitted("sqs:SendMessage", queue.queue_arn)
+            is PermissionResult.PERMITTED
+        ):
             return True
     return False
-
-

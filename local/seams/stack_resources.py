@@ -50,11 +50,18 @@ class Declared(CloudFormationModel):
 
     def get_cfn_attribute(self, attribute_name: str) -> str:
         service = self.TYPE.split("::")[1].lower()
-        return f"arn:aws:{service}:{self.region}:{self.account}:{attribute_name.lower()}/{self.name}"
+        return (
+            f"arn:aws:{service}:{self.region}:{self.account}:{attribute_name.lower()}/{self.name}"
+        )
 
     @classmethod
     def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Json, account_id: str, region_name: str, **_: Any
+        cls,
+        resource_name: str,
+        cloudformation_json: Json,
+        account_id: str,
+        region_name: str,
+        **_: Any,
     ) -> "Declared":
         made = cls(resource_name, cloudformation_json["Properties"], account_id, region_name)
         made.put()
@@ -197,5 +204,3 @@ def _notify(bucket: FakeBucket, properties: Json) -> None:
     enabled = configuration.get("EventBridgeConfiguration", {}).get("EventBridgeEnabled")
     if str(enabled).lower() == "true":
         bucket.set_notification_configuration({"EventBridgeConfiguration": {}})
-
-

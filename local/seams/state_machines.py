@@ -3,10 +3,12 @@
 Stock moto creates a stack's state machine in the backend that only pretends, ignores its S3
 location, substitutions, type and logging, names a nameless execution ":None", and lets EXPRESS
 do what AWS refuses. Its interpreter parses the definition and makes an SDK client at every step,
-400 and 200 ms each, starts a thread per execution without bound, and logs nothing.
+400 and 200 ms each, starts a thread per execution without bound, logs nothing, and writes the
+times of the context object as Python does.
 """
 
 import contextlib
+import datetime
 import functools
 import json
 import os
@@ -24,6 +26,7 @@ from moto.core.config import default_user_config
 from moto.core.exceptions import JsonRESTError
 from moto.s3.models import s3_backends
 from moto.stepfunctions.models import StateMachine
+from moto.stepfunctions.parser.asl.component.state import state
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.backend import execution_worker
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
@@ -82,6 +85,7 @@ def installed(port: int, log: LogSink) -> Iterator[None]:
             (execution_worker, "AmazonStateLanguageParser", SimpleNamespace(parse=parse)),
             (BaseExecutionWorkerCommunication, "terminated", ended),
             (boto_client, "boto3", SimpleNamespace(client=_clients())),
+            (state, "datetime", SimpleNamespace(datetime=_Moment, timezone=datetime.timezone)),
             *(
                 (StepFunctionResponse, method, _refusing(method, operation))
                 for method, operation in STANDARD_ONLY.items()
@@ -96,6 +100,13 @@ def installed(port: int, log: LogSink) -> Iterator[None]:
             yield
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Moment(datetime.datetime):
+    """A time that is written as the context object writes it: 2026-01-31T12:00:00.000Z."""
+
+    def isoformat(self, sep: str = "T", timespec: str = "milliseconds") -> str:
+        return super().isoformat(sep, timespec).replace("+00:00", "Z")
 
 
 def _clients() -> Callable[..., Any]:
