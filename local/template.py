@@ -20,10 +20,6 @@ ARTIFACTS = {
 EPOCH = (1980, 1, 1, 0, 0, 0)  # zip files know no earlier time; a fixed one keeps packages equal
 
 
-def load(self) -> dict[str, str]:
-    return {}
-
-
 def load(path: Path) -> dict[str, Any]:
     """Return a SAM template as a dictionary, CloudFormation's functions in their long form."""
     template: dict[str, Any] = yaml_parse(path.read_text())

@@ -27,7 +27,7 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local.lambda_logs import LogSink
 
-Json = dict[str, Any]
+Json = Any  # an event, a target: moto types them narrower than AWS does
 logger = logging.getLogger(__name__)
 
 # EventBridge backs off for hours; here a target that cannot be reached is tried a few times.
@@ -47,7 +47,7 @@ def installed(log: LogSink) -> Iterator[None]:
         kind = notifications._detail_type(event_name)
         if getattr(in_multipart, "depth", 0) and event_name.endswith(("Put", "Post")):
             return  # the parts become one object, and one event
-        event = {
+        event: Json = {
             "version": "0",
             "id": str(uuid.uuid4()),
             "detail-type": kind,
@@ -148,19 +148,19 @@ def send(rule: Rule, target: Json, event: Json, log: LogSink) -> None:
     service, resource = target["Arn"].split(":", 5)[2::3]
     document = json.dumps(event, ensure_ascii=False)
     if service == "states":
-        backend = stepfunctions_parser_backends[rule.account_id][rule.region_name]
-        backend.start_execution(target["Arn"], None, document)
+        machines = stepfunctions_parser_backends[rule.account_id][rule.region_name]
+        machines.start_execution(target["Arn"], str(uuid.uuid4()), document)
     elif service == "logs":
         group = resource.removeprefix("log-group:").removesuffix(":*")
         log(group, AUDIT_STREAM, [(int(time.time() * 1000), document)])
     elif service == "sqs":
-        backend = sqs_backends[rule.account_id][rule.region_name]
-        backend.send_message(queue_name=resource, message_body=document)
+        queues = sqs_backends[rule.account_id][rule.region_name]
+        queues.send_message(queue_name=resource, message_body=document)
     elif service == "events":
         detail = json.dumps(event["detail"])
         entry = {"Source": event["source"], "DetailType": event["detail-type"], "Detail": detail}
-        backend = events_backends[rule.account_id][rule.region_name]
-        backend.put_events([entry | {"EventBusName": resource.removeprefix("event-bus/")}])
+        buses = events_backends[rule.account_id][rule.region_name]
+        buses.put_events([entry | {"EventBusName": resource.removeprefix("event-bus/")}])
     else:
         raise NotImplementedError(f"the embedded EventBridge has no target {target['Arn']}")
 

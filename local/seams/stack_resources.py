@@ -154,12 +154,12 @@ KEPT = [
 def installed() -> Iterator[None]:
     """Let stacks have these types, until the context ends."""
     models = parsing.get_model_list
-    ours: list[type[CloudFormationModel]] = [BucketPolicy, QueuePolicy, LogPolicy, Pipe, *KEPT]
+    ours: list[Any] = [BucketPolicy, QueuePolicy, LogPolicy, Pipe, *KEPT]
     types = {each.cloudformation_type() for each in ours}
     create = FakeBucket.create_from_cloudformation_json
     update = FakeBucket.update_from_cloudformation_json
 
-    def get_model_list() -> list[type[CloudFormationModel]]:
+    def get_model_list() -> list[Any]:
         stock = [each for each in models() if not issubclass(each, Declared)]
         return [each for each in stock if each.cloudformation_type() not in types] + ours
 

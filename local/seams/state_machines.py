@@ -27,6 +27,7 @@ from moto.core.exceptions import JsonRESTError
 from moto.s3.models import s3_backends
 from moto.stepfunctions.models import StateMachine
 from moto.stepfunctions.parser.asl.component.state import state
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.backend import execution_worker
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
@@ -60,7 +61,7 @@ ACCESS_KEY = "STATEMACHINE"
 def installed(port: int, log: LogSink) -> Iterator[None]:
     """Let stacks make state machines that run against the server on a port of loopback."""
     parse = functools.lru_cache(maxsize=32)(
-        execution_worker.AmazonStateLanguageParser.parse
+        AmazonStateLanguageParser.parse
     )  # attempts are counted in the execution's environment, so executions may share a program
     terminated = BaseExecutionWorkerCommunication.terminated
     with (
@@ -139,7 +140,10 @@ def definition_of(properties: Json, account: str) -> str:
     definition = properties.get("DefinitionString")
     if location := properties.get("DefinitionS3Location"):
         s3 = s3_backends[account]["aws"]
-        definition = s3.get_object(location["Bucket"], location["Key"]).value.decode()
+        stored = s3.get_object(location["Bucket"], location["Key"])
+        if stored is None:
+            raise ValueError(f"no definition at s3://{location['Bucket']}/{location['Key']}")
+        definition = stored.value.decode()
     if definition is None:
         definition = json.dumps(properties["Definition"])
     substitutions = properties.get("DefinitionSubstitutions", {})

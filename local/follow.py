@@ -1,0 +1,119 @@
+"""Upload pictures and follow each until the ledger tells its outcome."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local.cloud import EmbeddedAws
+
+# Every route of the workflow ends within 5 minutes; what has no outcome then will have none.
+PATIENCE_S = 310
+POLL_S = 0.01
+UPLOADS_AT_ONCE = 8
+
+
+class UnreadablePictureError(Exception):
+    """A file that was to be uploaded cannot be read."""
+
+
+@dataclass
+class Followed:
+    """What became of one picture. milliseconds: from the upload to the recorded outcome."""
+
+    image: str
+    upload: str
+    decision: str | None = None
+    label: str | None = None
+    confidence: float | None = None
+    reason: str = ""
+    detail: str = ""
+    execution: str = ""
+    milliseconds: int | None = None
+    states: list[str] = field(default_factory=list)
+
+    def as_json(self) -> str:
+        """Return one line of JSON."""
+        told = asdict(self)
+        del told["states"], told["upload"]
+        return json.dumps(told, ensure_ascii=False)
+
+
+class Follower:
+    """Uploads to a deployed stack, and reads what became of it."""
+
+    def __init__(self, aws: EmbeddedAws, outputs: dict[str, str]) -> None:
+        self.outputs = outputs
+        self._s3 = aws.client("s3")
+        self._dynamodb = aws.client("dynamodb")
+        self._stepfunctions = aws.client("stepfunctions")
+
+    def follow(self, paths: Iterable[Path], at_once: int = UPLOADS_AT_ONCE) -> Iterator[Followed]:
+        """Upload files under their own names and yield each when its outcome is known."""
+        with ThreadPoolExecutor(at_once) as pool:
+            try:
+                for done in as_completed([pool.submit(self.decide, path) for path in paths]):
+                    yield done.result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def decide(self, path: Path, name: str | None = None) -> Followed:
+        """Upload one file and wait for its outcome; decision is None if there is none in time."""
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise UnreadablePictureError(f"{path}: {error.strerror}") from error
+        began = time.monotonic()
+        followed = self.upload(data, name or path.name, str(path))
+        item = self.outcome(followed.upload)
+        if item is not None:
+            followed.milliseconds = round((time.monotonic() - began) * 1000)
+            self.read(followed, item)
+        return followed
+
+    def upload(self, data: bytes, name: str, image: str = "") -> Followed:
+        """Put a picture under the upload prefix; it is not waited for."""
+        bucket = self.outputs["UploadBucket"]
+        key = f"{self.outputs['UploadPrefix']}{name}"
+        self._s3.put_object(Bucket=bucket, Key=key, Body=data)
+        etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        return Followed(image=image or name, upload=f"{bucket}/{key}#{etag}")
+
+    def outcome(self, upload: str, patience_s: float = PATIENCE_S) -> dict[str, Any] | None:
+        """Return the ledger's item of an upload, as soon as there is one."""
+        deadline = time.monotonic() + patience_s
+        while time.monotonic() < deadline:
+            answer = self._dynamodb.get_item(
+                TableName=self.outputs["DecisionsTable"],
+                Key={"upload": {"S": upload}},
+                ConsistentRead=True,
+            )
+            if "Item" in answer:
+                item: dict[str, Any] = answer["Item"]
+                return item
+            time.sleep(POLL_S)
+        return None
+
+    def read(self, followed: Followed, item: dict[str, Any]) -> None:
+        """Fill in what the ledger tells."""
+        followed.decision = item["outcome"]["S"]
+        if label := item["label"]["S"]:
+            followed.label, followed.confidence = label, float(item["confidence"]["N"])
+        followed.reason, followed.detail = item["reason"]["S"], item["detail"]["S"]
+        followed.execution = item["execution"]["S"]
+
+    def states(self, execution: str) -> list[str]:
+        """Return the states that an execution has passed; EXPRESS keeps no history: none."""
+        if self.outputs["WorkflowType"] == "EXPRESS":
+            return []
+        pages = self._stepfunctions.get_paginator("get_execution_history")
+        return [
+            event["stateEnteredEventDetails"]["name"]
+            for page in pages.paginate(executionArn=execution)
+            for event in page["events"]
+            if "stateEnteredEventDetails" in event
+        ]

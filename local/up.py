@@ -1,0 +1,49 @@
+"""Keep the embedded AWS running, for the AWS CLI, boto3 and `python -m ops`.
+
+    python -m local up --port 4577
+
+It prints where to upload and the export lines that point the ordinary tools at it. Ctrl-C stops
+it and everything it started; nothing is kept.
+"""
+
+import argparse
+import threading
+
+from local.cloud import embedded_aws
+from local.options import add_cloud_options, cloud_options, stack_parameters
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument(
+        "--port", type=int, default=0, help="port on 127.0.0.1 (default: one that is free)"
+    )
+    parser.add_argument("--stack", default="scones-unlimited", help="the stack's name")
+    add_cloud_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Deploy, tell how to reach it, and wait for Ctrl-C."""
+    print("Starting the embedded AWS ...", flush=True)
+    with embedded_aws(port=arguments.port, **cloud_options(arguments)) as aws:
+        outputs = aws.deploy(arguments.stack, stack_parameters(arguments))
+        exports = "\n".join(f"export {name}={value}" for name, value in aws.environment().items())
+        print(
+            f"""
+Upload pictures to   {outputs["UploadAddress"]}
+
+In another terminal:
+
+{exports}
+
+aws s3 cp photo.jpg {outputs["UploadAddress"]}
+aws dynamodb scan --table-name {outputs["DecisionsTable"]}
+aws stepfunctions list-executions --state-machine-arn {outputs["StateMachineArn"]}
+aws logs tail {outputs["AuditLogGroup"]}
+python -m ops status --stack {arguments.stack}
+
+Functions run in {aws.runtime.runtime_name}. Ctrl-C stops everything.""",
+            flush=True,
+        )
+        threading.Event().wait()
+    return 0
