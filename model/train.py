@@ -134,10 +134,12 @@ def train(options: argparse.Namespace, settings: Settings, out: Path) -> int:
     ]
     plots.curves(history, out / "curves.png")
 
-    # 3. Temperature and threshold, on the predictions of all seeds' networks taken singly.
+    # 3. Temperature and threshold. With several seeds the mean of the outputs of the networks
+    #    that had not seen a picture stands for what the mean of their weights would say.
     heats = [temperature(output, pictures.truth) for output in outputs]
-    heat = float(np.mean(heats))
-    chances = softmax(outputs[0], heat)
+    together = np.mean(outputs, axis=0)
+    heat = temperature(together, pictures.truth)
+    chances = softmax(together, heat)
     named = accepted(chances, pictures.labels, 0)
     confidence, right = chances.max(1), chances.argmax(1) == pictures.truth
     limit, promise = choose(confidence[named], right[named])
@@ -145,9 +147,14 @@ def train(options: argparse.Namespace, settings: Settings, out: Path) -> int:
         measure(softmax(output, own), pictures.truth, pictures.labels, limit)
         for output, own in zip(outputs, heats, strict=True)
     ]
-    say(table(per_seed[0], pictures.labels) + "\n")
+    whole_oof = measure(chances, pictures.truth, pictures.labels, limit)
+    say(table(whole_oof, pictures.labels) + "\n")
     for seed, found in enumerate(per_seed):
-        say(f"seed={seed}", **metrics("oof", found), oof__auroc=found["auroc"])
+        say(
+            f"seed {seed}: "
+            + ", ".join(f"{name} {value:.4f}" for name, value in brief(found).items())
+        )
+    say("", **metrics("oof", whole_oof), oof__auroc=whole_oof["auroc"])
     say(promise, calibration__temperature=heat, calibration__threshold=limit)
 
     # 4. The network that is served: the mean of the folds' weights. It has learnt from every
@@ -178,7 +185,7 @@ def train(options: argparse.Namespace, settings: Settings, out: Path) -> int:
 
     # 6. The card, with the test figures of the file that is served.
     briefs = [brief(found) for found in per_seed]
-    figures: dict[str, Any] = {"out_of_fold": per_seed[0], "seeds": briefs}
+    figures: dict[str, Any] = {"out_of_fold": whole_oof, "seeds": briefs}
     draw(chances, pictures, limit, out)
     if test:
         chances_test = Model(served).probabilities(images)

@@ -48,7 +48,7 @@ class _Python2(pickle._Pickler):  # the C pickler cannot be taught
 
     dispatch: ClassVar[dict[type, Any]] = dict(pickle._Pickler.dispatch)
 
-    def save_string(self, text: bytes) -> None:
+    def save_string(self: Any, text: bytes) -> None:
         self.write(pickle.BINSTRING + len(text).to_bytes(4, "little") + text)
         self.memoize(text)
 
@@ -66,9 +66,9 @@ class Home(http.server.ThreadingHTTPServer):
 
     def __init__(self, content: bytes) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.content, self.ranges, self.sends = content, [], len(content)
+        self.content, self.sends = content, len(content)
         self.knows_ranges = True
-        self.ranges: list[str]
+        self.ranges: list[str] = []
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
