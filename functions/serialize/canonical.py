@@ -37,6 +37,7 @@ HARMLESS_INFO = {
 HARMLESS_SEGMENTS = {"APP0", "APP14"}  # JFIF and Adobe's colour transform
 
 PNG_BIT_DEPTH_AT = 24  # bytes from the start
+END = {JPEG: b"\xff\xd9", PNG: b"IEND\xaeB`\x82"}  # nothing lies behind the picture
 
 # Tag 274 of EXIF: how to turn the stored picture upright.
 ORIENTATION = 274
@@ -84,6 +85,7 @@ def passes_unchanged(image: Image.Image, kind: Format, data: bytes) -> bool:
         and HARMLESS_INFO.issuperset(image.info)
         and HARMLESS_SEGMENTS.issuperset(getattr(image, "app", ()))  # a JPEG's
         and (kind is JPEG or data[PNG_BIT_DEPTH_AT] == 8)
+        and data.endswith(END[kind])
     )
 
 

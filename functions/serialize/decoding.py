@@ -10,7 +10,7 @@ from bounds import (
     check_size,
 )
 from formats import HEIF, TIFF, Format
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 from rejection import ImageRejected, Reason
 from truncation import ends_early
 
@@ -36,20 +36,25 @@ def decoded(kind: Format, data: bytes, longest_side: int) -> ImageFile.ImageFile
         image.load()
     except ImageRejected:
         raise
-    except (Image.DecompressionBombError, MemoryError) as error:
-        raise ImageRejected(
-            Reason.TOO_MANY_PIXELS, f"the {kind.name} takes more memory than there is ({error})."
-        ) from error
     except Exception as error:  # whatever the parser of a format stumbles over
-        if ends_early(kind, data):
-            raise ImageRejected(
-                Reason.TRUNCATED,
-                f"the {kind.name} ends early, after {len(data):,} bytes. Upload it again.",
-            ) from error
-        raise ImageRejected(
-            Reason.CORRUPT, f"the {kind.name} cannot be decoded ({error!r})."
-        ) from error
+        raise rejection(kind, data, error) from error
     return image
+
+
+def rejection(kind: Format, data: bytes, error: Exception) -> ImageRejected:
+    """Return why a file cannot be decoded: its decoder's error, or what its structure tells."""
+    if isinstance(error, Image.DecompressionBombError | MemoryError):
+        return ImageRejected(
+            Reason.TOO_MANY_PIXELS, f"the {kind.name} takes more memory than there is ({error})."
+        )
+    if ends_early(kind, data):
+        return ImageRejected(
+            Reason.TRUNCATED,
+            f"the {kind.name} ends early, after {len(data):,} bytes. Upload it again.",
+        )
+    if isinstance(error, UnidentifiedImageError):  # its message is an address in memory
+        return ImageRejected(Reason.CORRUPT, f"the {kind.name}'s header cannot be read.")
+    return ImageRejected(Reason.CORRUPT, f"the {kind.name} cannot be decoded: {str(error)[:200]}.")
 
 
 def register(kind: Format) -> None:

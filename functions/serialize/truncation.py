@@ -20,7 +20,7 @@ def ends_early(kind: Format, data: bytes) -> bool:
         if kind is BMP:
             return int.from_bytes(data[2:6], "little") > len(data)
         if kind is TIFF:
-            return TiffDirectory(data).end_of_strips() > len(data)
+            return TiffDirectory(data).end() > len(data)
         if kind in (HEIF, AVIF):
             return boxes_end(data) > len(data)
     except (struct.error, IndexError):  # it ends within what says where it ends
@@ -38,7 +38,7 @@ def jpeg_ends_early(data: bytes) -> bool:
         if marker == 0xFF:  # a fill byte
             at += 1
             continue
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        at += 2 + struct.unpack_from(">H", data, at + 2)[0]
     return False
 
 
