@@ -1,6 +1,7 @@
 """The card of a model: `card.json` for programs, `README.md` for people, from the same facts."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,22 @@ def baseline(
     }
 
 
+def as_json(facts: dict[str, Any]) -> str:
+    """Return facts as JSON text; what could not be measured (nan) becomes null."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: plain(inner) for name, inner in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [plain(inner) for inner in value]
+        return None if isinstance(value, float) and math.isnan(value) else value
+
+    return json.dumps(plain(facts), indent=2, allow_nan=False) + "\n"
+
+
 def write_card(folder: Path, card: dict[str, Any]) -> None:
     """Write card.json and README.md; a NOTES.md beside them is kept at the end of the latter."""
-    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+    (folder / "card.json").write_text(as_json(card))
     notes = folder / "NOTES.md"
     text = readable(card) + ("\n" + notes.read_text() if notes.is_file() else "")
     (folder / "README.md").write_text(text)
@@ -96,7 +110,8 @@ def readable(card: dict[str, Any]) -> str:
         " | strangers accepted | AUROC | ECE |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    measured = {name: f for name, f in card["figures"].items() if name != "seeds"}
+    figures = json.loads(as_json(card["figures"]))
+    measured = {name: found for name, found in figures.items() if name != "seeds"}
     parts += [_row(name, found) for name, found in measured.items()]
     parts += ["", "Shares with exact 95 % intervals; ECE with a bootstrap interval.", ""]
     seeds = card["figures"].get("seeds", [])
@@ -139,7 +154,7 @@ def _row(name: str, found: dict[str, Any]) -> str:
     keys = ("accuracy", "accepted", "right_of_accepted", "strangers_accepted")
     cells = [name.replace("_", " "), str(found["pictures"]), *(cell(found[key]) for key in keys)]
     cells += [
-        f"{found['auroc']:.4f}",
+        "-" if found["auroc"] is None else f"{found['auroc']:.4f}",
         f"{error['value']:.3f} ({error['low']:.3f}-{error['high']:.3f})",
     ]
     return "| " + " | ".join(cells) + " |"

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from model import plots
 from model.calibration import RISK
+from model.card import as_json, write_card
 from model.export import ExportError, Model
 from model.figures import Floats, accepted, measure, table
 from model.pictures import DatasetError, Pictures, load, squashed
@@ -81,6 +82,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--threshold", type=float, help="confidence to accept at, 0..1 (default: the card's)"
     )
     parser.add_argument("--out", type=Path, help="folder for figures.json and the plots")
+    parser.add_argument(
+        "--card", metavar="NAME", help="record the figures in the model's card under this name"
+    )
     options = parser.parse_args(arguments)
     try:
         model = Model(options.model)
@@ -97,9 +101,15 @@ def main(arguments: list[str] | None = None) -> int:
         if options.out:
             options.out.mkdir(parents=True, exist_ok=True)
             record = {"model": model.version, "labels": model.labels, **figures}
-            (options.out / "figures.json").write_text(json.dumps(record, indent=2) + "\n")
+            (options.out / "figures.json").write_text(as_json(record))
             draw(probabilities, pictures, threshold, options.out)
             print(f"plots in {options.out}")
+        if options.card:
+            path = options.model.with_name("card.json")
+            card = json.loads(path.read_text())
+            card["figures"][options.card] = figures
+            write_card(path.parent, card)
+            print(f"figures recorded as `{options.card}` in {path}")
     except (DatasetError, ExportError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -176,8 +176,7 @@ def train(options: argparse.Namespace, settings: Settings, out: Path) -> int:
     say("exporting")
     samples = pixels(pictures, sample, settings.size)
     export(network, heat, pictures.labels, version, samples, whole, served)
-    judge = test or pictures
-    images = pixels(judge, range(len(judge)), settings.size)
+    images = pixels(test, range(len(test)), settings.size) if test else samples
     agreement = {
         "fp32": asdict(check(network, heat, whole, images, GAP_FP32)),
         "int8": asdict(check(network, heat, served, images, GAP_INT8)),

@@ -1,6 +1,7 @@
 """Three classes that the project never saw, from folders to a model folder that can be served."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-torch = pytest.importorskip("torch", reason="training needs the extra `train`")
+pytest.importorskip("torch", reason="training needs the extra `train`")
 pytest.importorskip("efficientnet_lite_pytorch", reason="training needs the extra `train`")
+
+import torch
 
 from model import evaluate, train
 from model.export import ExportError, Model, check
@@ -22,7 +25,7 @@ from model.pictures import Pictures, load
 from model.telemetry import METRIC_DEFINITIONS
 
 ROOT = Path(__file__).parents[2]
-DATA = Path(__import__("os").environ.get("SCONES_DATA", ROOT.parent / "shared/data"))
+DATA = Path(os.environ.get("SCONES_DATA", ROOT.parent / "shared/data"))
 TRIAL = ["--epochs", "3", "--folds", "2", "--size", "64", "--batch", "12", "--threads", "1"]
 
 
