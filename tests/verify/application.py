@@ -1,0 +1,122 @@
+"""A folder with the application in it, as judges look at it: translated, filled in, resolved."""
+
+import json
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from local import template as sam
+
+REGION, ACCOUNT = "us-east-1", "123456789012"
+PSEUDO_PARAMETERS = {
+    "AWS::Region": REGION,
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Partition": "aws",
+    "AWS::StackName": "scones-unlimited",
+}
+# https://docs.aws.amazon.com/service-authorization/latest/reference/: the last part of each ARN.
+ARNS = {
+    "AWS::DynamoDB::Table": "dynamodb:{region}:{account}:table/{name}",
+    "AWS::Events::EventBus": "events:{region}:{account}:event-bus/{name}",
+    "AWS::Events::Rule": "events:{region}:{account}:rule/{name}",
+    "AWS::IAM::Role": "iam::{account}:role/{name}",
+    "AWS::Lambda::Function": "lambda:{region}:{account}:function:{name}",
+    "AWS::Logs::LogGroup": "logs:{region}:{account}:log-group:{name}:*",
+    "AWS::S3::Bucket": "s3:::{name}",
+    "AWS::SNS::Topic": "sns:{region}:{account}:{name}",
+    "AWS::SQS::Queue": "sqs:{region}:{account}:{name}",
+    "AWS::StepFunctions::StateMachine": "states:{region}:{account}:stateMachine:{name}",
+}
+
+
+class Application:
+    """template.yaml and what it points at, in the given folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @cached_property
+    def translated(self) -> dict[str, Any]:
+        """The CloudFormation template that AWS's SAM transform makes of template.yaml."""
+        template = sam.load(self.folder / "template.yaml")
+        sam.package(template, self.folder, "bucket")
+        return sam.translate(template, REGION)
+
+    @cached_property
+    def definition(self) -> str:
+        """The state machine's definition with its substitutions filled in."""
+        [workflow] = [
+            resource["Properties"]
+            for resource in sam.load(self.folder / "template.yaml")["Resources"].values()
+            if resource["Type"] == "AWS::Serverless::StateMachine"
+        ]
+        given = {
+            name: str(self.resolved(value))
+            for name, value in workflow["DefinitionSubstitutions"].items()
+        }
+        text = (self.folder / workflow["DefinitionUri"]).read_text()
+        return re.sub(r"\$\{(\w+)\}", lambda name: given.get(name[1], name[0]), text)
+
+    def policies(self) -> dict[str, dict[str, Any]]:
+        """Return each role's inline policy documents, resolved, by "Role/PolicyName"."""
+        return {
+            f"{name}/{self.resolved(policy['PolicyName'])}": self.resolved(policy["PolicyDocument"])
+            for name, role in self.translated["Resources"].items()
+            if role["Type"] == "AWS::IAM::Role"
+            for policy in role["Properties"].get("Policies", [])
+        }
+
+    def resolved(self, value: Any) -> Any:
+        """Return a value with Ref, GetAtt, Sub and If replaced by what AWS would put there."""
+        if isinstance(value, list):
+            return [self.resolved(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        if set(value) == {"Ref"}:
+            return self._reference(value["Ref"])
+        if set(value) == {"Fn::GetAtt"}:
+            parts = value["Fn::GetAtt"]
+            return self._attribute(*(parts.split(".", 1) if isinstance(parts, str) else parts))
+        if set(value) == {"Fn::Sub"}:
+            return self._substituted(value["Fn::Sub"])
+        if set(value) == {"Fn::If"}:
+            return self.resolved(
+                value["Fn::If"][2]
+            )  # no condition holds with the default parameters
+        return {key: self.resolved(each) for key, each in value.items()}
+
+    def _reference(self, name: str) -> str:
+        if name in PSEUDO_PARAMETERS:
+            return PSEUDO_PARAMETERS[name]
+        if parameter := self.translated["Parameters"].get(name):
+            return str(parameter["Default"])
+        # The few types whose Ref is their ARN.
+        if self.translated["Resources"][name]["Type"] == "AWS::StepFunctions::StateMachine":
+            return self._attribute(name, "Arn")
+        return name.lower()
+
+    def _attribute(self, name: str, attribute: str) -> str:
+        kind = self.translated["Resources"][name]["Type"]
+        if attribute == "StreamArn":
+            return self._attribute(name, "Arn") + "/stream/2026"  # AWS labels it by a time
+        if attribute != "Arn" or kind not in ARNS:
+            return f"{name}.{attribute}"
+        fields = {"region": REGION, "account": ACCOUNT, "name": name.lower()}
+        return "arn:aws:" + ARNS[kind].format(**fields)
+
+    def _substituted(self, sub: str | list[Any]) -> str:
+        text, given = (sub, {}) if isinstance(sub, str) else sub
+
+        def value(match: re.Match[str]) -> str:
+            name = match[1]
+            if name in given:
+                return str(self.resolved(given[name]))
+            return self._attribute(*name.split(".", 1)) if "." in name else self._reference(name)
+
+        return re.sub(r"\$\{([^!}]+)\}", value, text)
+
+
+def as_text(document: Any) -> str:
+    """Return a document as JSON text, one line per value, as the linters report lines."""
+    return json.dumps(document, indent=1)

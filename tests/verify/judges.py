@@ -1,0 +1,223 @@
+"""The judges of the declarations: each reads a folder and returns what it finds wrong there."""
+
+import functools
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cfnlint.api import lint
+from cfnlint.config import ManualArgs
+from samtranslator.model.exceptions import InvalidDocumentException
+from statelint.linter import Linter
+
+from tests.verify.application import REGION, Application, as_text
+from tests.verify.tools import ASL_VALIDATOR, CHECKOV, PARLIAMENT, SAM, Tool, offline_environment
+
+# Tests that read declarations only; they judge a copy of the application as well as this one.
+STRUCTURE_TESTS = ("tests/unit/test_structure.py", "tests/verify/test_template.py")
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A program that finds faults in a folder with the application in it."""
+
+    name: str
+    version: Callable[[], str]
+    looks_at: str
+    findings: Callable[[Path], list[str]]
+    blind_to: str
+    tool: Tool | None = None  # what has to be installed beside the dev extra
+
+
+def translator(folder: Path) -> list[str]:
+    """Run the SAM transform, which refuses what it cannot translate."""
+    try:
+        Application(folder).translated  # noqa: B018 - translating is the judgement
+    except InvalidDocumentException as error:
+        return [str(cause.message) for cause in error.causes]
+    except (KeyError, TypeError, ValueError) as error:
+        return [repr(error)]
+    return []
+
+
+def cfn_lint(folder: Path) -> list[str]:
+    """Run cfn-lint and its serverless rules on the translated template."""
+    ignored = [
+        "I3011",  # logs and dead letters go with the stack; bucket and ledger say Retain
+        "ES6000",  # a dead-letter queue has no dead-letter queue
+        "WS1004",  # it looks for /aws/lambda/NAME; test_template.py for what LoggingConfig names
+    ]
+    matches = lint(
+        as_text(Application(folder).translated),
+        config=ManualArgs(
+            regions=[REGION],
+            include_checks=["I"],
+            ignore_checks=ignored,
+            append_rules=["cfn_lint_serverless.rules"],
+        ),
+    )
+    return [f"{match.rule.id} {match.message}"[:300] for match in matches]
+
+
+def sam_validate(folder: Path) -> list[str]:
+    """Run sam validate --lint on template.yaml."""
+    return _run([str(SAM.require()), "validate", "--lint", "--region", REGION], folder)
+
+
+def statelint(folder: Path) -> list[str]:
+    """Run statelint on the substituted state machine."""
+    return list(Linter.validate(json.loads(Application(folder).definition)))
+
+
+def asl_validator(folder: Path) -> list[str]:
+    """Run asl-validator on the substituted state machine."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "definition.asl.json"
+        path.write_text(Application(folder).definition)
+        return _run([str(ASL_VALIDATOR.require()), "--json-path", str(path)], folder)
+
+
+def checkov(folder: Path) -> list[str]:
+    """Run checkov on template.yaml, whose comments say why a check is skipped."""
+    command = [str(CHECKOV.require()), "--file", "template.yaml", "--output", "json"]
+    command += ["--framework", "cloudformation", "--skip-download", "--skip-results-upload"]
+    ended = _process(command, folder)
+    report = json.loads(ended.stdout)
+    if not report.get("summary", {}).get("passed"):
+        return [f"checkov checked nothing: {ended.stderr[-300:]}"]
+    return [
+        f"{check['check_id']} {check['resource']}: {check['check_name']}"
+        for check in report["results"]["failed_checks"]
+    ] + [f"cannot parse {path}" for path in report["results"]["parsing_errors"]]
+
+
+def parliament(folder: Path) -> list[str]:
+    """Run parliament on every policy of every role, with its references resolved."""
+    accepted = [
+        # SAM writes this policy, and leaves the version out; it uses no policy variable.
+        r"NO_VERSION ImageWorkflowObjectCreatedRole/",
+        # It has no resource-level permission. AWS's own example names the stream all the same:
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/iam-policy-read-stream-only.html
+        r"RESOURCE_MISMATCH AnnouncementPipeRole/[^{]*\[\{'action': 'dynamodb:ListStreams'[^{]*$",
+    ]
+    findings = []
+    for name, document in Application(folder).policies().items():
+        ended = _process([str(PARLIAMENT.require()), "--json"], folder, as_text(document))
+        for line in ended.stdout.splitlines():
+            issue = json.loads(line)
+            finding = f"{issue['issue']} {name}: {issue['title']} {issue['detail']}"
+            if not any(re.match(pattern, finding) for pattern in accepted):
+                findings.append(finding)
+        if ended.returncode and not ended.stdout:
+            findings.append(f"{name}: {ended.stderr.strip()[-300:]}")
+    return findings
+
+
+def structure_tests(folder: Path) -> list[str]:
+    """Run the tests that hold template, state machine, functions and ledger together."""
+    command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", "-p", "no:cacheprovider"]
+    ended = _process([*command, *STRUCTURE_TESTS], folder, environment=dict(os.environ))
+    findings = re.findall(r"^(?:FAILED|ERROR) \S+?::(\S+)", ended.stdout, re.MULTILINE)
+    if ended.returncode and not findings:
+        return [(ended.stdout + ended.stderr).strip()[-300:]]
+    return findings
+
+
+def _run(command: list[str], folder: Path) -> list[str]:
+    """Return the last words of a judge that tells its judgement by its exit code."""
+    ended = _process(command, folder)
+    return [] if ended.returncode == 0 else [(ended.stdout + ended.stderr).strip()[-600:]]
+
+
+def _process(
+    command: list[str],
+    folder: Path,
+    stdin: str | None = None,
+    environment: dict[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment or offline_environment(),
+        input=stdin,
+        stdin=None if stdin is not None else subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _of(package: str) -> Callable[[], str]:
+    return functools.partial(version, package)
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    return {"tool": tool, "version": lambda: tool.version}
+
+
+JUDGES = (
+    Judge(
+        "SAM translator",
+        _of("aws-sam-translator"),
+        "template.yaml",
+        translator,
+        "names that exist nowhere, IAM, what AWS does with the result",
+    ),
+    Judge(
+        "cfn-lint + serverless rules",
+        lambda: f"{version('cfn-lint')} + {version('cfn-lint-serverless')}",
+        "the translated template",
+        cfn_lint,
+        "a missing queue policy, resource forms behind GetAtt, quotas of an account",
+    ),
+    Judge(
+        "sam validate --lint",
+        looks_at="template.yaml",
+        findings=sam_validate,
+        blind_to="a Ref to nothing, misspelt policy templates and event types",
+        **_tool(SAM),
+    ),
+    Judge(
+        "checkov",
+        looks_at="template.yaml, security",
+        findings=checkov,
+        blind_to="whether a skip's reason is true",
+        **_tool(CHECKOV),
+    ),
+    Judge(
+        "parliament",
+        looks_at="every policy of every role",
+        findings=parliament,
+        blind_to="what the code needs; actions younger than its list of 2024",
+        **_tool(PARLIAMENT),
+    ),
+    Judge(
+        "statelint",
+        _of("statelint"),
+        "the substituted state machine",
+        statelint,
+        "whether errors, functions and JSONPaths exist",
+    ),
+    Judge(
+        "asl-validator",
+        looks_at="the substituted state machine",
+        findings=asl_validator,
+        blind_to="the same",
+        **_tool(ASL_VALIDATOR),
+    ),
+    Judge(
+        "structure tests",
+        _of("pytest"),
+        "template, state machine, functions, ledger together",
+        structure_tests,
+        "everything that only running shows",
+    ),
+)

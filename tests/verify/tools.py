@@ -1,0 +1,104 @@
+"""The judges that have requirements of their own: each in its own folder of .verify/, pinned.
+
+`python -m tests.verify` installs what is missing; tests skip what is not there.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.project import ROOT
+
+HOME = ROOT / ".verify"
+
+
+class ToolMissing(Exception):
+    """A judge is not installed, or this machine cannot run it; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A command-line program from PyPI or npm."""
+
+    package: str
+    version: str
+    program: str
+    registry: str = "pip"
+
+    @property
+    def folder(self) -> Path:
+        """Where this version is installed."""
+        return HOME / f"{self.package}-{self.version}"
+
+    @property
+    def path(self) -> Path:
+        """The program, whether it is installed or not."""
+        folder = "bin" if self.registry == "pip" else "node_modules/.bin"
+        return self.folder / folder / self.program
+
+    @property
+    def installed(self) -> bool:
+        """Whether an installation came to its end."""
+        return (self.folder / ".installed").exists()
+
+    def require(self) -> Path:
+        """Return the program's path. Raises ToolMissing where it is not installed."""
+        if not self.installed:
+            raise ToolMissing(f"{self.package} {self.version} is not installed: run make verify")
+        return self.path
+
+    def install(self) -> None:
+        """Install it from its registry. Raises ToolMissing with the installer's last words."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        if self.registry == "pip":
+            self._install([sys.executable, "-m", "venv", str(self.folder)])
+            pip = [str(self.folder / "bin/pip"), "install", "--quiet"]
+            self._install([*pip, "--disable-pip-version-check", f"{self.package}=={self.version}"])
+        elif npm := shutil.which("npm"):
+            options = ["--silent", "--no-audit", "--no-fund", "--prefix", str(self.folder)]
+            self._install([npm, "install", *options, f"{self.package}@{self.version}"])
+        else:
+            raise ToolMissing(f"{self.package} comes from npm, which is not here: install Node.js")
+        (self.folder / ".installed").touch()
+
+    def _install(self, command: list[str]) -> None:
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        if ended.returncode:
+            raise ToolMissing(
+                f"{self.package} {self.version} cannot be installed: {ended.stderr.strip()[-300:]}"
+            )
+
+
+SAM = Tool("aws-sam-cli", "1.170.0", "sam")
+CHECKOV = Tool("checkov", "3.3.30", "checkov")
+PARLIAMENT = Tool("parliament", "1.6.4", "parliament")
+ASL_VALIDATOR = Tool("asl-validator", "4.0.0", "asl-validator", registry="npm")
+TOOLS = (SAM, CHECKOV, PARLIAMENT, ASL_VALIDATOR)
+
+
+def offline_environment() -> dict[str, str]:
+    """Return an environment in which an AWS tool finds no account and reports to nobody."""
+    kept = (
+        "PATH",
+        "HOME",
+        "LANG",
+        "TMPDIR",
+        "PIP_INDEX_URL",
+        "PIP_EXTRA_INDEX_URL",
+        "PIP_CONFIG_FILE",
+    )
+    return {name: os.environ[name] for name in kept if name in os.environ} | {
+        "AWS_ACCESS_KEY_ID": "verify",
+        "AWS_SECRET_ACCESS_KEY": "verify",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "SAM_CLI_TELEMETRY": "0",
+        "__SAM_CLI_APP_DIR": str(HOME / "sam-cli"),  # not the user's ~/.aws-sam
+        "LOG_LEVEL": "ERROR",  # checkov's
+    }
