@@ -110,7 +110,7 @@ def send(pipe: Pipe, records: list[Json]) -> None:
             "EventBusName": pipe.properties["Target"].rsplit("/", 1)[-1],
         }
         for record in records
-        if passes(pipe.properties.get("FilterCriteria", {}), record)
+        if passes(pipe.properties["SourceParameters"].get("FilterCriteria", {}), record)
     ]
     if not entries:
         return
