@@ -1,0 +1,101 @@
+"""Run a deployed stack: see, review, repair, check, clean.
+
+    python -m ops status                       what happened today, and what waits
+    python -m ops review --serve               label what waits, in the browser
+    python -m ops COMMAND --help               what a command does, with examples
+
+The stack is the one that samconfig.toml deploys, or --stack NAME. Credentials and region come as
+for every AWS tool: ~/.aws, AWS_PROFILE, AWS_DEFAULT_REGION. With AWS_ENDPOINT_URL set, as
+`python -m local up` prints it, the same commands work on the embedded AWS.
+
+Exit codes: 0 all is well, 1 something was found that needs attention, 2 the command could not do
+its work, 130 interrupted.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.errors import OpsError, explained
+
+# One line for each command; its module, of the same name, is imported when it is asked for.
+COMMANDS = {
+    "status": "the stack at a glance: outcomes today, what waits, dead letters, endpoint",
+    "picture": "draw the state machine, or one execution over it",
+    "export": "write the deployed state machine as one JSON file",
+}
+SAMCONFIG = Path(__file__).parents[1] / "samconfig.toml"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that the command line names; return its exit code."""
+    listed = "\n".join(f"  {name:<11}{text}" for name, text in COMMANDS.items())
+    top = argparse.ArgumentParser(
+        "python -m ops",
+        description=f"{__doc__}\ncommands:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="%(prog)s COMMAND [--stack NAME] [--region REGION] [options]",
+    )
+    top.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those above")
+    top.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    asked = top.parse_args(argv)
+    module = importlib.import_module(f"ops.{asked.command}")
+    parser = argparse.ArgumentParser(
+        f"python -m ops {asked.command}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    _add_stack_options(parser)
+    arguments = parser.parse_args(asked.rest)
+    try:
+        return int(module.run(arguments))
+    except OpsError as error:
+        return _refused(str(error))
+    except (BotoCoreError, ClientError) as error:
+        return _refused(explained(error))
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # `| head` has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return _refused(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
+
+
+def _add_stack_options(parser: argparse.ArgumentParser) -> None:
+    stack = parser.add_argument_group("which stack")
+    name = deployed_stack(SAMCONFIG)
+    stack.add_argument(
+        "--stack",
+        default=name,
+        metavar="NAME",
+        help="the CloudFormation stack (default: %(default)s, of samconfig.toml)",
+    )
+    stack.add_argument("--region", help="AWS region (default: as for every AWS tool)")
+
+
+def deployed_stack(samconfig: Path) -> str:
+    """Return the name of the stack that `sam deploy` makes without further options."""
+    try:
+        settings = tomllib.loads(samconfig.read_text())
+        return str(settings["default"]["global"]["parameters"]["stack_name"])
+    except (OSError, KeyError):
+        return "scones-unlimited"
+
+
+def _refused(reason: str) -> int:
+    print(f"error: {' '.join(reason.split())}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,126 @@
+"""A deployed stack, known by its Outputs alone."""
+
+import argparse
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from ops.errors import OpsError
+
+CONNECTIONS = 32  # as many as a command has threads
+ATTEMPTS = 6  # of a call that AWS throttles; with back-off about a minute
+CONNECT_S, READ_S = 5, 30
+
+
+class Stack:
+    """Outputs and clients of one CloudFormation stack; each is asked for once, when needed."""
+
+    def __init__(self, name: str, region: str | None = None) -> None:
+        self.name = name
+        self._session = boto3.session.Session(region_name=region)
+        self._clients: dict[str, Any] = {}
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> "Stack":
+        """Return the stack that the options --stack and --region name."""
+        return cls(arguments.stack, arguments.region)
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client; threads may share it."""
+        if service not in self._clients:
+            self._clients[service] = self._session.client(
+                service,
+                config=Config(
+                    connect_timeout=CONNECT_S,
+                    read_timeout=READ_S,
+                    max_pool_connections=CONNECTIONS,
+                    retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+                ),
+            )
+        return self._clients[service]
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """The stack's Outputs; raises OpsError where there is no such stack, or none of ours."""
+        try:
+            [stack] = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
+        except ClientError as error:
+            if "does not exist" not in str(error):
+                raise
+            raise OpsError(
+                f"there is no stack {self.name} in {self.region}: name one with --stack, look in"
+                " another --region, or deploy it with `sam deploy` or `python -m local up`"
+            ) from error
+        found = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+        if "StateMachineArn" not in found:
+            raise OpsError(
+                f"the stack {self.name} has no output StateMachineArn"
+                f" (status {stack['StackStatus']}): it is not of this template, or not complete"
+            )
+        return found
+
+    @property
+    def region(self) -> str:
+        """The region of the stack, for instance us-east-1."""
+        return str(self.client("cloudformation").meta.region_name)
+
+    @property
+    def account(self) -> str:
+        """The account of the stack, 12 digits."""
+        return self.state_machine_arn.split(":")[4]
+
+    @property
+    def state_machine_arn(self) -> str:
+        """The ARN of the workflow."""
+        return self.outputs["StateMachineArn"]
+
+    def definition(self) -> dict[str, Any]:
+        """Return the deployed state machine in the Amazon States Language."""
+        answer = self.client("stepfunctions").describe_state_machine(
+            stateMachineArn=self.state_machine_arn
+        )
+        definition: dict[str, Any] = json.loads(answer["definition"])
+        return definition
+
+    def execution(self, arn: str) -> dict[str, Any]:
+        """Return what DescribeExecution tells of an execution, or of the `latest` that has ended.
+
+        Raises OpsError for an EXPRESS workflow, which keeps no executions.
+        """
+        self._refuse_express()
+        client = self.client("stepfunctions")
+        if arn == "latest":
+            pages = client.get_paginator("list_executions").paginate(
+                stateMachineArn=self.state_machine_arn
+            )
+            ended = (
+                each for page in pages for each in page["executions"] if each["status"] != "RUNNING"
+            )
+            newest = next(ended, None)
+            if newest is None:
+                raise OpsError(f"no execution of {self.name} has ended yet: upload a picture")
+            arn = newest["executionArn"]
+        try:
+            found: dict[str, Any] = client.describe_execution(executionArn=arn)
+        except client.exceptions.ExecutionDoesNotExist as error:
+            raise OpsError(f"there is no execution {arn} (kept for 90 days)") from error
+        return found
+
+    def history(self, arn: str) -> Iterator[dict[str, Any]]:
+        """Yield the events of an execution's history, oldest first."""
+        self._refuse_express()
+        pages = self.client("stepfunctions").get_paginator("get_execution_history")
+        for page in pages.paginate(executionArn=arn, includeExecutionData=False):
+            yield from page["events"]
+
+    def _refuse_express(self) -> None:
+        if self.outputs["WorkflowType"] == "EXPRESS":
+            raise OpsError(
+                f"{self.name} runs as EXPRESS, which keeps no history of executions; its ledger"
+                " and its log group tell what happened"
+            )

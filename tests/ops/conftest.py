@@ -1,0 +1,35 @@
+"""Run ops commands as an operator does: words in, exit code and text out."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from ops.__main__ import main
+from tests.conftest import Stack
+
+
+class Ran(NamedTuple):
+    """What a command has said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+Ops = Callable[..., Ran]
+
+
+@pytest.fixture
+def ops(cloud: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ops:
+    """Return a function that runs a command on a stack; None leaves --stack to its default."""
+    for name, value in cloud.aws.environment().items():  # type: ignore[attr-defined]
+        monkeypatch.setenv(name, value)
+
+    def run(stack: Stack | None, *words: str) -> Ran:
+        capsys.readouterr()
+        name = [] if stack is None else ["--stack", f"test-{stack.outputs['WorkflowType'].lower()}"]
+        code = main([*words, *name])
+        return Ran(code, *capsys.readouterr())
+
+    return run

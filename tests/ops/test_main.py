@@ -1,0 +1,124 @@
+"""The command line of ops: what it teaches, and what it says when it cannot work."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
+
+from ops.__main__ import COMMANDS, deployed_stack, main
+from ops.errors import explained
+from tests.conftest import Stack
+from tests.ops.conftest import Ops
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_teaches(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    told = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert f"python -m ops {name}" in told
+    assert "--stack NAME" in told
+
+
+def test_help_lists_every_command_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = capsys.readouterr().out
+    assert [name for name in COMMANDS if f"\n  {name} " not in told] == []
+    assert "Exit codes:" in told
+
+
+def test_a_command_imports_no_other() -> None:
+    code = "import sys; import ops.__main__; print([m for m in sys.modules if m[:4] == 'ops.'])"
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert told.stdout.strip() == "['ops.errors', 'ops.__main__']"
+
+
+def test_the_stack_is_the_one_that_sam_deploys(tmp_path: Path) -> None:
+    (tmp_path / "samconfig.toml").write_text('[default.global.parameters]\nstack_name = "mine"\n')
+    assert deployed_stack(tmp_path / "samconfig.toml") == "mine"
+
+
+def test_a_stack_that_is_not_there_is_named(ops: Ops) -> None:
+    ran = ops(None, "status", "--stack", "nobody")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: there is no stack nobody in us-east-1")
+    assert ran.err.count("\n") == 1
+
+
+def test_a_stack_of_another_template_is_told_apart(ops: Ops, standard: Stack) -> None:
+    template = '{"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}'
+    client = standard.aws.client("cloudformation")
+    client.create_stack(StackName="another", TemplateBody=template)
+    try:
+        ran = ops(None, "status", "--stack", "another")
+    finally:
+        client.delete_stack(StackName="another")
+    assert ran.code == 2
+    assert "not of this template" in ran.err
+
+
+def test_without_credentials_it_says_how_to_get_some(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name in [each for each in os.environ if each.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    assert main(["status", "--region", "eu-west-1"]) == 2
+    assert "error: no AWS credentials" in capsys.readouterr().err
+    assert main(["status"]) == 2
+    assert "error: no AWS region: give --region" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        pytest.param("ExpiredToken", "have expired (ExpiredToken): log in again", id="expired"),
+        pytest.param("InvalidClientTokenId", "does not know these credentials", id="unknown"),
+        pytest.param("AccessDenied", "Query is not allowed: so it is", id="denied"),
+        pytest.param("ValidationException", "Query was refused: ValidationException", id="other"),
+    ],
+)
+def test_a_refused_call_says_what_to_do(code: str, advice: str) -> None:
+    error = ClientError({"Error": {"Code": code, "Message": "so it is"}}, "Query")
+    assert advice in explained(error)
+    assert "aws configure" in explained(NoCredentialsError())
+
+
+def test_an_endpoint_that_does_not_answer_is_named(
+    ops: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr("ops.stack.ATTEMPTS", 1)
+    ran = ops(None, "status")
+    assert ran.code == 2
+    assert "AWS cannot be reached" in ran.err
+    assert "127.0.0.1:9" in ran.err
+
+
+def test_ctrl_c_ends_with_130(standard: Stack) -> None:
+    code = (
+        "import os, runpy, signal, sys, threading\n"
+        "import ops.status\n"
+        "def run(_): os.kill(os.getpid(), signal.SIGINT); threading.Event().wait(60)\n"
+        "ops.status.run = run\n"
+        "sys.argv = ['ops', 'status']\n"
+        "runpy.run_module('ops', run_name='__main__')\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | standard.aws.environment(),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert (ended.returncode, ended.stderr) == (130, "interrupted\n")
