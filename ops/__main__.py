@@ -27,6 +27,7 @@ from ops.errors import OpsError, explained
 # One line for each command; its module, of the same name, is imported when it is asked for.
 COMMANDS = {
     "status": "the stack at a glance: outcomes today, what waits, dead letters, endpoint",
+    "reconcile": "every uploaded object against the ledger; start what is missing",
     "picture": "draw the state machine, or one execution over it",
     "export": "write the deployed state machine as one JSON file",
 }
