@@ -23,6 +23,7 @@ from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from local import deployment
 from local.lambda_runtime import LambdaRuntime
 from local.seams import (
+    copies,
     events,
     lambda_configuration,
     lambda_invoke,
@@ -128,6 +129,7 @@ def embedded_aws(
         )
         cleanup.enter_context(stack_resources.installed())
         cleanup.enter_context(tables.installed())
+        cleanup.enter_context(copies.installed())
         cleanup.enter_context(state_machines.installed(port, log))
         cleanup.enter_context(events.installed(log))
         cleanup.enter_context(pipes.installed())
