@@ -112,9 +112,15 @@ class Ledger:
 
         since, until: bounds as moment() gives them; until is exclusive.
         """
+        for item in self.items(outcome, since=since, until=until, newest_first=newest_first):
+            yield Decision.of(item)
+
+    def items(
+        self, outcome: str, *, since: str = "", until: str = "9", newest_first: bool = False
+    ) -> Iterator[Mapping[str, Mapping[str, str]]]:
+        """Yield the same as of_outcome, in DynamoDB's typed JSON."""
         for page in self._pages(outcome, since, until, ScanIndexForward=not newest_first):
-            for item in page["Items"]:
-                yield Decision.of(item)
+            yield from page["Items"]
 
     def count(self, outcome: str, *, since: str = "", until: str = "9") -> int:
         """Return how many items an outcome has; reads them all, a megabyte a call."""
@@ -186,6 +192,27 @@ class Ledger:
             raise Changed(self.get(read.upload)) from None
         return new
 
-    def delete(self, upload: str) -> None:
-        """Remove an item; nothing is announced."""
-        self._dynamodb.delete_item(TableName=self._table, Key={"upload": {"S": upload}})
+    def delete(self, upload: str) -> bool:
+        """Remove an item, and tell whether there was one; nothing is announced."""
+        answer = self._dynamodb.delete_item(
+            TableName=self._table, Key={"upload": {"S": upload}}, ReturnValues="ALL_OLD"
+        )
+        return "Attributes" in answer
+
+    def delete_unchanged(self, read: Decision) -> bool:
+        """Remove an item if it still is as it was read; tell whether it was."""
+        try:
+            self._dynamodb.delete_item(
+                TableName=self._table,
+                Key={"upload": {"S": read.upload}},
+                ConditionExpression="revision = :read AND outcome = :was",
+                ExpressionAttributeValues={
+                    ":read": {"N": str(read.revision)},
+                    ":was": {"S": read.outcome},
+                },
+            )
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise
+            return False
+        return True

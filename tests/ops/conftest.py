@@ -33,3 +33,11 @@ def ops(cloud: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         return Ran(code, *capsys.readouterr())
 
     return run
+
+
+def empty(stack: Stack, queue: str) -> None:
+    """Take every message out of a queue; PurgeQueue could do it once a minute only."""
+    sqs, url = stack.aws.client("sqs"), stack.outputs[queue]
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])

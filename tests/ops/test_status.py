@@ -9,7 +9,7 @@ import pytest
 
 from ops.age import age, since
 from tests.conftest import Stack
-from tests.ops.conftest import Ops
+from tests.ops.conftest import Ops, empty
 from tests.workflow.test_routes import decided
 
 
@@ -27,12 +27,14 @@ def test_outcomes_are_counted_and_what_waits(ops: Ops, stack: Stack, images: Pat
 def test_failures_and_dead_letters_need_attention(ops: Ops, stack: Stack, images: Path) -> None:
     stack.container.tell((400, "application/json", b'{"error": "broken"}'))
     item = decided(stack, (images / "bicycle.png").read_bytes())
-    sqs, queue = stack.aws.client("sqs"), stack.outputs["UploadEventsDeadLetterQueue"]
-    sqs.send_message(QueueUrl=queue, MessageBody="{}")
+    for queue in ("UploadEventsDeadLetterQueue", "AnnouncementsDeadLetterQueue"):
+        empty(stack, queue)
+    queue = stack.outputs["UploadEventsDeadLetterQueue"]
+    stack.aws.client("sqs").send_message(QueueUrl=queue, MessageBody="{}")
     try:
         ran = ops(stack, "status")
     finally:
-        sqs.purge_queue(QueueUrl=queue)
+        empty(stack, "UploadEventsDeadLetterQueue")
         stack.aws.client("dynamodb").delete_item(
             TableName=stack.outputs["DecisionsTable"], Key={"upload": {"S": item["upload"]}}
         )

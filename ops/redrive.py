@@ -1,0 +1,192 @@
+"""Start again what failed: failed uploads of the ledger, dead letters of both queues.
+
+    python -m ops redrive --dry-run            what there is, by cause
+    python -m ops redrive --limit 100          a hundred first, to see whether the cause is gone
+    python -m ops redrive --cause EndpointUnavailable --since 2d
+
+A failed upload becomes a new execution with its kept event; so does an event that could not start
+one. A change that could not be announced is announced again under its own id. Running it twice
+does no harm: the ledger takes one decision for an upload, and announcements carry upload and
+revision. A dead letter is deleted only after its execution has started or its announcement was
+taken. Exit code 1 if something could not be started, or with --dry-run if something waits.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+
+from ops.age import add_since
+from ops.announcements import announce, details_in
+from ops.errors import OpsError
+from ops.events import address_in, start_all
+from ops.ledger import Decision, Ledger, moment, name_of
+from ops.letters import Letter, Letters
+from ops.progress import Progress
+from ops.stack import Stack
+
+FAILURES, UPLOADS, ANNOUNCEMENTS = "failed uploads", "lost upload events", "lost announcements"
+STRANGE = "not understood"
+CHUNK = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("--dry-run", action="store_true", help="count by cause, start nothing")
+    parser.add_argument("--limit", type=_positive, metavar="N", help="start at most N")
+    parser.add_argument("--cause", help="only what failed for this reason, as --dry-run names it")
+    add_since(parser, "only what failed since then")
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: write a whole number from 1")
+    return number
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Redrive, and tell what became of it."""
+    with Progress() as progress:
+        redrive = Redrive(Stack.of(arguments), arguments, progress)
+        try:
+            redrive.failures()
+            redrive.upload_letters()
+            redrive.announcement_letters()
+        finally:  # also what was done before Ctrl-C
+            told = redrive.as_text()
+    print(told)
+    return 1 if redrive.left else 0
+
+
+class Redrive:
+    """One run of the command, and its tally: how many, by source, cause and what was done."""
+
+    def __init__(self, stack: Stack, arguments: argparse.Namespace, progress: Progress) -> None:
+        self.stack = stack
+        self.tally: Counter[tuple[str, str, str]] = Counter()
+        self._ledger = Ledger(stack)
+        self._dry: bool = arguments.dry_run
+        self._limit: int | None = arguments.limit
+        self._cause: str | None = arguments.cause
+        self._since: datetime | None = arguments.since
+        self._progress = progress
+        self._told: set[str] = set()
+
+    @property
+    def left(self) -> int:
+        """How many wait still."""
+        return sum(self.tally.values()) - self._of("started") - self._of("already decided")
+
+    def failures(self) -> None:
+        """Start each failed upload of the ledger again."""
+        since = moment(self._since) if self._since else ""
+        chosen = (
+            each
+            for each in self._ledger.of_outcome("failed", since=since)
+            if self._cause in (None, each.reason)
+        )
+        while chunk := list(islice(chosen, self._room(CHUNK))):
+            self._start_failures(chunk)
+
+    def _start_failures(self, failed: Sequence[Decision]) -> None:
+        fit = [each for each in failed if address_in(each.event)]
+        self.tally[FAILURES, STRANGE, "kept"] += len(failed) - len(fit)
+        for each, refusal in zip(fit, self._started([e.event for e in fit]), strict=True):
+            self._count(FAILURES, each.reason, refusal)
+
+    def upload_letters(self) -> None:
+        """Start an execution for each event that could not start one."""
+        with Letters(self.stack, self.stack.outputs["UploadEventsDeadLetterQueue"]) as queue:
+            for letters in self._chosen(queue):
+                self._start_letters(queue, letters)
+
+    def _start_letters(self, queue: Letters, letters: Sequence[Letter]) -> None:
+        named = {each: address for each in letters if (address := address_in(each.body))}
+        self.tally[UPLOADS, STRANGE, "kept"] += len(letters) - len(named)
+        outcomes = self._ledger.outcomes({name_of(*each) for each in named.values()})
+        decided = [
+            letter
+            for letter, address in named.items()
+            if outcomes.get(name_of(*address), "failed") != "failed"
+        ]
+        fit = [letter for letter in named if letter not in decided]
+        refusals = list(self._started([letter.body for letter in fit]))
+        for letter, refusal in zip(fit, refusals, strict=True):
+            self._count(UPLOADS, letter.cause, refusal)
+        for letter in decided:
+            self.tally[UPLOADS, letter.cause, "waiting" if self._dry else "already decided"] += 1
+        if not self._dry:
+            started = [e for e, refusal in zip(fit, refusals, strict=True) if not refusal]
+            queue.delete([*started, *decided])
+
+    def announcement_letters(self) -> None:
+        """Announce again what could not be announced."""
+        with Letters(self.stack, self.stack.outputs["AnnouncementsDeadLetterQueue"]) as queue:
+            for letters in self._chosen(queue):
+                for letter in letters:
+                    self._announce(queue, letter)
+
+    def _announce(self, queue: Letters, letter: Letter) -> None:
+        details = details_in(self.stack, letter.body)
+        if details is None:
+            self.tally[ANNOUNCEMENTS, STRANGE, "kept"] += 1
+            return
+        refusal = ""
+        if not self._dry:
+            try:
+                announce(self.stack, details)
+                queue.delete([letter])
+            except OpsError as error:
+                refusal = str(error)
+        self._count(ANNOUNCEMENTS, letter.cause, refusal)
+
+    def _chosen(self, queue: Letters) -> Iterator[list[Letter]]:
+        """Yield the letters that the options choose, no more than the limit leaves."""
+        if self._room(1) == 0:
+            return
+        for letters in queue.batches():
+            chosen = [
+                each
+                for each in letters
+                if self._cause in (None, each.cause)
+                and (self._since is None or each.sent >= self._since)
+            ]
+            yield chosen[: self._room(len(chosen))]
+            if self._room(1) == 0:
+                return
+
+    def _started(self, events: Sequence[str]) -> Iterator[str]:
+        if self._dry:
+            return iter([""] * len(events))
+        return start_all(self.stack, events, "redrive")
+
+    def _count(self, source: str, cause: str, refusal: str) -> None:
+        done = "refused" if refusal else "waiting" if self._dry else "started"
+        self.tally[source, cause or "no cause given", done] += 1
+        if refusal and refusal not in self._told:
+            self._told.add(refusal)
+            print(f"! {refusal}", file=sys.stderr)
+        self._progress.tell(f"{sum(self.tally.values()):,} seen, {self._of('started'):,} started")
+
+    def _of(self, done: str) -> int:
+        return sum(number for (_, _, each), number in self.tally.items() if each == done)
+
+    def _room(self, wanted: int) -> int:
+        """Return how many of so many more the limit lets through."""
+        if self._limit is None:
+            return wanted
+        return max(0, min(wanted, self._limit - sum(self.tally.values())))
+
+    def as_text(self) -> str:
+        """Return the tally as a table: source, cause, what was done, how many."""
+        rows = sorted((key, number) for key, number in self.tally.items() if number)
+        if not rows:
+            return "nothing failed, no dead letters"
+        source, cause = (max(len(key[n]) for key, _ in rows) for n in (0, 1))
+        return "\n".join(
+            f"{key[0]:<{source}}  {key[1]:<{cause}}  {key[2]:<15}  {number:>7,}"
+            for key, number in rows
+        )

@@ -1,0 +1,249 @@
+"""What failed is started again, once, and no dead letter is lost."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.announcements import announcement
+from ops.letters import Letters
+from ops.stack import Stack as OpsStack
+from tests.conftest import Stack
+from tests.ops.conftest import Ops, empty
+from tests.workflow.test_routes import announced, decided
+
+BROKEN = (400, "application/json", b'{"error": "broken"}')
+
+
+@pytest.fixture(autouse=True)
+def _nothing_else_failed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty the queues and the ledger's failures, which other tests have left."""
+    monkeypatch.setattr("ops.letters.LISTEN_S", 0)  # the embedded queues have one server
+    name = next(each for each in ("stack", "standard") if each in request.fixturenames)
+    stack: Stack = request.getfixturevalue(name)
+    for queue in ("UploadEventsDeadLetterQueue", "AnnouncementsDeadLetterQueue"):
+        empty(stack, queue)
+    table = stack.outputs["DecisionsTable"]
+    client = stack.aws.client("dynamodb")
+    for item in client.scan(TableName=table)["Items"]:
+        if item["outcome"]["S"] == "failed":
+            client.delete_item(TableName=table, Key={"upload": item["upload"]})
+
+
+def failed(stack: Stack, images: Path) -> dict[str, str]:
+    stack.container.tell(BROKEN)
+    item = decided(stack, (images / "bicycle.png").read_bytes())
+    assert item["outcome"] == "failed"
+    return item
+
+
+def settled(stack: Stack, upload: str) -> dict[str, Any]:
+    """Return an upload's item once it is no failure."""
+    deadline = time.monotonic() + 30
+    while True:
+        item = stack.follower.outcome(upload, patience_s=30)
+        assert item is not None
+        if item["outcome"]["S"] != "failed" or time.monotonic() > deadline:
+            return {name: next(iter(value.values())) for name, value in item.items()}
+        time.sleep(0.02)
+
+
+def letter(stack: Stack, queue: str, body: object, cause: str = "") -> None:
+    attributes = {"ERROR_CODE": {"DataType": "String", "StringValue": cause}} if cause else {}
+    stack.aws.client("sqs").send_message(
+        QueueUrl=stack.outputs[queue],
+        MessageBody=body if isinstance(body, str) else json.dumps(body),
+        MessageAttributes=attributes,
+    )
+
+
+def waiting(stack: Stack, queue: str) -> int:
+    attributes = stack.aws.client("sqs").get_queue_attributes(
+        QueueUrl=stack.outputs[queue], AttributeNames=["All"]
+    )["Attributes"]
+    hidden = int(attributes["ApproximateNumberOfMessagesNotVisible"])
+    assert hidden == 0, "a letter was not given back"
+    return int(attributes["ApproximateNumberOfMessages"])
+
+
+def test_nothing_failed(ops: Ops, stack: Stack) -> None:
+    ran = ops(stack, "redrive")
+    assert (ran.code, ran.out) == (0, "nothing failed, no dead letters\n")
+
+
+def test_a_failed_upload_is_decided_after_a_redrive(ops: Ops, stack: Stack, images: Path) -> None:
+    item = failed(stack, images)
+    ran = ops(stack, "redrive", "--dry-run")
+    assert ran.code == 1
+    assert ran.out.split() == ["failed", "uploads", "EndpointRefused", "waiting", "1"]
+    ran = ops(stack, "redrive")
+    assert ran.code == 0
+    assert ran.out.split() == ["failed", "uploads", "EndpointRefused", "started", "1"]
+    again = settled(stack, item["upload"])
+    assert (again["outcome"], again["revision"], again["event"]) == ("accepted", "2", item["event"])
+
+
+def test_a_second_redrive_changes_no_decision(ops: Ops, stack: Stack, images: Path) -> None:
+    item = failed(stack, images)
+    ops(stack, "redrive")
+    ops(stack, "redrive")
+    again = settled(stack, item["upload"])
+    assert ops(stack, "redrive").out == "nothing failed, no dead letters\n"
+    time.sleep(0.3)
+    assert settled(stack, item["upload"]) == again
+    assert len(announced(stack, item["upload"], 2)) == 2
+
+
+def test_cause_time_and_limit_choose(ops: Ops, standard: Stack, images: Path) -> None:
+    for _ in range(3):
+        failed(standard, images)
+    assert ops(standard, "redrive", "--dry-run", "--cause", "Nothing").code == 0
+    assert ops(standard, "redrive", "--dry-run", "--since", "2999-01-01").code == 0
+    assert " 2\n" in ops(standard, "redrive", "--dry-run", "--limit", "2").out
+    assert " 3\n" in ops(standard, "redrive", "--dry-run", "--since", "1h").out
+    with pytest.raises(SystemExit):
+        ops(standard, "redrive", "--limit", "0")
+
+
+def test_an_event_that_started_nothing_is_started(ops: Ops, stack: Stack, images: Path) -> None:
+    item = failed(stack, images)
+    event = json.loads(item["event"])
+    stack.aws.client("dynamodb").delete_item(
+        TableName=stack.outputs["DecisionsTable"], Key={"upload": {"S": item["upload"]}}
+    )
+    letter(stack, "UploadEventsDeadLetterQueue", event, "ThrottlingException")
+    letter(stack, "UploadEventsDeadLetterQueue", "no event", "ThrottlingException")
+    ran = ops(stack, "redrive", "--dry-run")
+    assert "lost upload events  ThrottlingException  waiting" in ran.out
+    assert waiting(stack, "UploadEventsDeadLetterQueue") == 2
+    ran = ops(stack, "redrive")
+    assert ran.code == 1  # one is not understood, and kept
+    assert settled(stack, item["upload"])["outcome"] == "accepted"
+    assert waiting(stack, "UploadEventsDeadLetterQueue") == 1
+
+
+def test_a_letter_of_a_decided_upload_is_only_deleted(ops: Ops, stack: Stack, images: Path) -> None:
+    item = decided(stack, (images / "bicycle.png").read_bytes())
+    letter(stack, "UploadEventsDeadLetterQueue", item["event"], "Throttled")
+    ran = ops(stack, "redrive")
+    assert ran.code == 0
+    assert ran.out.split()[-4:] == ["Throttled", "already", "decided", "1"]
+    assert waiting(stack, "UploadEventsDeadLetterQueue") == 0
+    assert settled(stack, item["upload"]) == item
+
+
+def test_a_letter_that_cannot_be_started_stays(
+    ops: Ops, standard: Stack, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = failed(standard, images)
+    letter(standard, "UploadEventsDeadLetterQueue", item["event"])
+    strange = standard.outputs["StateMachineArn"] + "-gone"
+    monkeypatch.setattr("ops.stack.Stack.state_machine_arn", strange)
+    ran = ops(standard, "redrive")
+    assert ran.code == 1
+    assert ran.out.count("refused") == 2
+    assert ran.err.count("StateMachineDoesNotExist") == 1
+    assert waiting(standard, "UploadEventsDeadLetterQueue") == 1
+
+
+def test_more_letters_than_a_call_takes(ops: Ops, standard: Stack, images: Path) -> None:
+    item = decided(standard, (images / "bicycle.png").read_bytes())
+    for _ in range(23):
+        letter(standard, "UploadEventsDeadLetterQueue", item["event"], "X")
+    assert " 12\n" in ops(standard, "redrive", "--dry-run", "--limit", "12").out
+    assert waiting(standard, "UploadEventsDeadLetterQueue") == 23
+    assert " 23\n" in ops(standard, "redrive").out
+    assert waiting(standard, "UploadEventsDeadLetterQueue") == 0
+
+
+def test_the_announcement_is_the_one_that_the_pipe_makes(stack: Stack, images: Path) -> None:
+    item = decided(stack, (images / "cat.jpg").read_bytes(), 'quote " and ü.jpg')
+    [heard] = announced(stack, item["upload"], 1)
+    image = stack.follower.outcome(item["upload"])
+    assert image is not None
+    assert json.loads(announcement(image)) == heard
+
+
+def test_what_a_rule_could_not_deliver_is_announced_again(
+    ops: Ops, stack: Stack, images: Path
+) -> None:
+    item = decided(stack, (images / "cat.jpg").read_bytes())
+    [heard] = announced(stack, item["upload"], 1)
+    event = {"detail-type": "Outcome recorded", "source": "scones-unlimited", "detail": heard}
+    letter(stack, "AnnouncementsDeadLetterQueue", event, "NO_PERMISSIONS")
+    ran = ops(stack, "redrive")
+    assert (ran.code, ran.out.split()[2]) == (0, "NO_PERMISSIONS")
+    assert announced(stack, item["upload"], 2) == [heard, heard]
+    assert waiting(stack, "AnnouncementsDeadLetterQueue") == 0
+
+
+def pointer(stack: Stack, upload: str) -> dict[str, Any]:
+    """Return what the pipe's dead letter would hold for the change of an upload."""
+    table = stack.outputs["DecisionsTable"]
+    arn = stack.aws.client("dynamodb").describe_table(TableName=table)["Table"]["LatestStreamArn"]
+    client = stack.aws.client("dynamodbstreams")
+    [shard] = client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+    iterator = client.get_shard_iterator(
+        StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    [number] = [
+        record["dynamodb"]["SequenceNumber"]
+        for record in client.get_records(ShardIterator=iterator)["Records"]
+        if record["dynamodb"]["Keys"]["upload"]["S"] == upload
+    ]
+    return {
+        "streamArn": arn,
+        "shardId": shard["ShardId"],
+        "startSequenceNumber": number,
+        "endSequenceNumber": number,
+    }
+
+
+def test_what_the_pipe_could_not_announce_is_read_from_the_stream(
+    ops: Ops, stack: Stack, images: Path
+) -> None:
+    item = decided(stack, (images / "cat.jpg").read_bytes())
+    [heard] = announced(stack, item["upload"], 1)
+    batch = pointer(stack, item["upload"])
+    letter(stack, "AnnouncementsDeadLetterQueue", {"DDBStreamBatchInfo": batch})
+    assert ops(stack, "redrive").code == 0
+    assert announced(stack, item["upload"], 2) == [heard, heard]
+
+
+def test_what_the_stream_forgot_is_read_from_the_ledger(
+    ops: Ops, stack: Stack, images: Path
+) -> None:
+    item = decided(stack, (images / "cat.jpg").read_bytes())
+    [heard] = announced(stack, item["upload"], 1)
+    batch = pointer(stack, item["upload"]) | {
+        "shardId": "shardId-forgotten",
+        "approximateArrivalOfFirstRecord": item["recorded_at"],
+        "approximateArrivalOfLastRecord": item["recorded_at"],
+    }
+    letter(stack, "AnnouncementsDeadLetterQueue", {"DDBStreamBatchInfo": batch})
+    assert ops(stack, "redrive").code == 0
+    assert announced(stack, item["upload"], 2) == [heard, heard]
+
+
+def test_a_strange_letter_is_kept(ops: Ops, standard: Stack) -> None:
+    letter(standard, "AnnouncementsDeadLetterQueue", '["strange"]')
+    ran = ops(standard, "redrive")
+    assert (ran.code, ran.out.split()[2:4]) == (1, ["not", "understood"])
+    assert waiting(standard, "AnnouncementsDeadLetterQueue") == 1
+
+
+def test_letters_go_back_when_the_work_is_interrupted(ops: Ops, standard: Stack) -> None:
+    del ops
+    letter(standard, "UploadEventsDeadLetterQueue", "{}")
+    queue = standard.outputs["UploadEventsDeadLetterQueue"]
+
+    def interrupted() -> None:
+        with Letters(OpsStack("test-standard"), queue) as letters:
+            assert len(next(letters.batches())) == 1
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert waiting(standard, "UploadEventsDeadLetterQueue") == 1
