@@ -43,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="AGE",
         help="an object without an outcome is in flight this long (default: %(default)s)",
     )
+    parser.add_argument(
+        "--newer-than",
+        type=age,
+        metavar="AGE",
+        help="leave out older objects, which `prune` has taken out of the ledger",
+    )
     parser.add_argument("--start", action="store_true", help="start what is missing")
     parser.add_argument("--missing", type=Path, metavar="FILE", help="write the missing keys here")
     parser.add_argument("--prefix", help="look only under this part of the upload prefix")
@@ -84,6 +90,8 @@ def run(arguments: argparse.Namespace) -> int:
         progress = closing.enter_context(Progress())
         out = closing.enter_context(arguments.missing.open("w")) if arguments.missing else None
         pages = listing(stack, bucket, prefix)
+        if arguments.newer_than is not None:
+            pages = newer(pages, datetime.now(UTC) - arguments.newer_than)
 
         def events() -> Iterator[str]:
             for item in missing(pages, bucket, ledger.outcomes, deadline, count):
@@ -110,6 +118,12 @@ def listing(stack: Stack, bucket: str, prefix: str) -> Iterator[list[Listed]]:
     pages = stack.client("s3").get_paginator("list_objects_v2")
     for page in pages.paginate(Bucket=bucket, Prefix=prefix):
         yield page.get("Contents", [])
+
+
+def newer(pages: Iterable[list[Listed]], than: datetime) -> Iterator[list[Listed]]:
+    """Yield the pages without the objects that are older."""
+    for page in pages:
+        yield [item for item in page if item["LastModified"] > than]
 
 
 def missing(

@@ -51,6 +51,7 @@ def test_what_is_missing_is_found_and_started(
     assert ran.code == 1
     assert "missing            1  python -m ops reconcile --start" in ran.out
     assert json.loads((tmp_path / "missing").read_text()) == item["s3_key"]
+    assert ops(stack, "reconcile", "--newer-than", "0m", *words).code == 0
     ran = ops(stack, "reconcile", "--json", "--start", *words)
     assert (ran.code, json.loads(ran.out)["started"]) == (0, 1)
     again = stack.follower.outcome(item["upload"], patience_s=60)

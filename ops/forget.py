@@ -1,0 +1,49 @@
+"""Delete one upload everywhere: its item in the ledger, its picture, its labelled copies.
+
+    python -m ops forget 'BUCKET/uploads/photo.jpg#9e107d9d372bb6826bd81d3542a419d6'
+    python -m ops forget s3://BUCKET/uploads/photo.jpg --yes
+
+UPLOAD is the name that the ledger gives it, or the address of the picture. In a bucket with
+versions every version of that picture goes. Another picture under the same key stays. What holds
+no picture expires by itself: announcements in the audit log (the stack's LogRetentionDays), the
+table's backup (35 days), the workflow's execution history (90 days; it holds the small picture
+that the model saw: for less, run the stack as EXPRESS).
+"""
+
+import argparse
+
+from ops.confirm import confirmed
+from ops.ledger import Ledger, name_of
+from ops.pictures import Pictures
+from ops.stack import Stack
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("upload", metavar="UPLOAD", help="BUCKET/KEY#ETAG or s3://BUCKET/KEY")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Tell, ask, delete."""
+    stack = Stack.of(arguments)
+    ledger, pictures = Ledger(stack), Pictures(stack)
+    key, etag = pictures.address(arguments.upload)
+    upload = name_of(pictures.bucket, key, etag)
+    item = ledger.get(upload)
+    copies = list(pictures.copies(upload, key))
+    present = pictures.has(key, etag)
+    if item is None and not copies and not present:
+        print(f"nothing is known of {upload}")
+        return 0
+    print(upload)
+    print(f"  ledger    {item.outcome if item else 'no item'}")
+    print(f"  picture   {'s3://' + pictures.bucket + '/' + key if present else 'gone already'}")
+    for copy in copies:
+        print(f"  labelled  s3://{pictures.bucket}/{copy}")
+    if not confirmed("Delete all of it for good?", arguments.yes):
+        return 1
+    # The item last: what is interrupted can be found again.
+    objects = pictures.delete(key, etag) + sum(pictures.delete(copy) for copy in copies)
+    print(f"deleted {objects} objects, {int(ledger.delete(upload))} item")
+    return 0
