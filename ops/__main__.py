@@ -28,6 +28,7 @@ from ops.errors import OpsError, explained
 COMMANDS = {
     "status": "the stack at a glance: outcomes today, what waits, dead letters, endpoint",
     "reconcile": "every uploaded object against the ledger; start what is missing",
+    "review": "what waits for a person: a list, or a page in the browser to label it",
     "redrive": "start again what failed: failed uploads and dead letters, by cause",
     "prune": "delete old items of the ledger and, on request, their pictures",
     "forget": "delete one upload everywhere: ledger, picture, labelled copy",

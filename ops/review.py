@@ -1,0 +1,104 @@
+"""Look at what the model was not sure of: a list, or a page in the browser to label it.
+
+    python -m ops review                      what waits, newest first
+    python -m ops review --order unsure       least confident first
+    python -m ops review --serve              the page; it prints the address to open
+    python -m ops review --serve --reviewer ann --class scooter
+
+A label becomes the record's label, with who gave it and what the model had said, and is
+announced like every change. The picture is copied under labelled/CLASS/ of the bucket:
+
+    aws s3 sync s3://BUCKET/labelled labelled && python -m model.train --data labelled --out new
+
+The page listens on this machine only, and answers only to the address it prints.
+"""
+
+import argparse
+import getpass
+import json
+from datetime import UTC, datetime
+
+from ops.ledger import Decision, Ledger
+from ops.reviews import Reviews
+from ops.stack import Stack
+
+ORDERS = ("newest", "oldest", "unsure")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument(
+        "--order", choices=ORDERS, default="newest", help="which first (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--limit", type=int, default=20, metavar="N", help="list at most N (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="list as JSON, one line each")
+    page = parser.add_argument_group("the page")
+    page.add_argument("--serve", action="store_true", help="serve it until Ctrl-C")
+    page.add_argument("--port", type=int, default=0, help="default: one that is free")
+    page.add_argument(
+        "--reviewer", metavar="NAME", help="who labels, for the record (default: the login name)"
+    )
+    page.add_argument(
+        "--class",
+        dest="classes",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a label that no model has guessed yet; repeatable",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List what waits, or serve the page."""
+    stack = Stack.of(arguments)
+    reviews = Reviews(stack, arguments.reviewer or getpass.getuser(), arguments.classes)
+    if arguments.serve:
+        from ops.review_server import ReviewServer  # only here: the list needs no server
+
+        with ReviewServer(reviews, arguments.order, arguments.port) as server:
+            print(
+                f"{stack.name}: {reviews.ledger.count('review'):,} wait. Open\n\n  {server.url}\n\n"
+                f"as {reviews.reviewer}; Ctrl-C ends it.",
+                flush=True,
+            )
+            try:
+                server.serve_forever()
+            finally:
+                print(f"\n{server.labelled:,} labelled")
+        return 0
+    listed = reviews.waiting(arguments.limit, arguments.order)
+    if arguments.json:
+        for each in listed:
+            print(json.dumps(vars(each) | {"inferences": each.guesses()}, ensure_ascii=False))
+    else:
+        print(as_text(reviews.ledger, listed))
+    return 0
+
+
+def as_text(ledger: Ledger, listed: list[Decision]) -> str:
+    """Return the list as a table, and how many there are."""
+    total = ledger.count("review")
+    if not total:
+        return "nothing waits for review"
+    widest = max((len(each.label) for each in listed), default=0)
+    lines = [
+        f"{_age(each.recorded_at):>5}  {each.confidence:5.1%}  {each.label:<{widest}}"
+        f"  {_printable(each.s3_key)}"
+        for each in listed
+    ]
+    more = f", {len(listed)} listed" if len(listed) < total else ""
+    return "\n".join([*lines, f"{total:,} wait{more}; label them: python -m ops review --serve"])
+
+
+def _printable(key: str) -> str:
+    """Return a key without what could steer the terminal: whoever uploads chooses the key."""
+    return "".join(each if each.isprintable() else "?" for each in key)
+
+
+def _age(recorded_at: str) -> str:
+    minutes = (datetime.now(UTC) - datetime.fromisoformat(recorded_at)).total_seconds() / 60
+    if minutes < 60:
+        return f"{minutes:.0f}m"
+    return f"{minutes / 60:.0f}h" if minutes < 48 * 60 else f"{minutes / 1440:.0f}d"

@@ -1,0 +1,37 @@
+"""A picture in a form that every browser shows."""
+
+import io
+
+BROWSER_FORMATS = {  # how files begin
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+}
+SIDE = 1600  # pixels of a picture that has to be converted
+UNKNOWN = "application/octet-stream"  # the page then says that it cannot show it
+
+
+def shown(data: bytes) -> tuple[str, bytes]:
+    """Return the content type and the bytes to show: others than PNG, JPEG, GIF become JPEG.
+
+    Without Pillow and pillow-heif, or for what they cannot read, the bytes as they are, as UNKNOWN.
+    """
+    for beginning, kind in BROWSER_FORMATS.items():
+        if data.startswith(beginning):
+            return kind, data
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp", data
+    try:
+        from PIL import Image, ImageOps  # only here: most pictures need no conversion
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return UNKNOWN, data
+    register_heif_opener()
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            opened.thumbnail((SIDE, SIDE))
+            out = io.BytesIO()
+            ImageOps.exif_transpose(opened).convert("RGB").save(out, "JPEG", quality=85)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return UNKNOWN, data
+    return "image/jpeg", out.getvalue()
