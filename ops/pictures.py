@@ -62,6 +62,7 @@ class Pictures:
                 Key=target,
                 CopySource={"Bucket": self.bucket, "Key": key},
                 CopySourceIfMatch=etag,
+                TaggingDirective="REPLACE",  # by none: to copy tags takes two more permissions
             )
         except ClientError as error:
             if code_of(error) not in GONE:
