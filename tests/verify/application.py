@@ -59,8 +59,13 @@ class Application:
         return re.sub(r"\$\{(\w+)\}", lambda name: given.get(name[1], name[0]), text)
 
     def policies(self) -> dict[str, dict[str, Any]]:
-        """Return each role's inline policy documents, resolved, by "Role/PolicyName"."""
-        return {
+        """Return inline policies, by "Role/PolicyName", and managed ones by name; all resolved."""
+        managed = {
+            name: self.resolved(policy["Properties"]["PolicyDocument"])
+            for name, policy in self.translated["Resources"].items()
+            if policy["Type"] == "AWS::IAM::ManagedPolicy"
+        }
+        return managed | {
             f"{name}/{self.resolved(policy['PolicyName'])}": self.resolved(policy["PolicyDocument"])
             for name, role in self.translated["Resources"].items()
             if role["Type"] == "AWS::IAM::Role"

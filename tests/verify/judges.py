@@ -107,6 +107,9 @@ def parliament(folder: Path) -> list[str]:
         # It has no resource-level permission. AWS's own example names the stream all the same:
         # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/iam-policy-read-stream-only.html
         r"RESOURCE_MISMATCH AnnouncementPipeRole/[^{]*\[\{'action': 'dynamodb:ListStreams'[^{]*$",
+        # Each takes one of two kinds of ARN; parliament wants both, and there are no map runs here.
+        r"RESOURCE_MISMATCH OperatorPolicy: [^{]*\[\{'action': 'states:ListExecutions'[^{]*$",
+        r"RESOURCE_MISMATCH OperatorPolicy: [^{]*\[\{'action': 'states:DescribeExecution'[^{]*$",
     ]
     findings = []
     for name, document in Application(folder).policies().items():

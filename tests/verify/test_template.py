@@ -56,6 +56,8 @@ def test_every_function_logs_to_a_group_that_forgets(name: str) -> None:
 def statements(resource: dict[str, Any]) -> list[dict[str, Any]]:
     properties = resource.get("Properties", {})
     documents = [each.get("PolicyDocument", each) for each in properties.get("Policies", [])]
+    if resource["Type"] == "AWS::IAM::ManagedPolicy":
+        documents.append(properties["PolicyDocument"])
     return [statement for document in documents for statement in document["Statement"]]
 
 
