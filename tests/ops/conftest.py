@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import pytest
 
+from local.follow import Follower
 from ops.__main__ import main
-from tests.conftest import Stack
+from tests.conftest import Cloud, Stack
 
 
 class Ran(NamedTuple):
@@ -21,9 +22,9 @@ Ops = Callable[..., Ran]
 
 
 @pytest.fixture
-def ops(cloud: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ops:
+def ops(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ops:
     """Return a function that runs a command on a stack; None leaves --stack to its default."""
-    for name, value in cloud.aws.environment().items():  # type: ignore[attr-defined]
+    for name, value in cloud.aws.environment().items():
         monkeypatch.setenv(name, value)
 
     def run(stack: Stack | None, *words: str) -> Ran:
@@ -33,6 +34,16 @@ def ops(cloud: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         return Ran(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def versioned(cloud: Cloud) -> Stack:
+    """A stack of its own, test-versioned: a bucket that once kept versions always will."""
+    outputs = cloud.aws.deploy("test-versioned")
+    cloud.aws.client("s3").put_bucket_versioning(
+        Bucket=outputs["UploadBucket"], VersioningConfiguration={"Status": "Enabled"}
+    )
+    return Stack(cloud.aws, cloud.container, outputs, Follower(cloud.aws, outputs))
 
 
 def empty(stack: Stack, queue: str) -> None:

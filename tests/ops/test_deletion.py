@@ -1,7 +1,6 @@
 """Prune deletes what is old, forget one upload everywhere."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,15 +18,6 @@ LONG_AGO = "2020-02-02T02:02:02.222Z"
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture
-def versioned(standard: Stack) -> Iterator[Stack]:
-    """The stack's bucket with versions, for the length of a test."""
-    s3, bucket = standard.aws.client("s3"), standard.outputs["UploadBucket"]
-    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    yield standard
-    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
 
 
 def old(stack: Stack, images: Path) -> dict[str, str]:
@@ -156,7 +146,7 @@ def test_forget_deletes_every_version(ops: Ops, versioned: Stack, images: Path) 
     item = decided(versioned, (images / "cat.jpg").read_bytes())
     versioned.follower.upload((images / "cat.jpg").read_bytes(), item["s3_key"][8:])
     newer = decided(versioned, (images / "bicycle.png").read_bytes(), item["s3_key"][8:])
-    ran = ops(versioned, "forget", item["upload"], "--yes")
+    ran = ops(None, "forget", item["upload"], "--yes", "--stack", "test-versioned")
     assert ran.out.splitlines()[-1] == "deleted 2 objects, 1 item"
     left = versioned.aws.client("s3").list_object_versions(
         Bucket=item["s3_bucket"], Prefix=item["s3_key"]
