@@ -1,5 +1,6 @@
 """Dead letters: read from a queue, and deleted only when they have been dealt with."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,10 @@ LISTEN_S = 1  # asks every server of the queue, so that an empty answer means an
 
 @dataclass(frozen=True)
 class Letter:
-    """A message of a dead-letter queue. cause: EventBridge's ERROR_CODE, "" where there is none."""
+    """A message of a dead-letter queue.
+
+    cause: a rule's ERROR_CODE or a pipe's condition; "" where there is none.
+    """
 
     id: str
     body: str
@@ -31,10 +35,18 @@ class Letter:
         return cls(
             id=message["MessageId"],
             body=message["Body"],
-            cause=attributes.get("ERROR_CODE", {}).get("StringValue", ""),
+            cause=attributes.get("ERROR_CODE", {}).get("StringValue")
+            or _condition(message["Body"]),
             sent=datetime.fromtimestamp(sent, UTC),
             receipt=message["ReceiptHandle"],
         )
+
+
+def _condition(body: str) -> str:
+    try:
+        return str(json.loads(body)["context"]["condition"]).partition(":")[0]
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 class Letters:

@@ -97,9 +97,9 @@ class Handler(BaseHTTPRequestHandler):
             status, (kind, body) = 400, _json({"error": str(error)})
         except (BotoCoreError, ClientError) as error:
             status, (kind, body) = 502, _json({"error": explained(error)})
-        if status >= 400:
-            self.close_connection = True  # what is left of its body is not read
         self.send_response(status)
+        if status >= 400:
+            self.send_header("Connection", "close")  # what is left of its body is not read
         for name, value in {**HEADERS, "Content-Type": kind}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))

@@ -212,6 +212,25 @@ def test_what_the_pipe_could_not_announce_is_read_from_the_stream(
     assert announced(stack, item["upload"], 2) == [heard, heard]
 
 
+def test_a_change_is_announced_after_the_bus_was_out_of_reach(
+    ops: Ops, stack: Stack, images: Path
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ConnectionError("the bus is out of reach")
+
+    with pytest.MonkeyPatch.context() as outage:
+        outage.setattr("local.seams.pipes.RETRY_WAITS_S", ())
+        outage.setattr("local.seams.pipes.send", refuse)
+        item = decided(stack, (images / "cat.jpg").read_bytes())
+        deadline = time.monotonic() + 10
+        while not waiting(stack, "AnnouncementsDeadLetterQueue") and time.monotonic() < deadline:
+            time.sleep(0.02)
+    ran = ops(stack, "redrive")
+    assert (ran.code, ran.out.split()[2:]) == (0, ["ConnectionError", "started", "1"])
+    [heard] = announced(stack, item["upload"], 1)
+    assert (heard["outcome"], heard["revision"]) == ("review", "1")
+
+
 def test_what_the_stream_forgot_is_read_from_the_ledger(
     ops: Ops, stack: Stack, images: Path
 ) -> None:
