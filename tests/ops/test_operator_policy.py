@@ -1,10 +1,12 @@
 """The stack's OperatorPolicy allows what the commands call, and nothing that none calls."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.iam.access_control import IAMPolicy, PermissionResult
 
 from ops.reviews import Reviews
 from ops.stack import Stack as OpsStack
@@ -17,12 +19,11 @@ from tests.workflow.test_routes import decided
 # Where an action is not called as the operation is.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 ACTIONS = {
-    "s3:HeadObject": {"s3:GetObject"},
-    "s3:ListObjectsV2": {"s3:ListBucket"},
-    "s3:ListObjectVersions": {"s3:ListBucketVersions"},
-    "s3:CopyObject": {"s3:GetObject", "s3:PutObject"},
-    "sqs:DeleteMessageBatch": {"sqs:DeleteMessage"},
-    "sqs:ChangeMessageVisibilityBatch": {"sqs:ChangeMessageVisibility"},
+    "s3:HeadObject": "s3:GetObject",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
 }
 SERVICES = {"dynamodbstreams": "dynamodb", "stepfunctions": "states"}
 
@@ -40,10 +41,37 @@ def granted() -> set[str]:
     }
 
 
+def arn_of(service: str, params: dict[str, Any]) -> str:
+    """Return the resource that a call of a command is about."""
+    place = "us-east-1:123456789012"
+    if service == "s3":
+        key = f"/{params['Key']}" if "Key" in params else ""
+        return f"arn:aws:s3:::{params['Bucket']}{key}"
+    if service == "sqs":
+        return f"arn:aws:sqs:{place}:{params['QueueUrl'].rsplit('/', 1)[-1]}"
+    if service == "events":
+        return f"arn:aws:events:{place}:event-bus/{params['Entries'][0]['EventBusName']}"
+    if service == "dynamodb":
+        [table] = params.get("RequestItems", [params.get("TableName")])
+        index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
+        return f"arn:aws:dynamodb:{place}:table/{table}{index}"
+    named = {
+        "cloudformation": lambda: f"stack/{params['StackName']}/id",
+        "sagemaker": lambda: f"endpoint/{params['EndpointName']}",
+    }
+    if service in named:
+        return f"arn:aws:{service}:{place}:{named[service]()}"
+    found = [
+        params[name] for name in ("stateMachineArn", "executionArn", "StreamArn") if name in params
+    ]
+    # GetRecords names its stream in the iterator alone, after its place: "...|ARN|..."
+    return str(found[0]) if found else re.search(r"arn:[^|]+", params["ShardIterator"])[0]  # type: ignore[index]
+
+
 @pytest.fixture
-def called(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The actions that the calls of every client of ops stacks need."""
-    actions: set[str] = set()
+def called(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
+    """The actions that the calls of every client of ops stacks need, and on which resources."""
+    actions: set[tuple[str, str]] = set()
     client = OpsStack.client
 
     def recorded(stack: OpsStack, service: str) -> Any:
@@ -55,7 +83,11 @@ def called(monkeypatch: pytest.MonkeyPatch) -> set[str]:
                 name = f"{SERVICES.get(service, service)}:{model.name}"
                 if name == "s3:DeleteObject" and "VersionId" in params:
                     name = "s3:DeleteObjectVersion"
-                actions.update(ACTIONS.get(name, {name}))
+                arn = arn_of(service, params)
+                if name == "s3:CopyObject":
+                    actions.add(("s3:GetObject", arn_of(service, params["CopySource"])))
+                    name = "s3:PutObject"
+                actions.add((ACTIONS.get(name, name), arn))
 
             found.meta.events.register("provide-client-params", record)
         return found
@@ -64,8 +96,20 @@ def called(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return actions
 
 
+def policy_of(stack: Stack) -> IAMPolicy:
+    """Return the policy as it is deployed."""
+    iam, arn = stack.aws.client("iam"), stack.outputs["OperatorPolicyArn"]
+    document = iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]["Document"]
+    return IAMPolicy(json.dumps(document))
+
+
 def test_the_policy_grants_what_the_commands_call(
-    ops: Ops, called: set[str], standard: Stack, versioned: Stack, images: Path, tmp_path: Path
+    ops: Ops,
+    called: set[tuple[str, str]],
+    standard: Stack,
+    versioned: Stack,
+    images: Path,
+    tmp_path: Path,
 ) -> None:
     for queue in ("UploadEventsDeadLetterQueue", "AnnouncementsDeadLetterQueue"):
         empty(standard, queue)
@@ -94,8 +138,22 @@ def test_the_policy_grants_what_the_commands_call(
     again = decided(versioned, (images / "cat.jpg").read_bytes())
     ops(None, "forget", again["upload"], "--yes", "--stack", "test-versioned")
     empty(standard, "UploadEventsDeadLetterQueue")
-    assert called - granted() == set()
-    assert granted() - called == set()
+    assert granted() == {action for action, _ in called}
+    policies = [policy_of(standard), policy_of(versioned)]
+    denied = {
+        (action, arn)
+        for action, arn in called
+        if PermissionResult.PERMITTED
+        not in [each.is_action_permitted(action, arn) for each in policies]
+    }
+    assert denied == set()
+    elsewhere = {(action, arn.replace("test-", "other-")) for action, arn in called} - called
+    assert elsewhere
+    assert not any(
+        each.is_action_permitted(*call) is PermissionResult.PERMITTED
+        for each in policies
+        for call in elsewhere
+    )
 
 
 def test_every_resource_is_of_this_stack() -> None:
