@@ -19,6 +19,7 @@ import boto3
 from moto.awslambda.models import LambdaFunction
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import MotoRequestHandler
 
 from local import deployment
 from local.lambda_runtime import LambdaRuntime
@@ -110,6 +111,9 @@ def embedded_aws(
         runtime = cleanup.enter_context(
             LambdaRuntime(workdir=workdir, log=log, account_concurrency=account_concurrency)
         )
+        # Connections are kept: a new one for every call would cost more than most calls.
+        MotoRequestHandler.protocol_version = "HTTP/1.1"
+        MotoRequestHandler.disable_nagle_algorithm = True
         server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
         server.start()
         cleanup.callback(server.stop)

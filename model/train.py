@@ -233,8 +233,11 @@ def out_of_fold(
         unseen = np.flatnonzero(fold == k)
         name = f"seed {seed} fold {k + 1}/{count}"
         seen = np.flatnonzero(fold != k)
-        network = trained(pictures, seen, settings, seed * 10 + k, name, checkpoints, history)
-        outputs[unseen] = logits(network, pictures, unseen)
+        network, path = trained(pictures, seen, settings, seed * 10 + k, name, checkpoints, history)
+        predicted = path.with_suffix(".npy")
+        if not predicted.is_file():
+            np.save(predicted, logits(network, pictures, unseen))
+        outputs[unseen] = np.load(predicted)
         members.append(network)
     return outputs
 
@@ -260,8 +263,8 @@ def trained(
     name: str,
     checkpoints: Path,
     history: History,
-) -> Classifier:
-    """Train, or take the checkpoint of the same training of the same pictures."""
+) -> tuple[Classifier, Path]:
+    """Train, or take the checkpoint of the same training of the same pictures; and its path."""
     names = [f"{pictures.truth[i]}/{pictures.paths[i].name}" for i in chosen]
     key = hashlib.sha256(repr((settings, seed, pictures.labels, names)).encode()).hexdigest()[:16]
     path = checkpoints / f"{key}.pt"
@@ -271,7 +274,8 @@ def trained(
         network.load_state_dict(kept["weights"])
         history[name] = kept["history"]
         say(f"{name}: taken from {path}")
-        return channels_last(network.eval())
+        network.eval()
+        return channels_last(network), path
     rows: list[tuple[int, float, float]] = []
     started = time.monotonic()
 
@@ -291,7 +295,7 @@ def trained(
     torch.save({"weights": network.state_dict(), "history": rows}, partial)
     partial.replace(path)
     history[name] = rows
-    return network
+    return network, path
 
 
 def choose(confidence: Floats, right: NDArray[np.bool_]) -> tuple[float, str]:

@@ -158,7 +158,7 @@ def _create(
     resource_name: str, cloudformation_json: Json, account_id: str, region_name: str, **_: Any
 ) -> StateMachine:
     properties = cloudformation_json["Properties"]
-    return stepfunctions_parser_backends[account_id][region_name].create_state_machine(
+    machine = stepfunctions_parser_backends[account_id][region_name].create_state_machine(
         name=properties.get("StateMachineName", resource_name),
         definition=definition_of(properties, account_id),
         roleArn=properties["RoleArn"],
@@ -166,6 +166,8 @@ def _create(
         tracingConfiguration=properties.get("TracingConfiguration"),
         sm_type=properties.get("StateMachineType", "STANDARD"),
     )
+    machine.sm_type = machine.type  # its constructor keeps the type under one of its two names
+    return machine
 
 
 def _update(
@@ -239,9 +241,9 @@ def _refusing(method: str, operation: str) -> Callable[..., Any]:
 
 def _log_failure(execution: Any, log: LogSink) -> None:
     """Write what level ERROR of a state machine's log shows: that it failed, and why."""
-    configuration = execution.state_machine.logging_config or {}
+    configuration = execution.state_machine.loggingConfiguration or {}
     destinations = configuration.get("Destinations") or configuration.get("destinations") or []
-    if execution.exec_status not in ("FAILED", "TIMED_OUT") or not destinations:
+    if execution.status not in ("FAILED", "TIMED_OUT") or not destinations:
         return
     destination = destinations[0]
     group = destination.get("CloudWatchLogsLogGroup") or destination["cloudWatchLogsLogGroup"]
@@ -249,7 +251,7 @@ def _log_failure(execution: Any, log: LogSink) -> None:
     now_ms = int(time.time() * 1000)
     document = {
         "id": "1",
-        "type": "ExecutionFailed" if execution.exec_status == "FAILED" else "ExecutionTimedOut",
+        "type": "ExecutionFailed" if execution.status == "FAILED" else "ExecutionTimedOut",
         "details": {"error": execution.error, "cause": execution.cause},
         "execution_arn": execution.exec_arn,
         "event_timestamp": str(now_ms),

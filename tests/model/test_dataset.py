@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytest.importorskip("tqdm", reason="the data set's download needs the extra `train`")
+
 from model.dataset import WITHHELD, Source, download, lay_out, main, members
 from model.pictures import DatasetError
 

@@ -1,22 +1,31 @@
-"""The training container gets the versions that the project declares."""
+"""The containers get the versions that the project declares."""
 
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
-def test_the_container_installs_what_the_extras_declare_but_its_own_torch() -> None:
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
-        "optional-dependencies"
-    ]
+@pytest.mark.parametrize(
+    ("file", "extras", "left_out"),
+    [
+        # The training container brings torch; nothing is served there.
+        ("requirements.txt", ("serve", "train"), ("torch==", "waitress")),
+        ("requirements-server.txt", ("serve",), ()),
+    ],
+    ids=["training", "server"],
+)
+def test_a_container_installs_what_the_extras_declare(
+    file: str, extras: tuple[str, ...], left_out: tuple[str, ...]
+) -> None:
     declared = {
         line
-        for line in (*extras["serve"], *extras["train"])
-        if not line.startswith(("torch==", "scones-unlimited"))
+        for extra in extras
+        for line in EXTRAS[extra]
+        if not line.startswith((*left_out, "scones-unlimited"))
     }
-    lines = (ROOT / "model/requirements.txt").read_text().splitlines()
-    asked = {line for line in lines if line and not line.startswith("#")}
-    served_only = declared - asked
-    assert asked <= declared
-    assert all(line.startswith(("waitress", "flask")) for line in served_only), served_only
+    lines = (ROOT / "model" / file).read_text().splitlines()
+    assert {line for line in lines if line and not line.startswith("#")} == declared

@@ -7,6 +7,11 @@ from pathlib import Path
 from tests.support.project import ROOT
 
 TEMPLATE, DEFINITION = "template.yaml", "statemachine/classify_image.asl.json"
+CLASSIFY = (
+    "ENDPOINT_NAME: !Ref EndpointName }\n"
+    "      LoggingConfig: { LogGroup: !Ref ClassifyLogGroup }\n"
+    "      Policies:\n"
+)
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,8 @@ FAULTS = (
     Fault(
         "a-misspelt-policy-template",
         TEMPLATE,
-        "ENDPOINT_NAME: !Ref EndpointName }\n      LoggingConfig: { LogGroup: !Ref ClassifyLogGroup }\n"
-        "      Policies:\n",
-        "ENDPOINT_NAME: !Ref EndpointName }\n      LoggingConfig: { LogGroup: !Ref ClassifyLogGroup }\n"
-        "      Policies:\n        - S3ReadPolici: { BucketName: !Ref UploadBucket }\n",
+        CLASSIFY,
+        CLASSIFY + "        - S3ReadPolici: { BucketName: !Ref UploadBucket }\n",
         ("SAM translator",),
     ),
     Fault(

@@ -1,0 +1,76 @@
+"""The embedded AWS for tests: one for the whole run, with a stack of each workflow type."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from local.cloud import EmbeddedAws, embedded_aws
+from local.follow import Follower
+from tests.support.faults import FaultyContainer
+
+
+@dataclass
+class Cloud:
+    """A running embedded AWS and the container behind its endpoint."""
+
+    aws: EmbeddedAws
+    container: FaultyContainer
+    stacks: dict[str, dict[str, str]]
+
+
+@dataclass
+class Stack:
+    """A deployed stack, and what uploads to it."""
+
+    aws: EmbeddedAws
+    container: FaultyContainer
+    outputs: dict[str, str]
+    follower: Follower
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Cloud]:
+    for chatty in ("werkzeug", "moto", "local"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    containers: list[FaultyContainer] = []
+
+    def faulty(container: object) -> FaultyContainer:
+        containers.append(FaultyContainer(container))
+        return containers[0]
+
+    with embedded_aws(container=faulty) as aws:
+        stacks = {
+            kind: aws.deploy(f"test-{kind.lower()}", {"WorkflowType": kind})
+            for kind in ("STANDARD", "EXPRESS")
+        }
+        yield Cloud(aws, containers[0], stacks)
+
+
+def _stack(cloud: Cloud, kind: str) -> Iterator[Stack]:
+    outputs = cloud.stacks[kind]
+    yield Stack(cloud.aws, cloud.container, outputs, Follower(cloud.aws, outputs))
+    cloud.container.heal()
+
+
+@pytest.fixture(params=["STANDARD", "EXPRESS"])
+def stack(cloud: Cloud, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """Each test runs on both types of workflow."""
+    yield from _stack(cloud, request.param)
+
+
+@pytest.fixture
+def standard(cloud: Cloud) -> Iterator[Stack]:
+    yield from _stack(cloud, "STANDARD")
+
+
+@pytest.fixture
+def express(cloud: Cloud) -> Iterator[Stack]:
+    yield from _stack(cloud, "EXPRESS")
+
+
+@pytest.fixture(scope="session")
+def images() -> Path:
+    return Path(__file__).parents[1] / "events" / "images"

@@ -1,0 +1,35 @@
+"""Faults of the endpoint's container, injected between the embedded AWS and the model server."""
+
+import threading
+from collections import deque
+from typing import Any
+
+Answer = tuple[int, str, bytes]
+
+
+class FaultyContainer:
+    """Asks the real container, unless it has been told to answer otherwise."""
+
+    def __init__(self, container: Any) -> None:
+        self._container = container
+        self._told: deque[Answer | Exception] = deque()
+        self._lock = threading.Lock()
+        self.asked = 0
+
+    def __call__(self, endpoint: str, headers: dict[str, str], body: bytes) -> Answer:
+        with self._lock:
+            self.asked += 1
+            told = self._told.popleft() if self._told else None
+        if isinstance(told, Exception):
+            raise told
+        answer: Answer = told or self._container(endpoint, headers, body)
+        return answer
+
+    def tell(self, *answers: Answer | Exception) -> None:
+        """Answer the next requests with these, one each."""
+        self._told.extend(answers)
+
+    def heal(self) -> None:
+        """Forget what is left to tell."""
+        self._told.clear()
+        self.asked = 0
