@@ -252,7 +252,8 @@ def blended(members: list[Classifier]) -> Classifier:
     network.load_state_dict(
         {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
     )
-    return network.eval()
+    network.eval()
+    return network
 
 
 def trained(

@@ -193,6 +193,12 @@ def test_every_parameter_says_what_it_is_and_has_bounds(name: str) -> None:
     assert {"AllowedPattern", "AllowedValues", "MaxValue"} & set(parameter)
 
 
+def test_the_default_threshold_is_the_card_s_rounded_up_to_a_thousandth() -> None:
+    card = json.loads((ROOT / "model/pretrained/card.json").read_text())
+    default = float(template()["Parameters"]["ConfidenceThreshold"]["Default"])
+    assert 0 <= default - card["threshold"]["value"] < 0.001
+
+
 def test_number_defaults_with_a_point_are_quoted() -> None:
     """Sam local hands a bare float default to the function as an empty string."""
     for name, parameter in template()["Parameters"].items():

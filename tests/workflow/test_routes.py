@@ -53,7 +53,7 @@ def announced(stack: Stack, upload: str, count: int) -> list[dict[str, Any]]:
 
 
 def test_a_sure_inference_is_accepted(stack: Stack, images: Path) -> None:
-    item = decided(stack, (images / "motorcycle-drawing.png").read_bytes())
+    item = decided(stack, (images / "large-motorcycle.jpg").read_bytes())
     assert (item["outcome"], item["label"]) == ("accepted", "motorcycle")
     assert float(item["confidence"]) >= float(item["threshold"])
     assert json.loads(item["inferences"])[0]["label"] == "motorcycle"

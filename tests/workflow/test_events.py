@@ -1,0 +1,79 @@
+"""events/*.json: the contract by example is what the workflow does, and each document works."""
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from local.events import BUCKET, capture
+from tests.conftest import Stack
+from tests.support.project import ROOT, STEPS
+
+EVENTS = ROOT / "events"
+NAMES = ("object_created", "serialize", "classify", "filter", "announcement")
+
+
+def comparable(value: Any, name: str = "") -> Any:
+    """Round what differs between processors and versions of Pillow: confidences, pictures."""
+    if isinstance(value, dict):
+        return {key: comparable(each, key) for key, each in value.items()}
+    if isinstance(value, list):
+        return [comparable(each, name) for each in value]
+    if name == "confidence":
+        return round(float(value), 1)
+    if name == "image_data":
+        return Image.open(io.BytesIO(base64.b64decode(value))).size
+    if name == "inferences":  # as text, in the announcement
+        return comparable(json.loads(value), name)
+    return value
+
+
+@pytest.fixture(scope="module")
+def captured() -> dict[str, Any]:
+    return capture()
+
+
+def invoke(stack: Stack, step: str, document: Any) -> Any:
+    resource = stack.aws.client("cloudformation").describe_stack_resource(
+        StackName="test-standard", LogicalResourceId=f"{step.capitalize()}Function"
+    )["StackResourceDetail"]
+    answer = stack.aws.client("lambda").invoke(
+        FunctionName=resource["PhysicalResourceId"], Payload=json.dumps(document)
+    )
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    return json.loads(answer["Payload"].read())
+
+
+def committed(name: str) -> Any:
+    return json.loads((EVENTS / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_committed_document_is_what_the_workflow_makes(
+    captured: dict[str, Any], name: str
+) -> None:
+    assert comparable(committed(name)) == comparable(captured[name]), "run `make events`"
+
+
+def test_every_step_and_the_announcement_has_its_document() -> None:
+    assert {path.stem for path in EVENTS.glob("*.json")} == set(NAMES)
+    assert set(STEPS) < set(NAMES)
+
+
+def test_the_documents_feed_their_functions_one_after_the_other(
+    standard: Stack, images: Path
+) -> None:
+    s3 = standard.aws.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_object(
+        Bucket=BUCKET, Key="uploads/bicycle.png", Body=(images / "bicycle.png").read_bytes()
+    )
+    serialized = invoke(standard, "serialize", committed("serialize"))
+    assert comparable(serialized) == comparable(committed("classify"))
+    classified = invoke(standard, "classify", committed("classify"))
+    assert comparable(classified) == comparable(committed("filter"))
+    assert invoke(standard, "filter", committed("filter"))["decision"] == "accepted"
