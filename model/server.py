@@ -71,9 +71,10 @@ class Classifier:
         [probabilities] = self.probabilities(self.pixels(picture)[None])
         inferences = [
             {"label": label, "confidence": round(float(probability), 6)}
-            for label, probability in zip(self.labels, probabilities, strict=True)
+            for label, probability in sorted(
+                zip(self.labels, probabilities, strict=True), key=lambda pair: -pair[1]
+            )
         ]
-        inferences.sort(key=lambda inference: -inference["confidence"])
         return {"inferences": inferences, "model": self.version}
 
     def pixels(self, picture: bytes) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -202,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="FOLDER",
         help="folder with model.onnx (default: %(default)s, where SageMaker unpacks it)",
     )
-    parser.add_argument("--host", default="0.0.0.0", help="address to listen on")  # noqa: S104
+    parser.add_argument("--host", default="0.0.0.0", help="address to listen on")
     parser.add_argument(
         "--port",
         type=int,
