@@ -1,0 +1,97 @@
+"""The tables of README.md that other files hold the facts of.
+
+python -m tests.support.readme      write them anew
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+from ops.__main__ import COMMANDS
+from tests.support.project import ROOT, template
+
+README = ROOT / "README.md"
+
+
+def demo() -> str:
+    """Return what the demo prints, but for its last lines, which differ from run to run."""
+    done = subprocess.run(
+        [sys.executable, "-m", "local", "demo"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    shown = done.stdout.split("\nno-image.jpg: ")[0].split("all followed\n\n")[1]
+    return f"```\n{shown.strip()}\n```"
+
+
+def table(*rows: tuple[str, ...]) -> str:
+    """Return Markdown; the first row is the header."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
+
+
+def parameters() -> str:
+    return table(
+        ("parameter", "default", "what it does"),
+        *(
+            (name, f"`{declared.get('Default', '')}`", declared["Description"])
+            for name, declared in template()["Parameters"].items()
+        ),
+    )
+
+
+def ops() -> str:
+    return table(("command", "what it does"), *((f"`{n}`", does) for n, does in COMMANDS.items()))
+
+
+def reasons() -> str:
+    source = (ROOT / "functions/serialize/rejection.py").read_text()
+    found = re.findall(r'= "(\w+)"  # (.+)', source)
+    return table(("reason", "what it means"), *((f"`{name}`", means) for name, means in found))
+
+
+def model() -> str:
+    figures = json.loads((ROOT / "model/pretrained/card.json").read_text())["figures"]
+    header = (
+        "measured on | right, of the vehicles | accepted | right among these | strangers accepted"
+    )
+    rows = [tuple(header.split(" | "))]
+    keys = ("accuracy", "accepted", "right_of_accepted", "strangers_accepted")
+    for name, title in (
+        ("test", "CIFAR-100's test pictures"),
+        ("withheld classes", "the same, strangers of 20 classes never seen in training"),
+        ("photos", "230 photos"),
+    ):
+        cells = (f"{figures[name][key]['hits']} of {figures[name][key]['of']}" for key in keys)
+        rows.append((title, *cells))
+    return table(*rows)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "demo": demo,
+    "model": model,
+    "parameters": parameters,
+    "ops": ops,
+    "reasons": reasons,
+}
+
+
+def marked(name: str) -> re.Pattern[str]:
+    """Return what finds a part: the text between its two markers."""
+    return re.compile(rf"(<!-- {name}:begin -->\n)(.*?)(<!-- {name}:end -->)", re.DOTALL)
+
+
+def main() -> None:
+    text = README.read_text()
+    for name, make in PARTS.items():
+        written = make() + "\n"
+        text = marked(name).sub(lambda match, new=written: match[1] + new + match[3], text)
+    README.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

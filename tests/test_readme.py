@@ -1,0 +1,49 @@
+"""README.md shows what is: its tables, its drawing, its commands and the demo's output."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.project import ROOT
+from tests.support.readme import PARTS, README, marked
+
+TEXT = README.read_text()
+
+
+def plain(text: str) -> list[str]:
+    """Return lines without what differs from run to run: numbers and the room they take."""
+    return [" ".join(re.sub(r"[\d.]+|-{2,}", "#", line).split()) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_marked_part_of_the_readme_is_what_the_project_says(name: str) -> None:
+    part = marked(name).search(TEXT)
+    assert part is not None
+    assert plain(part[2]) == plain(PARTS[name]()), "run python -m tests.support.readme"
+
+
+def test_the_drawing_in_the_readme_is_the_state_machine_s(tmp_path: Path) -> None:
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "ops", "picture", "--out", str(tmp_path / "workflow.svg")),
+            *("--definition", "statemachine/classify_image.asl.json"),
+        ],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    drawn = (ROOT / "docs/images/workflow.svg").read_text()
+    assert drawn == (tmp_path / "workflow.svg").read_text(), "run the command above"
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT))))
+def test_what_the_readme_links_to_exists(target: str) -> None:
+    assert (ROOT / target).exists()
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)", TEXT))))
+def test_a_make_target_that_the_readme_names_exists(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
