@@ -214,6 +214,21 @@ def test_real_time_cannot_become_serverless(aws: Aws, capsys: pytest.CaptureFixt
     assert not aws.updates
 
 
+def test_what_a_training_job_made_is_served(aws: Aws) -> None:
+    assert create("--train", "s3://pictures/train", "--epochs", "1") == 0
+    sagemaker = aws.client("sagemaker")
+    [job] = sagemaker.list_training_jobs()["TrainingJobSummaries"]
+    made = sagemaker.describe_training_job(TrainingJobName=job["TrainingJobName"])
+    model = served(aws)["ProductionVariants"][0]["ModelName"]
+    container = sagemaker.describe_model(ModelName=model)["PrimaryContainer"]
+    assert container["ModelDataUrl"] == made["ModelArtifacts"]["S3ModelArtifacts"]
+    # The job can read its sources and write its model: the role and the object are there.
+    sources = json.loads(made["HyperParameters"]["sagemaker_submit_directory"])
+    bucket, _, key = sources.removeprefix("s3://").partition("/")
+    assert aws.client("s3").head_object(Bucket=bucket, Key=key)["ContentLength"] > 10_000
+    assert made["RoleArn"].endswith(aws.place.role("training"))
+
+
 @pytest.mark.usefixtures("aws")
 def test_another_name_prints_the_override_to_deploy_with(
     capsys: pytest.CaptureFixture[str],
