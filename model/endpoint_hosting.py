@@ -170,13 +170,12 @@ def update(place: Place, old: str, new: str, hosting: Hosting) -> None:
         )
     if was != hosting.instance_type:
         remove_scaling(place)  # SageMaker refuses another type while a policy scales the old one
-    place.client("sagemaker").update_endpoint(
-        EndpointName=place.name,
-        EndpointConfigName=new,
-        # The number of instances that scaling has reached stays; what is captured may change.
-        RetainAllVariantProperties=bool(was),
-        ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DataCaptureConfig"}],
-    )
+    request: dict[str, Any] = {"EndpointName": place.name, "EndpointConfigName": new}
+    if was:  # the number of instances that scaling has reached stays; what is captured may change
+        request["RetainAllVariantProperties"] = True
+        changing = [{"VariantPropertyType": "DataCaptureConfig"}]
+        request["ExcludeRetainedVariantProperties"] = changing
+    place.client("sagemaker").update_endpoint(**request)
     print(f"endpoint {place.name}: being updated; the old model serves until the new one does")
 
 

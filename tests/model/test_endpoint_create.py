@@ -207,6 +207,14 @@ def test_serverless_has_no_instances_no_scaling_and_no_captures(aws: Aws) -> Non
     assert not scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
 
 
+def test_a_serverless_endpoint_is_updated_without_what_instances_have(
+    aws: Aws, tmp_path: Path
+) -> None:
+    create("--serverless")
+    assert create("--serverless", "--model", str(other_model(tmp_path / "model"))) == 0
+    assert [set(update) for update in aws.updates] == [{"EndpointName", "EndpointConfigName"}]
+
+
 def test_real_time_cannot_become_serverless(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
     create()
     assert create("--serverless") == 2
