@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ REGION = "us-east-1"
 MODEL_START_S = 60
 
 Progress = Callable[[str], None]
+
+
+_only_one = threading.Lock()  # moto's services are global to a process
 
 
 class EmbeddedAwsError(Exception):
@@ -99,7 +103,10 @@ def embedded_aws(
     account_concurrency: Lambda executions at once. container: wraps the endpoint's container,
     for instance to inject faults. Raises EmbeddedAwsError.
     """
+    if not _only_one.acquire(blocking=False):
+        raise EmbeddedAwsError("a process can run one embedded AWS at a time: start another one")
     with contextlib.ExitStack() as cleanup:
+        cleanup.callback(_only_one.release)
         folder = ROOT / ".local"
         folder.mkdir(exist_ok=True)
         workdir = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=folder))

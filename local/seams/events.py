@@ -2,7 +2,8 @@
 
 Stock moto: rules reach log groups and queues, not state machines, and the NotImplementedError is
 swallowed; disabled rules deliver; retry policy and dead-letter queue are ignored; every S3 event
-has the same id, sequencer and requester, "eTag" for "etag", and a multipart upload has two.
+has the same id, sequencer and requester, "eTag" for "etag"; a multipart upload has two events, and
+so has an upload without tags: one for its tags.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from moto.events.models import Rule, events_backends
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3 import notifications
 from moto.s3.models import S3Backend
+from moto.s3.responses import S3Response
 from moto.sqs.models import sqs_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
@@ -40,14 +42,16 @@ AUDIT_STREAM = "announcements"
 def installed(log: LogSink) -> Iterator[None]:
     """Let rules reach state machines, and S3 events look as AWS sends them."""
     sequence = iter(range(1, 2**63))
-    in_multipart = threading.local()
-    complete = S3Backend.complete_multipart_upload
+    within = threading.local()  # the request that a thread is answering
 
-    def send_event_bridge_message(account: str, bucket: Any, event_name: str, key: Any) -> None:
-        kind = notifications._detail_type(event_name)
-        if getattr(in_multipart, "depth", 0) and event_name.endswith(("Put", "Post")):
+    def send_event_bridge_message(account: str, bucket: Any, event: Any, key: Any) -> None:
+        kind = notifications._detail_type(event)
+        event_name = str(getattr(event, "value", event))
+        if getattr(within, "multipart", False) and event_name.endswith(("Put", "Post")):
             return  # the parts become one object, and one event
-        event: Json = {
+        if not getattr(within, "tagging", False) and "ObjectTagging" in event_name:
+            return  # tags that come with an object are no event of their own
+        message: Json = {
             "version": "0",
             "id": str(uuid.uuid4()),
             "detail-type": kind,
@@ -74,14 +78,20 @@ def installed(log: LogSink) -> Iterator[None]:
         for rule in list(
             events_backends[account][bucket.region_name].event_buses["default"].rules.values()
         ):
-            rule.send_to_targets(event, transform_input=False)
+            rule.send_to_targets(message, transform_input=False)
 
-    def complete_multipart_upload(self: Any, *args: Any, **kwargs: Any) -> Any:
-        in_multipart.depth = 1
-        try:
-            return complete(self, *args, **kwargs)
-        finally:
-            in_multipart.depth = 0
+    def marked(name: str, method: Any) -> Any:
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            setattr(within, name, True)
+            try:
+                return method(self, *args, **kwargs)
+            finally:
+                setattr(within, name, False)
+
+        return call
+
+    multipart = marked("multipart", S3Backend.complete_multipart_upload)
+    tagging = marked("tagging", S3Response.put_object_tagging)
 
     with ThreadPoolExecutor(DELIVERIES_AT_ONCE, "delivery") as pool:
 
@@ -98,7 +108,8 @@ def installed(log: LogSink) -> Iterator[None]:
                 patch.object(
                     notifications, "_send_event_bridge_message", send_event_bridge_message
                 ),
-                patch.object(S3Backend, "complete_multipart_upload", complete_multipart_upload),
+                patch.object(S3Backend, "complete_multipart_upload", multipart),
+                patch.object(S3Response, "put_object_tagging", tagging),
             ):
                 yield
         finally:
@@ -106,7 +117,7 @@ def installed(log: LogSink) -> Iterator[None]:
 
 
 def _reason(event_name: str) -> str:
-    action = str(event_name).rsplit(":", 1)[-1]
+    action = event_name.rsplit(":", 1)[-1]
     return {
         "Put": "PutObject",
         "Post": "POST Object",

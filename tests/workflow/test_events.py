@@ -3,13 +3,15 @@
 import base64
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from local.events import BUCKET, capture
+from local.events import BUCKET
 from tests.conftest import Stack
 from tests.support.project import ROOT, STEPS
 
@@ -33,8 +35,12 @@ def comparable(value: Any, name: str = "") -> Any:
 
 
 @pytest.fixture(scope="module")
-def captured() -> dict[str, Any]:
-    return capture()
+def captured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The documents of a run of their own: a process has one embedded AWS."""
+    out = tmp_path_factory.mktemp("events")
+    command = [sys.executable, "-m", "local", "events", "--out", str(out)]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=120)
+    return {path.stem: json.loads(path.read_text()) for path in out.glob("*.json")}
 
 
 def invoke(stack: Stack, step: str, document: Any) -> Any:

@@ -1,0 +1,82 @@
+"""Upload to recorded decision through the embedded AWS, and the bytes of state per picture."""
+
+import json
+import logging
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from benchmarks.table import Row, row
+from local.cloud import embedded_aws
+from local.follow import Follower
+
+EVENTS = Path(__file__).parents[1] / "events"
+ALONE = 40
+IN_A_ROW = 200
+AT_ONCE = 4
+
+
+def rows() -> list[Row]:
+    """Return a row for one upload at a time, one for many, and one a document of the state."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    picture = (EVENTS / "images" / "bicycle.png").read_bytes()
+    with embedded_aws() as aws:
+        follower = Follower(aws, aws.deploy(parameters={"WorkflowType": "EXPRESS"}))
+        for warm_up in range(5):
+            decided_ms(follower, picture, f"warm-up-{warm_up}")
+        s3, bucket = aws.client("s3"), follower.outputs["UploadBucket"]
+        floor = statistics.median(bare_calls_ms(s3, bucket, picture) for _ in range(ALONE))
+        alone = statistics.median(decided_ms(follower, picture, f"{n}") for n in range(ALONE))
+        began = time.perf_counter()
+        names = [f"row-{n}.png" for n in range(IN_A_ROW)]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            uploads = list(pool.map(lambda name: follower.upload(picture, name).upload, names))
+        lost = [upload for upload in uploads if follower.outcome(upload) is None]
+        rate = IN_A_ROW / (time.perf_counter() - began)
+    if lost:
+        raise RuntimeError(f"{len(lost)} of {IN_A_ROW} uploads have no outcome: {lost[:3]}")
+    sizes = {
+        name: len(json.dumps(json.loads((EVENTS / f"{name}.json").read_text())))
+        for name in ("object_created", "classify", "filter")
+    }
+    return [
+        row(
+            "upload to decision, alone, median",
+            alone,
+            "ms",
+            floor,
+            aim="below 150 ms",
+            note="one put and six gets on the same server, as many calls as it makes",
+        ),
+        row(
+            f"{IN_A_ROW} uploads in a row, all decided",
+            rate,
+            "/s",
+            aim="at least 20 /s",
+            note=f"{AT_ONCE} uploaded at once",
+        ),
+        *(
+            row(f"state: {name}.json", size / 1024, "KiB", 256, note="the limit of a state")
+            for name, size in sizes.items()
+        ),
+    ]
+
+
+def decided_ms(follower: Follower, picture: bytes, name: str) -> float:
+    """Upload and wait for the ledger's item; raise if the upload has none."""
+    began = time.perf_counter()
+    uploaded = follower.upload(picture, f"{name}.png")
+    if follower.outcome(uploaded.upload) is None:
+        raise RuntimeError(f"{name}: no outcome was recorded")
+    return (time.perf_counter() - began) * 1000
+
+
+def bare_calls_ms(s3: Any, bucket: str, picture: bytes) -> float:
+    """Time as many calls to the same server as an upload makes, with nothing between them."""
+    began = time.perf_counter()
+    s3.put_object(Bucket=bucket, Key="floor/a.png", Body=picture)  # outside of the prefix
+    for _ in range(6):
+        s3.get_object(Bucket=bucket, Key="floor/a.png")["Body"].read()
+    return (time.perf_counter() - began) * 1000
