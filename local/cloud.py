@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 from moto.awslambda.models import LambdaFunction
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
@@ -31,6 +32,7 @@ from local.seams import (
     lambda_invoke,
     pipes,
     sagemaker_runtime,
+    stack_parameters,
     stack_resources,
     state_machines,
     tables,
@@ -84,8 +86,14 @@ class EmbeddedAws:
         parameters: Mapping[str, str] | None = None,
         template: Path = ROOT / "template.yaml",
     ) -> dict[str, str]:
-        """Create or update a stack of a SAM template; return its Outputs."""
-        return deployment.deploy(self.client, template, stack, parameters or {}, REGION)
+        """Create or update a stack of a SAM template; return its Outputs.
+
+        Raises EmbeddedAwsError if CloudFormation refuses it.
+        """
+        try:
+            return deployment.deploy(self.client, template, stack, parameters or {}, REGION)
+        except ClientError as error:
+            raise EmbeddedAwsError(f"cannot deploy {template.name}: {error}") from error
 
 
 @contextlib.contextmanager
@@ -138,6 +146,7 @@ def embedded_aws(
         cleanup.enter_context(
             lambda_invoke.installed(runtime, code=workdir / "packages", platform=platform)
         )
+        cleanup.enter_context(stack_parameters.installed())
         cleanup.enter_context(stack_resources.installed())
         cleanup.enter_context(tables.installed())
         cleanup.enter_context(copies.installed())

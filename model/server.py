@@ -92,6 +92,10 @@ class Classifier:
                 small = upright.resize((self.width, self.height), Image.Resampling.BICUBIC)
         except NotAPicture:
             raise
+        except Image.DecompressionBombError as error:  # Pillow's own limit is higher
+            raise NotAPicture(
+                f"the picture has more pixels than the limit, {MAX_PIXELS:,}"
+            ) from error
         except UnidentifiedImageError as error:
             raise NotAPicture("the body is neither PNG nor JPEG") from error
         except Exception as error:  # a decoder may raise anything on hostile bytes

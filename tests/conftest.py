@@ -74,3 +74,8 @@ def express(cloud: Cloud) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def images() -> Path:
     return Path(__file__).parents[1] / "events" / "images"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the embedded AWS last: services are global in moto, and mock_aws resets them."""
+    items.sort(key=lambda item: "cloud" in getattr(item, "fixturenames", ()))

@@ -4,6 +4,7 @@ If one fails after an update of moto, its name tells the seam to look at.
 """
 
 import json
+import re
 import threading
 import time
 import uuid
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local.cloud import EmbeddedAwsError
 from tests.conftest import Cloud, Stack
 
 PATIENCE_S = 20
@@ -258,6 +260,26 @@ def test_pipes_every_change_of_an_item_is_announced_once_and_in_order(
     until(lambda: len(announced(standard, upload)) >= 5)
     revisions = [event["revision"] for event in announced(standard, upload)]
     assert revisions == ["1", "2", "3", "4", "5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("ConfidenceThreshold", "2", "constraint: '2': it must be between 0 and 1"),
+        ("ConfidenceThreshold", "high", "must be a number"),
+        ("WorkflowType", "FAST", "must be one of STANDARD, EXPRESS"),
+        ("EndpointName", "Mine", "1 to 63 lower-case letters"),
+        ("UploadPrefix", "labelled/", "UploadPrefix failed to satisfy constraint"),
+        ("Bucket", "mine", "[Bucket] do not exist in the template"),
+    ],
+)
+def test_stack_parameters_are_held_to_their_bounds(
+    cloud: Cloud, name: str, value: str, words: str
+) -> None:
+    with pytest.raises(EmbeddedAwsError, match=re.escape(words)):
+        cloud.aws.deploy("refused", {name: value})
+    stacks = cloud.aws.client("cloudformation").describe_stacks()["Stacks"]
+    assert "refused" not in [stack["StackName"] for stack in stacks]
 
 
 def test_stack_resources_the_policy_of_a_queue_is_deployed(standard: Stack) -> None:
