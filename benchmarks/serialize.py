@@ -132,7 +132,7 @@ def largest() -> Iterator[tuple[str, int, bytes]]:
     yield "AVIF, RGBA, 4:4:4", 40_000_000, avif
     del cmyk, glass
     for mode, size in (("RGB;16", (8333, 6000)), ("RGBA;16", narrow)):
-        heif = pillow_heif.HeifFile()  # type: ignore[no-untyped-call]
+        heif = pillow_heif.HeifFile()
         channels = len(mode) - 3
         heif.add_frombytes(mode, size, bytes(2 * channels * size[0] * size[1]))
         file = io.BytesIO()

@@ -32,6 +32,10 @@ MAX_SCANS = 64
 # Pillow makes an object of each strip of a TIFF.
 MAX_STRIPS = 65_536
 
+# TIFF's tag for what a sample means, and the value that Pillow misreads without compression.
+PHOTOMETRIC = 262
+YCBCR = 6
+
 # Pillow's names. JBIG, LZMA, WebP, ZSTD and vendors' own are rare, and their decoders little tried.
 TIFF_COMPRESSIONS = {
     "raw",
@@ -116,4 +120,9 @@ def check_compression(tiff: ImageFile.ImageFile) -> None:
             Reason.UNSUPPORTED_FORMAT,
             f"the TIFF's compression is {compression}; the supported ones are "
             f"{', '.join(sorted(TIFF_COMPRESSIONS))}.",
+        )
+    if compression == "raw" and tiff.getexif().get(PHOTOMETRIC) == YCBCR:
+        raise ImageRejected(
+            Reason.UNSUPPORTED_FORMAT,
+            "the TIFF holds uncompressed YCbCr, which few programs read; save it as RGB.",
         )

@@ -22,7 +22,7 @@ def ends_early(kind: Format, data: bytes) -> bool:
         if kind is TIFF:
             return TiffDirectory(data).end() > len(data)
         if kind in (HEIF, AVIF):
-            return boxes_end(data) > len(data)
+            return boxes_end(data) > len(data) or not holds_a_picture(data)
     except (struct.error, IndexError):  # it ends within what says where it ends
         return True
     return False
@@ -40,6 +40,11 @@ def jpeg_ends_early(data: bytes) -> bool:
             continue
         at += 2 + struct.unpack_from(">H", data, at + 2)[0]
     return False
+
+
+def holds_a_picture(data: bytes) -> bool:
+    """Return whether an ISO base media file has a box with a picture's bytes."""
+    return b"mdat" in data or b"idat" in data
 
 
 def boxes_end(data: bytes) -> int:

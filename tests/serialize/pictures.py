@@ -182,7 +182,6 @@ def tiffs() -> Iterator[Sample]:
             ("RGB", "colour"),
             ("RGBA", "colour"),
             ("CMYK", "colour"),
-            ("YCbCr", "colour"),
             ("P", "any"),
             ("L", "grey"),
             ("1", "any"),

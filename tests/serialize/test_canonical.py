@@ -214,6 +214,7 @@ def test_even_noise_with_the_longest_key_makes_a_document_of_at_most_64_kib(
         pytest.param(file_of(quarters(), "ICO"), id="ICO"),
         pytest.param(file_of(quarters().convert("F"), "TIFF"), id="TIFF-of-floats"),
         pytest.param(file_of(quarters(), "TIFF", compression="zstd"), id="TIFF-by-zstd"),
+        pytest.param(file_of(quarters().convert("YCbCr"), "TIFF"), id="TIFF-of-YCbCr"),
     ],
 )
 def test_a_format_off_the_list_is_unsupported(data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from typing import Any
 
 import pytest
@@ -219,3 +220,10 @@ def test_nothing_that_is_deployed_knows_the_embedded_aws() -> None:
 
 def test_the_state_machine_is_written_as_json_is_formatted() -> None:
     assert json.dumps(state_machine(), indent=2) + "\n" == ASL_TEXT
+
+
+def test_the_embedded_functions_have_the_versions_that_the_package_ships() -> None:
+    lines = (ROOT / "functions/serialize/requirements.txt").read_text().splitlines()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    shipped = {line for line in lines if line and not line.startswith("#")}
+    assert shipped <= set(extras["optional-dependencies"]["local"])
