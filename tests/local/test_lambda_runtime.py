@@ -101,14 +101,20 @@ def error_of(result: Invocation) -> dict[str, Any]:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process runs; a zombie, left to a careless process 1, does not."""
+    """Tell whether a thread of a process runs; a zombie, left to a careless process 1, does not.
+
+    The first thread may be a zombie while another still holds the process's connections.
+    """
     try:
         os.kill(pid, 0)
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        threads = [each.read_text() for each in Path(f"/proc/{pid}/task").glob("*/stat")]
     except ProcessLookupError:
         return False
-    except FileNotFoundError:
+    except FileNotFoundError:  # a thread ended between the two looks
+        return True
+    if not threads:
         return not Path("/proc").exists()
+    return any(each.rpartition(")")[2].split()[0] != "Z" for each in threads)
 
 
 def wait_for_end(pids: list[int]) -> None:
