@@ -32,6 +32,7 @@ from local.seams import (
     lambda_invoke,
     pipes,
     sagemaker_runtime,
+    stack_changes,
     stack_parameters,
     stack_resources,
     state_machines,
@@ -147,6 +148,7 @@ def embedded_aws(
             lambda_invoke.installed(runtime, code=workdir / "packages", platform=platform)
         )
         cleanup.enter_context(stack_parameters.installed())
+        cleanup.enter_context(stack_changes.installed(REGION))
         cleanup.enter_context(stack_resources.installed())
         cleanup.enter_context(tables.installed())
         cleanup.enter_context(copies.installed())
