@@ -62,11 +62,11 @@ def transform(template: Json, region: str) -> Json:
         raise ValidationError(message=f"Transform failed with: {error.message}") from error
 
 
-def template_at(url: str, account: str, partition: str) -> str:
+def template_at(template_url: str, account_id: str, partition: str) -> str:
     """Return the template in a bucket of the embedded AWS, whose URLs are path-style."""
-    bucket, key = urlparse(url).path.lstrip("/").split("/", 1)
-    kept = s3_backends[account][partition].get_object(bucket, key)
+    bucket, key = urlparse(template_url).path.lstrip("/").split("/", 1)
+    kept = s3_backends[account_id][partition].get_object(bucket, key)
     if kept is None:
-        raise ValidationError(message=f"S3 error: there is no template at {url}")
+        raise ValidationError(message=f"S3 error: there is no template at {template_url}")
     text: str = kept.value.decode()
     return text
