@@ -18,7 +18,9 @@ def installed() -> Iterator[None]:
     load = ResourceMap.load_parameters
 
     def load_parameters(self: ResourceMap) -> None:
-        if reason := refusal(self._template.get("Parameters", {}), self.input_parameters):
+        # A change set that creates a stack begins with one of an empty template.
+        declared = self._template.get("Parameters", {})
+        if self._template and (reason := refusal(declared, self.input_parameters)):
             raise ValidationError(message=reason)
         load(self)
 

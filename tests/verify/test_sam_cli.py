@@ -1,0 +1,101 @@
+"""The README's deployment with the real SAM CLI: what it builds, packages and deploys runs."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.deployment import exists, stack_outputs
+from local.follow import Followed, Follower
+from tests.conftest import Cloud
+from tests.support.project import ROOT
+from tests.verify.tools import SAM, ToolMissing, offline_environment
+
+APPLICATION = ("template.yaml", "samconfig.toml", "functions", "statemachine")
+STACK = "scones-unlimited"  # samconfig.toml
+
+
+class SamCli:
+    """The commands of README, "Deploy", in a folder with the application and nothing else."""
+
+    def __init__(self, program: Path, folder: Path, cloud: Cloud) -> None:
+        self.program, self.folder, self.aws = program, folder, cloud.aws
+        self.cloudformation: Any = cloud.aws.client("cloudformation")
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.program, *arguments],
+            cwd=self.folder,
+            env=offline_environment() | self.aws.environment(),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def succeed(self, *arguments: str) -> str:
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        return done.stdout + done.stderr
+
+    def deploy(self, *arguments: str) -> dict[str, str]:
+        self.succeed("deploy", "--no-confirm-changeset", *arguments)
+        return stack_outputs(self.cloudformation, STACK)
+
+    def decide(self, outputs: dict[str, str], image: Path) -> Followed:
+        return Follower(self.aws, outputs).decide(image)
+
+
+@pytest.fixture(scope="module")
+def sam(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamCli]:
+    """The CLI where the application has been built; its stack is gone at the end."""
+    try:
+        program = SAM.require()
+    except ToolMissing as missing:
+        pytest.skip(str(missing))
+    folder = tmp_path_factory.mktemp("application")
+    for name in APPLICATION:
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    cli = SamCli(program, folder, cloud)
+    cli.succeed("build")
+    yield cli
+    if exists(cli.cloudformation, STACK):
+        cli.cloudformation.delete_stack(StackName=STACK)
+
+
+def test_sam_validates_what_it_deploys(sam: SamCli) -> None:
+    assert "is a valid SAM Template" in sam.succeed("validate", "--lint")
+
+
+def test_what_sam_deploys_decides_and_follows_its_parameters(sam: SamCli, images: Path) -> None:
+    photo = images / "large-motorcycle.jpg"
+    outputs = sam.deploy()
+    first = sam.decide(outputs, photo)
+    assert (first.decision, first.label) == ("accepted", "motorcycle")
+
+    again = sam.deploy("--parameter-overrides", "ConfidenceThreshold=1")
+    assert again["DecisionsTable"] == outputs["DecisionsTable"]
+    assert again["ConfidenceThreshold"] == "1"
+    second = Follower(sam.aws, again).decide(photo, "the-same-under-another-name.jpg")
+    assert second.decision == "review"
+
+
+def test_sam_deploys_express_from_the_production_environment(sam: SamCli, images: Path) -> None:
+    sam.succeed("deploy", "--config-env", "production", "--no-confirm-changeset")
+    outputs = stack_outputs(sam.cloudformation, f"{STACK}-production")
+    assert outputs["WorkflowType"] == "EXPRESS"
+    assert sam.decide(outputs, images / "large-motorcycle.jpg").label == "motorcycle"
+    sam.succeed("delete", "--config-env", "production", "--no-prompts")
+    assert not exists(sam.cloudformation, f"{STACK}-production")
+
+
+def test_a_parameter_out_of_bounds_is_refused(sam: SamCli) -> None:
+    done = sam.run(
+        "deploy", "--no-confirm-changeset", "--parameter-overrides", "ConfidenceThreshold=7"
+    )
+    assert done.returncode
+    assert "ConfidenceThreshold" in done.stdout + done.stderr
