@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 IMAGES ?=
 MODEL ?= model/pretrained
 
-.PHONY: help demo test check format events bench chaos verify clean
+.PHONY: help demo test check format events bench verify clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -43,9 +43,6 @@ events: $(VENV)/.extra-local ## Capture the sample document of each step anew
 
 bench: $(VENV)/.extra-dev ## Speed, memory and size, each beside its floor
 	$(RUN) -m benchmarks
-
-chaos: $(VENV)/.extra-dev ## A thousand uploads among injected faults, and the proof that none is lost
-	$(RUN) -m tests.chaos
 
 verify: $(VENV)/.extra-dev ## Every offline judge of the template, the state machine and the permissions
 	$(RUN) -m tests.verify
