@@ -38,6 +38,8 @@ def decoded(kind: Format, data: bytes, longest_side: int) -> ImageFile.ImageFile
         raise
     except Exception as error:  # whatever the parser of a format stumbles over
         raise rejection(kind, data, error) from error
+    if image.mode == "P" and image.palette is None:
+        raise ImageRejected(Reason.CORRUPT, f"the {kind.name} has no palette for its colours.")
     return image
 
 

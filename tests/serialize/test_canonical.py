@@ -230,13 +230,19 @@ def test_no_bytes_are_an_empty_upload() -> None:
     assert rejection_of(b"") == "empty"
 
 
-def png(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:
-    """Return a grey PNG with these chunks after its header."""
-    header = (b"IHDR", struct.pack(">LLBBBBB", width, height, 8, 0, 0, 0, 0))
+def png(width: int, height: int, *chunks: tuple[bytes, bytes], colours: int = 0) -> bytes:
+    """Return a PNG with these chunks after its header; colours 0 is grey, 3 a palette's."""
+    header = (b"IHDR", struct.pack(">LLBBBBB", width, height, 8, colours, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">L", len(body)) + name + body + struct.pack(">L", zlib.crc32(name + body))
         for name, body in (header, *chunks)
     )
+
+
+def test_a_png_of_colours_without_a_palette_is_corrupt() -> None:
+    pixels = (b"IDAT", zlib.compress(b"\0\1\2\3\1" * 2))
+    colourless = png(4, 2, pixels, (b"IEND", b""), colours=3)
+    assert rejection_of(colourless) == "corrupt"
 
 
 def vast_webp() -> bytes:
