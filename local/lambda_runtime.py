@@ -46,6 +46,10 @@ __all__ = [
 ]
 
 INIT_S = 10  # Lambda's limit of an init phase; beyond it the function's time-out runs
+# A cold start takes a processor for about as long. In a burst a function with two environments a
+# processor starts one more only when for so long none has come free and none has been started.
+PATIENCE_S = 0.5
+ENOUGH = 2 * (os.cpu_count() or 1)
 IDLE_S = 300  # AWS promises no figure; some minutes were observed by many
 
 
@@ -76,9 +80,11 @@ class LambdaRuntime:
         self._concurrency = Concurrency(account_concurrency)
         self._idle_s = idle_s
         self._lock = threading.Lock()
+        self._freed = threading.Condition(self._lock)
         self._specs: dict[str, FunctionSpec] = {}
         self._idle: dict[str, list[Environment]] = defaultdict(list)
         self._alive: set[Environment] = set()
+        self._moved: dict[str, float] = defaultdict(float)  # when one came free or was started
         self._closed = threading.Event()
         # Environments end when the write end does: with close(), or with this process.
         self._lifeline, self._lifeline_end = os.pipe()
@@ -139,6 +145,7 @@ class LambdaRuntime:
             if self._closed.is_set():
                 return
             self._closed.set()
+            self._freed.notify_all()
             leaving = list(self._alive)
             self._idle.clear()
         atexit.unregister(self.close)
@@ -163,7 +170,9 @@ class LambdaRuntime:
 
     def _take(self, spec: FunctionSpec) -> tuple[Environment, bool]:
         """Return an environment and whether it starts cold."""
+
         with self._lock:
+            self._wait_for_an_idle_one(spec)
             if self._closed.is_set():
                 raise LambdaError(f"{spec.name}: the embedded Lambda has been stopped")
             idle = self._idle[spec.name]
@@ -177,7 +186,17 @@ class LambdaRuntime:
                 sink=self._log,
             )
             self._alive.add(environment)
+            self._moved[spec.name] = time.monotonic()
             return environment, True
+
+    def _wait_for_an_idle_one(self, spec: FunctionSpec) -> None:
+        """Wait as long as waiting is likely to be shorter than a cold start."""
+        began = time.monotonic()
+        while not (self._closed.is_set() or self._idle[spec.name]):
+            left = max(began, self._moved[spec.name]) + PATIENCE_S - time.monotonic()
+            if left <= 0 or sum(each.spec == spec for each in self._alive) < ENOUGH:
+                return
+            self._freed.wait(left)
 
     def _run(self, spec: FunctionSpec, payload: bytes) -> Invocation | None:
         """Run in one environment; None if it was gone before it took the event."""
@@ -242,6 +261,8 @@ class LambdaRuntime:
             current = self._specs[environment.spec.name] == environment.spec
             if current and not self._closed.is_set():
                 self._idle[environment.spec.name].append(environment)
+                self._moved[environment.spec.name] = environment.idle_since
+                self._freed.notify_all()
                 return
         self._discard(environment)
 
@@ -249,6 +270,7 @@ class LambdaRuntime:
         environment.stop()
         with self._lock:
             self._alive.discard(environment)
+            self._freed.notify_all()
 
     def _reap(self) -> None:
         """Stop environments that have been idle for long."""

@@ -185,7 +185,7 @@ def check(
         raise ExportError(
             f"{path.name} differs from the network by {agreement.mean_gap:.4f} on average over"
             f" {len(images)} pictures, the limit is {gap}; do not serve it."
-            " A network that is unsure of much loses the most: train it longer (--epochs) or on more"
-            " pictures"
+            " A network that is unsure of much loses the most: train it longer (--epochs) or on"
+            " more pictures"
         )
     return agreement

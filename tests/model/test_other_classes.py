@@ -1,4 +1,4 @@
-"""README, "Your own classes": three other classes, from folders to decisions, no function changed."""
+"""README, "Your own classes": from folders to decisions, and no function is changed."""
 
 import json
 import os
