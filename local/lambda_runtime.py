@@ -170,7 +170,6 @@ class LambdaRuntime:
 
     def _take(self, spec: FunctionSpec) -> tuple[Environment, bool]:
         """Return an environment and whether it starts cold."""
-
         with self._lock:
             self._wait_for_an_idle_one(spec)
             if self._closed.is_set():
