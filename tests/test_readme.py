@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.functions import load_function
 from tests.support.project import ROOT
 from tests.support.readme import PARTS, README, marked
 
@@ -47,3 +48,11 @@ def test_what_the_readme_links_to_exists(target: str) -> None:
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)", TEXT))))
 def test_a_make_target_that_the_readme_names_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_the_readme_tells_the_limit_of_each_format() -> None:
+    limits = load_function("serialize", "bounds").MAX_PIXELS
+    for name, pixels in limits.items():
+        row = re.search(rf"^\| {name} \|([^|]+)\|", TEXT, re.MULTILINE)
+        assert row is not None, name
+        assert str(pixels // 1_000_000) in re.findall(r"\d+", row[1]), name
