@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import waitress.server
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 # What the model server takes, beyond what SageMaker itself limits (25 MB a request). Serialize
 # image sends at most 64 KiB; callers of their own may send photos.
@@ -34,6 +34,10 @@ MAX_BODY_BYTES = 6 * 1024 * 1024
 MAX_PIXELS = 50_000_000  # of a picture: 150 MB as RGB
 CONTENT_TYPES = ("image/png", "image/jpeg", "application/x-image")
 FORMATS = ("PNG", "JPEG")
+# Opening an animation makes a frame of its size, before that can be checked; without this reader
+# of its header it is a plain picture, the same first one.
+if hasattr(PngImagePlugin.PngStream, "chunk_acTL"):
+    del PngImagePlugin.PngStream.chunk_acTL
 # Requests that wait for a thread; SageMaker retries a 503 elsewhere.
 CONNECTION_LIMIT = 256
 IDLE_SECONDS = 30  # a connection without a complete request

@@ -9,7 +9,7 @@ from bounds import (
     check_compression,
     check_size,
 )
-from formats import HEIF, TIFF, Format
+from formats import HEIF, PNG, TIFF, Format
 from PIL import Image, ImageFile, UnidentifiedImageError
 from rejection import ImageRejected, Reason
 from truncation import ends_early
@@ -62,6 +62,10 @@ def rejection(kind: Format, data: bytes, error: Exception) -> ImageRejected:
 def register(kind: Format) -> None:
     """Import the decoder of a format, on its first picture: a lean cold start."""
     module = importlib.import_module(kind.module)
+    if kind is PNG and hasattr(module.PngStream, "chunk_acTL"):
+        # Opening an animation makes a frame of its size, before that can be checked; without this
+        # reader of its header it is a plain picture, the same first one.
+        del module.PngStream.chunk_acTL
     if kind is HEIF:
         # What else the file holds is not looked at; a thumbnail may show another picture.
         module.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)

@@ -369,6 +369,24 @@ print(int(status['VmHWM'].split()[0]) // 1024)
 """
 
 
+REFUSAL_PROGRAM = f"""
+import resource, sys; sys.path.insert(0, 'functions/serialize')
+import canonical
+resource.setrlimit(resource.RLIMIT_AS, 2 * [{MEMORY_SIZE_MIB} * 2**20])
+try: canonical.canonical_picture(sys.stdin.buffer.read())
+except canonical.ImageRejected as rejection: print(rejection)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS does not hold a process to its limit")
+def test_the_size_of_an_animation_is_checked_before_memory_is_taken() -> None:
+    frames = (b"acTL", struct.pack(">LL", 2, 0))
+    first = (b"fcTL", struct.pack(">LLLLLHHBB", 0, 20_000, 20_000, 0, 0, 1, 1, 1, 0))
+    bomb = png(20_000, 20_000, frames, first, (b"IDAT", b""), colours=2)
+    refusal = subprocess.check_output([sys.executable, "-c", REFUSAL_PROGRAM], input=bomb, cwd=ROOT)
+    assert "20,000 x 20,000 = 400,000,000 pixels" in refusal.decode()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from Linux's /proc")
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_the_largest_pictures_fit_the_functions_memory(kind: str) -> None:
