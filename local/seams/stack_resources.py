@@ -4,7 +4,8 @@ Made here: bucket, queue and log-group policies are put where the embedded AWS a
 a pipe is handed to local.seams.pipes. Alarms, dashboards, metric filters, topic policies and
 subscriptions are kept as they are declared: nothing here measures or notifies.
 
-moto besides ignores a bucket's EventBridgeConfiguration, and a Ref to an event bus is no name.
+moto besides ignores a bucket's EventBridgeConfiguration, a Ref to an event bus is no name, and
+a resource whose condition is false makes it stumble when it is asked for another or updates it.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ from typing import Any, ClassVar
 from unittest.mock import patch
 
 from moto.cloudformation import parsing
+from moto.cloudformation.models import Stack
 from moto.core.common_models import CloudFormationModel
 from moto.events.models import EventBus
 from moto.logs.models import logs_backends
@@ -158,6 +160,7 @@ def installed() -> Iterator[None]:
     types = {each.cloudformation_type() for each in ours}
     create = FakeBucket.create_from_cloudformation_json
     update = FakeBucket.update_from_cloudformation_json
+    update_resource = parsing.parse_and_update_resource
 
     def get_model_list() -> list[Any]:
         stock = [each for each in models() if not issubclass(each, Declared)]
@@ -175,8 +178,17 @@ def installed() -> Iterator[None]:
         _notify(bucket, (kw.get("cloudformation_json") or args[2])["Properties"])
         return bucket
 
+    def update_unless_absent(
+        logical_id: str, resource_json: Json, resources_map: parsing.ResourceMap, **where: Any
+    ) -> Any:
+        if resources_map[logical_id] is None:
+            return None
+        return update_resource(logical_id, resource_json, resources_map, **where)
+
     with (
         patch.object(parsing, "get_model_list", get_model_list),
+        patch.object(parsing, "parse_and_update_resource", update_unless_absent),
+        patch.object(Stack, "stack_resources", property(_resources)),
         patch.object(EventBus, "physical_resource_id", property(_name), create=True),
         patch.object(FakeBucket, "create_from_cloudformation_json", staticmethod(create_bucket)),
         patch.object(FakeBucket, "update_from_cloudformation_json", staticmethod(update_bucket)),
@@ -187,6 +199,10 @@ def installed() -> Iterator[None]:
         finally:
             Pipe.made.clear()
     _forget_models()
+
+
+def _resources(stack: Stack) -> list[Any]:
+    return [each for each in stack.resource_map.values() if each is not None]
 
 
 def _name(bus: EventBus) -> str:

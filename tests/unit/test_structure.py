@@ -5,8 +5,10 @@ import re
 import tomllib
 from typing import Any
 
+import jsonschema
 import pytest
 
+from tests.support.functions import load_function
 from tests.support.project import (
     ASL_TEXT,
     ROOT,
@@ -227,3 +229,16 @@ def test_the_embedded_functions_have_the_versions_that_the_package_ships() -> No
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     shipped = {line for line in lines if line and not line.startswith("#")}
     assert shipped <= set(extras["optional-dependencies"]["local"])
+
+
+def test_the_announcement_schema_names_what_is_announced_and_why_pictures_are_rejected() -> None:
+    schema = json.loads((ROOT / "events" / "schema" / "announcement.json").read_text())
+    example = json.loads((ROOT / "events" / "announcement.json").read_text())["detail"]
+    jsonschema.validate(example, schema)
+    assert list(schema["properties"]) == schema["required"] == list(example)
+    [reasons] = [
+        rule["then"]["properties"]["reason"]["enum"]
+        for rule in schema["allOf"]
+        if rule["if"]["properties"]["outcome"] == {"const": "rejected"}
+    ]
+    assert set(reasons) == set(load_function("serialize", "rejection").Reason)

@@ -22,7 +22,11 @@ from tests.verify.application import REGION, Application, as_text
 from tests.verify.tools import ASL_VALIDATOR, CHECKOV, PARLIAMENT, SAM, Tool, offline_environment
 
 # Tests that read declarations only; they judge a copy of the application as well as this one.
-STRUCTURE_TESTS = ("tests/unit/test_structure.py", "tests/verify/test_template.py")
+STRUCTURE_TESTS = (
+    "tests/unit/test_structure.py",
+    "tests/verify/test_alarms.py",
+    "tests/verify/test_template.py",
+)
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from PIL import Image
 
 from local.follow import Followed
 from tests.conftest import Stack
+from tests.support.project import ROOT
 
 ODD_NAME = "a b+c%20ü.png"
+ANNOUNCEMENT_SCHEMA = json.loads((ROOT / "events" / "schema" / "announcement.json").read_text())
 
 
 def decided(stack: Stack, data: bytes, name: str = "") -> dict[str, str]:
@@ -38,7 +41,10 @@ def start_again(stack: Stack, item: dict[str, str]) -> str:
 
 
 def announced(stack: Stack, upload: str, count: int) -> list[dict[str, Any]]:
-    """Return the announcements of an upload, once there are as many as expected."""
+    """Return the announcements of an upload, once there are as many as expected.
+
+    Each keeps to the schema that consumers are promised.
+    """
     logs = stack.aws.client("logs")
     deadline = time.monotonic() + 10
     while True:
@@ -48,6 +54,8 @@ def announced(stack: Stack, upload: str, count: int) -> list[dict[str, Any]]:
         events = [json.loads(event["message"]) for page in pages for event in page["events"]]
         heard = [each["detail"] for each in events if each["detail"]["upload"] == upload]
         if len(heard) >= count or time.monotonic() > deadline:
+            for each in heard:
+                jsonschema.validate(each, ANNOUNCEMENT_SCHEMA)
             return heard
         time.sleep(0.05)
 
