@@ -3,7 +3,7 @@
 import io
 import struct
 
-from formats import HEIF, JPEG, TIFF, Format
+from formats import BMP, HEIF, JPEG, TIFF, Format
 from PIL import ImageFile
 from rejection import ImageRejected, Reason
 from tiff import TiffDirectory
@@ -25,6 +25,10 @@ MAX_PIXELS = {
 MAX_ONE_SCAN_PIXELS = 210_000_000
 # 20 bytes a pixel; no camera makes these.
 MAX_TRANSPARENT_HEIF_PIXELS = 32_000_000
+
+# Pillow undoes a BMP's run lengths in Python: 0.1 s a million pixels. Nobody's camera makes these.
+MAX_RUN_LENGTH_BMP_PIXELS = 16_000_000
+RUN_LENGTHS = (1, 2)  # BMP's compressions of 8 and of 4 bits a pixel
 
 # A progressive JPEG has about 10; each walks over all pixels, and a file has room for 100,000s.
 MAX_SCANS = 64
@@ -97,6 +101,8 @@ def check_size(kind: Format, data: bytes, image: ImageFile.ImageFile) -> None:
         limit = MAX_ONE_SCAN_PIXELS
     if kind is HEIF and image.mode != "RGB":
         limit = MAX_TRANSPARENT_HEIF_PIXELS
+    if kind is BMP and image.info.get("compression") in RUN_LENGTHS:
+        limit = MAX_RUN_LENGTH_BMP_PIXELS
     width, height = image.size
     if width * height > limit:
         raise ImageRejected(

@@ -251,6 +251,20 @@ def vast_webp() -> bytes:
     return webp[:24] + b"\xff\x2f\0\xff\x2f\0" + webp[30:]
 
 
+def run_length_bmp(width: int, height: int) -> bytes:
+    """Return a BMP of one colour, each row as runs of 255 pixels at most."""
+    runs = [255] * (width // 255) + [width % 255]
+    pixels = (b"".join(bytes([run, 0]) for run in runs) + b"\0\0") * height + b"\0\1"
+    header = struct.pack("<LllHHLLllLL", 40, width, height, 1, 8, 1, len(pixels), 0, 0, 1, 0)
+    start = 14 + len(header) + 4
+    size = struct.pack("<LLL", start + len(pixels), 0, start)
+    return b"BM" + size + header + b"\0\0\0\0" + pixels
+
+
+def test_a_bmp_with_run_lengths_is_read() -> None:
+    assert canonical.canonical_picture(run_length_bmp(300, 200)).data
+
+
 def patched(data: bytes, old: bytes, new: bytes) -> bytes:
     assert old in data
     return data.replace(old, new)
@@ -278,6 +292,7 @@ def patched(data: bytes, old: bytes, new: bytes) -> bytes:
             patched(file_of(quarters(), "BMP"), struct.pack("<ll", 64, 48), b"\0\0\1\0\0\0\1\0"),
             id="BMP",
         ),
+        pytest.param(run_length_bmp(4_001, 4_000), id="run-length-BMP"),
         pytest.param(
             file_of(Image.new("1", (20_000, 20_000)), "TIFF", compression="group4"), id="TIFF"
         ),
