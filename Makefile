@@ -47,5 +47,9 @@ bench: $(VENV)/.extra-dev ## Speed, memory and size, each beside its floor
 verify: $(VENV)/.extra-dev ## Every offline judge of the template, the state machine and the permissions
 	$(RUN) -m tests.verify
 
+chaos: $(VENV)/.extra-dev ## 1,000 uploads while everything fails, then 10,000 at once: half an hour
+	$(RUN) -m tests.chaos
+	$(RUN) -m tests.chaos --burst --uploads 10000
+
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .aws-sam .demo .local .verify .mypy_cache .ruff_cache .pytest_cache .hypothesis

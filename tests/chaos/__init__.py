@@ -1,0 +1,1 @@
+"""Proof by chaos: nothing is lost and nothing is decided twice, whatever fails on the way."""

@@ -1,0 +1,155 @@
+"""Prove by chaos that every upload ends in one decision, announced once.
+
+    python -m tests.chaos                       1,000 uploads, every fault at once, then one redrive
+    python -m tests.chaos --uploads 100 --seed 7
+    python -m tests.chaos --burst --uploads 10000    no faults: 10 functions, a slow endpoint
+
+Faults are injected into the services around the product until all uploads have come to rest; then
+the endpoint and the rest are healed, and `ops redrive` and `ops reconcile --start` run once. Exit
+code 1 if a promise was broken.
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
+
+from local.cloud import EmbeddedAws, EmbeddedAwsError, embedded_aws
+from ops.progress import Progress
+from tests.chaos.faults import Chaos
+from tests.chaos.uploads import Uploads
+from tests.chaos.verdict import Verdict, judge
+
+STACK = "chaos"
+BURST_FUNCTIONS = 10
+SLOW_ENDPOINT_S = 0.5
+REST_S = 3.0  # nothing runs for so long: the late and the retried have come too
+PATIENCE_S = 3600.0
+
+
+def main() -> int:
+    """Run, print what was injected and what became of it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.chaos",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--uploads", type=int, default=1000, metavar="N")
+    parser.add_argument("--seed", type=int, default=1, help="of faults and pictures")
+    parser.add_argument("--burst", action="store_true", help="too many at once, instead of faults")
+    arguments = parser.parse_args()
+    for chatty in ("werkzeug", "moto", "local", "waitress.queue"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    try:
+        return burst(arguments) if arguments.burst else chaos(arguments)
+    except EmbeddedAwsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def chaos(arguments: argparse.Namespace) -> int:
+    """Upload while everything around fails, heal, redrive once, judge."""
+    with embedded_aws() as aws:
+        outputs = aws.deploy(STACK)
+        uploads = Uploads(aws, outputs, arguments.seed)
+        faults = Chaos(aws, outputs, arguments.seed)
+        with faults.installed():
+            uploads.run(arguments.uploads)
+            come_to_rest(aws, outputs)
+        print_table("faults injected", faults.injected + uploads.injected)
+        return after_a_redrive(aws, outputs, uploads)
+
+
+def burst(arguments: argparse.Namespace) -> int:
+    """Upload far more than the functions and the endpoint can take, redrive once, judge."""
+    with embedded_aws(account_concurrency=BURST_FUNCTIONS) as aws, slow_endpoint():
+        outputs = aws.deploy(STACK)
+        uploads = Uploads(aws, outputs, arguments.seed)
+        print(
+            f"{arguments.uploads:,} uploads, {BURST_FUNCTIONS} functions at once, an endpoint"
+            f" that takes {SLOW_ENDPOINT_S} s"
+        )
+        uploads.run(arguments.uploads, fates=False)
+        come_to_rest(aws, outputs)
+        return after_a_redrive(aws, outputs, uploads)
+
+
+@contextlib.contextmanager
+def slow_endpoint() -> Iterator[None]:
+    """Let every inference take long."""
+    invoke = SageMakerRuntimeResponse.invoke_endpoint
+
+    def invoke_slowly(response: Any) -> Any:
+        time.sleep(SLOW_ENDPOINT_S)
+        return invoke(response)
+
+    with patch.object(SageMakerRuntimeResponse, "invoke_endpoint", invoke_slowly):
+        yield
+
+
+def after_a_redrive(aws: EmbeddedAws, outputs: dict[str, str], uploads: Uploads) -> int:
+    """Show the ledger as it is, redrive and reconcile once, and judge what is there then."""
+    print_table("outcomes before the redrive", judge(aws, outputs, uploads.put).outcomes)
+    ops(aws, "redrive")
+    ops(aws, "reconcile", "--grace", "0m", "--start")
+    come_to_rest(aws, outputs)
+    missing = ops(aws, "reconcile", "--grace", "0m")
+    verdict = judge(aws, outputs, uploads.put)
+    print_verdict(verdict, len(uploads.put))
+    return 1 if verdict.broken or missing else 0
+
+
+def ops(aws: EmbeddedAws, *words: str) -> int:
+    """Run a command of an operator; return its exit code."""
+    print(f"\n$ python -m ops {' '.join(words)}", flush=True)
+    command = [sys.executable, "-m", "ops", words[0], "--stack", STACK, *words[1:]]
+    return subprocess.run(command, env=os.environ | aws.environment(), check=False).returncode
+
+
+def come_to_rest(aws: EmbeddedAws, outputs: dict[str, str]) -> None:
+    """Wait until for a while no execution has run. Raises EmbeddedAwsError after an hour."""
+    client, began = aws.client("stepfunctions"), time.monotonic()
+    rested = began
+    with Progress() as progress:
+        while time.monotonic() - rested < REST_S:
+            if time.monotonic() - began > PATIENCE_S:
+                raise EmbeddedAwsError("executions still run after an hour")
+            running = client.list_executions(
+                stateMachineArn=outputs["StateMachineArn"], statusFilter="RUNNING"
+            )["executions"]
+            if running:
+                rested = time.monotonic()
+            progress.tell(f"{len(running):,} executions run")
+            time.sleep(0.5)
+
+
+def print_table(title: str, counts: dict[str, int]) -> None:
+    """Print what was counted, a line each."""
+    print(f"\n{title}")
+    for name, number in sorted(counts.items()):
+        print(f"  {name:<42}{number:>8,}")
+
+
+def print_verdict(verdict: Verdict, put: int) -> None:
+    """Print the end: outcomes, announcements, and what was broken."""
+    print_table(f"outcomes of {put:,} uploads", verdict.outcomes)
+    print(f"  {'gone before it could be recorded':<42}{verdict.unrecorded:>8,}")
+    print(f"\nannouncements {verdict.announcements:,}, of which repeated {verdict.repeated:,}")
+    for sentence in verdict.broken[:20]:
+        print(f"! {sentence}")
+    print(f"promises broken: {len(verdict.broken)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
