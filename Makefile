@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 IMAGES ?=
 MODEL ?= model/pretrained
 
-.PHONY: help demo test check format events bench verify clean
+.PHONY: help demo test check format events bench verify chaos clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12

@@ -10,9 +10,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.errors import explained
+from ops.pace import Pace
 from ops.stack import Stack
 
-STARTS_AT_ONCE = 8  # threads; StartExecution takes 100 a second and more before it throttles
+STARTS_AT_ONCE = 8  # threads
 CHUNK = 100  # events held in memory
 
 
@@ -54,7 +55,7 @@ def address_in(event: str) -> tuple[str, str, str] | None:
     return found if all(isinstance(each, str) and each for each in found) else None
 
 
-def start_all(stack: Stack, events: Iterable[str], name: str) -> Iterator[str]:
+def start_all(stack: Stack, events: Iterable[str], name: str, pace: Pace) -> Iterator[str]:
     """Start an execution for each event, several at once; yield "" or why not, in their order.
 
     name: begins the executions' names, so that the console tells where they come from.
@@ -62,6 +63,7 @@ def start_all(stack: Stack, events: Iterable[str], name: str) -> Iterator[str]:
     client, arn = stack.client("stepfunctions"), stack.state_machine_arn
 
     def start(event: str) -> str:
+        pace.wait()
         try:
             client.start_execution(stateMachineArn=arn, name=f"{name}-{uuid.uuid4()}", input=event)
         except (BotoCoreError, ClientError) as error:

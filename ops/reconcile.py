@@ -24,6 +24,7 @@ from typing import Any
 from ops.age import age
 from ops.events import created_event, start_all
 from ops.ledger import KEYS_AT_ONCE, Ledger, name_of
+from ops.pace import Pace, add_pace
 from ops.progress import Progress
 from ops.stack import Stack
 
@@ -50,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out older objects, which `prune` has taken out of the ledger",
     )
     parser.add_argument("--start", action="store_true", help="start what is missing")
+    add_pace(parser)
     parser.add_argument("--missing", type=Path, metavar="FILE", help="write the missing keys here")
     parser.add_argument("--prefix", help="look only under this part of the upload prefix")
     parser.add_argument("--json", action="store_true", help="one JSON object")
@@ -101,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
                 yield created_event(stack, item, bucket, "ops reconcile")
 
         if arguments.start:
-            for refusal in start_all(stack, events(), "reconcile"):
+            for refusal in start_all(stack, events(), "reconcile", Pace(arguments.per_second)):
                 count.started += not refusal
                 count.refused += bool(refusal)
                 if refusal and count.refused == 1:

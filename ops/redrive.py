@@ -24,6 +24,7 @@ from ops.errors import OpsError
 from ops.events import address_in, start_all
 from ops.ledger import Decision, Ledger, moment, name_of
 from ops.letters import Letter, Letters
+from ops.pace import Pace, add_pace
 from ops.progress import Progress
 from ops.stack import Stack
 
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=_positive, metavar="N", help="start at most N")
     parser.add_argument("--cause", help="only what failed for this reason, as --dry-run names it")
     add_since(parser, "only what failed since then")
+    add_pace(parser)
 
 
 def _positive(text: str) -> int:
@@ -72,6 +74,7 @@ class Redrive:
         self._limit: int | None = arguments.limit
         self._cause: str | None = arguments.cause
         self._since: datetime | None = arguments.since
+        self._pace = Pace(arguments.per_second)
         self._progress = progress
         self._told: set[str] = set()
 
@@ -161,7 +164,7 @@ class Redrive:
     def _started(self, events: Sequence[str]) -> Iterator[str]:
         if self._dry:
             return iter([""] * len(events))
-        return start_all(self.stack, events, "redrive")
+        return start_all(self.stack, events, "redrive", self._pace)
 
     def _count(self, source: str, cause: str, refusal: str) -> None:
         done = "refused" if refusal else "waiting" if self._dry else "started"

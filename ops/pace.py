@@ -1,0 +1,46 @@
+"""Start no faster than the functions can follow: what is throttled too often fails again."""
+
+import argparse
+import threading
+import time
+
+# About what the 10 concurrent functions of a new account take: a photo keeps one busy for a second.
+PER_SECOND = 10.0
+
+
+class Pace:
+    """Lets so many through a second, evenly, from any number of threads."""
+
+    def __init__(self, per_second: float) -> None:
+        self._interval_s = 1 / per_second
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        """Return when it is the caller's turn."""
+        with self._lock:
+            turn = max(time.monotonic(), self._next)
+            self._next = turn + self._interval_s
+        time.sleep(max(0.0, turn - time.monotonic()))
+
+
+def add_pace(parser: argparse.ArgumentParser) -> None:
+    """Add the option --per-second."""
+    parser.add_argument(
+        "--per-second",
+        type=_rate,
+        default=PER_SECOND,
+        metavar="N",
+        help="executions started a second; more if your account has more than 10 concurrent"
+        " functions (default: %(default)g)",
+    )
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0.01 <= rate <= 1000:  # StartExecution itself takes about 1,000
+        raise argparse.ArgumentTypeError(f"{text!r}: write a number from 0.01 to 1000")
+    return rate
