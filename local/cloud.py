@@ -30,6 +30,7 @@ from local.seams import (
     events,
     lambda_configuration,
     lambda_invoke,
+    permissions,
     pipes,
     sagemaker_runtime,
     stack_changes,
@@ -139,7 +140,7 @@ def embedded_aws(
         def platform(function: LambdaFunction) -> dict[str, str]:
             return aws.environment() | {
                 "AWS_REGION": REGION,
-                # Its own identity, so that a recorder can tell whose a call is.
+                # Its own identity, whose permissions are judged.
                 "AWS_ACCESS_KEY_ID": function.role.rsplit("/", 1)[-1],
             }
 
@@ -155,6 +156,7 @@ def embedded_aws(
         cleanup.enter_context(state_machines.installed(port, log))
         cleanup.enter_context(events.installed(log))
         cleanup.enter_context(pipes.installed())
+        cleanup.enter_context(permissions.installed())
         served = container(sagemaker_runtime.http_container(model_url))
         cleanup.enter_context(sagemaker_runtime.installed(served))
         yield aws

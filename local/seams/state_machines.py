@@ -53,7 +53,7 @@ STANDARD_ONLY = {
     "describe_execution": "DescribeExecution",
 }
 
-# The access key of the state machine's own calls, so that a recorder can tell whose they are.
+# The access key of the state machine's own calls, so that their permissions can be judged.
 ACCESS_KEY = "STATEMACHINE"
 
 

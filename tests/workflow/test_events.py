@@ -73,13 +73,12 @@ def test_every_step_and_the_announcement_has_its_document() -> None:
 def test_the_documents_feed_their_functions_one_after_the_other(
     standard: Stack, images: Path
 ) -> None:
-    s3 = standard.aws.client("s3")
-    s3.create_bucket(Bucket=BUCKET)
-    s3.put_object(
-        Bucket=BUCKET, Key="uploads/bicycle.png", Body=(images / "bicycle.png").read_bytes()
+    bucket = standard.outputs["UploadBucket"]  # the only one that the function may read
+    standard.aws.client("s3").put_object(
+        Bucket=bucket, Key="uploads/bicycle.png", Body=(images / "bicycle.png").read_bytes()
     )
-    serialized = invoke(standard, "serialize", committed("serialize"))
-    assert comparable(serialized) == comparable(committed("classify"))
+    serialized = invoke(standard, "serialize", committed("serialize") | {"s3_bucket": bucket})
+    assert comparable(serialized | {"s3_bucket": BUCKET}) == comparable(committed("classify"))
     classified = invoke(standard, "classify", committed("classify"))
     assert comparable(classified) == comparable(committed("filter"))
     assert invoke(standard, "filter", committed("filter"))["decision"] == "accepted"

@@ -1,0 +1,152 @@
+"""Seam: moto lets every caller do everything; here a role's policies decide, as on AWS.
+
+Judged are the calls that functions and state machines make, each with its role's identity. What
+EventBridge and pipes do happens within moto, where there is no caller, and is not judged. Calls
+with other keys, which are those of whoever uses the embedded AWS, may do everything.
+
+An object that is absent is "not found" only for a role that may list the bucket, else it is denied:
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+"""
+
+import contextlib
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import unquote
+
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.iam.models import Role, iam_backends
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+from moto.s3.models import s3_backends
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
+
+from local.seams.state_machines import ACCESS_KEY
+
+Environ = dict[str, Any]
+CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")
+FUNCTION = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
+ENDPOINT = re.compile(r"/endpoints/([^/]+)/invocations")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a role: the IAM action and the ARN of what it is done to."""
+
+    role: str
+    action: str
+    resource: str
+
+
+@contextlib.contextmanager
+def installed() -> Iterator[None]:
+    """Refuse what the policies of the caller's role do not allow, until the context ends."""
+    answer = DomainDispatcherApplication.__call__
+
+    def judged(app: DomainDispatcherApplication, environ: Environ, start_response: Any) -> Any:
+        for call in calls_of(environ):
+            if not permitted(call):
+                return _refuse(call, environ, start_response)
+        return answer(app, environ, start_response)
+
+    with patch.object(DomainDispatcherApplication, "__call__", judged):
+        yield
+
+
+def calls_of(environ: Environ) -> list[Call]:
+    """Return what a request asks for, once for each role it may come from; none: not judged."""
+    credential = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+    if credential is None:
+        return []
+    key, region, service = credential.groups()
+    roles = _roles(key, region)
+    if not roles:
+        return []
+    # All state machines share one key: the call is of the one that is allowed, if any is.
+    wanted = [(action, arn) for action, arn in _wanted(environ, region, service)]
+    return [
+        next((call for call in by_role if permitted(call)), by_role[0])
+        for action, arn in wanted
+        for by_role in [[Call(role, action, arn) for role in roles]]
+    ]
+
+
+def permitted(call: Call) -> bool:
+    """Tell whether a role's policies allow a call."""
+    return any(
+        policy.is_action_permitted(call.action, call.resource) is PermissionResult.PERMITTED
+        for policy in map(IAMPolicy, documents_of(call.role))
+    )
+
+
+def documents_of(role: str) -> list[str]:
+    """Return a role's policies, its own and the attached ones, as JSON."""
+    iam = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    found = iam.get_role(role)
+    attached = [
+        version.document
+        for policy in found.managed_policies.values()
+        for version in policy.versions
+        if version.version_id == policy.default_version_id
+    ]
+    return [_text(document) for document in (*found.policies.values(), *attached)]
+
+
+def _text(document: Any) -> str:
+    return document if isinstance(document, str) else json.dumps(document)
+
+
+def _roles(key: str, region: str) -> list[str]:
+    if key != ACCESS_KEY:
+        known: Iterable[Role] = iam_backends[DEFAULT_ACCOUNT_ID]["aws"].roles.values()
+        return [role.name for role in known if role.name == key]
+    machines = stepfunctions_parser_backends[DEFAULT_ACCOUNT_ID][region].state_machines
+    return sorted({machine.roleArn.rsplit("/", 1)[-1] for machine in machines})
+
+
+def _wanted(environ: Environ, region: str, service: str) -> Iterator[tuple[str, str]]:
+    """Yield action and ARN; a request that is not known here has none, which no policy allows."""
+    path = unquote(environ["PATH_INFO"].encode("latin-1").decode())
+    at = f"{region}:{DEFAULT_ACCOUNT_ID}"
+    if service == "lambda" and (match := FUNCTION.fullmatch(path)):
+        name = match[1].rsplit(":", 1)[-1]
+        yield "lambda:InvokeFunction", f"arn:aws:lambda:{at}:function:{name}"
+    elif service == "sagemaker" and (match := ENDPOINT.fullmatch(path)):
+        yield "sagemaker:InvokeEndpoint", f"arn:aws:sagemaker:{at}:endpoint/{match[1].lower()}"
+    elif service == "dynamodb":
+        table = json.loads(_body(environ))["TableName"]
+        action = environ["HTTP_X_AMZ_TARGET"].rsplit(".", 1)[-1]
+        yield f"dynamodb:{action}", f"arn:aws:dynamodb:{at}:table/{table}"
+    elif service == "s3" and environ["REQUEST_METHOD"] == "GET" and path.count("/") > 1:
+        bucket, key = path[1:].split("/", 1)
+        yield "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}"
+        if s3_backends[DEFAULT_ACCOUNT_ID]["aws"].head_object(bucket, key) is None:
+            yield "s3:ListBucket", f"arn:aws:s3:::{bucket}"
+    else:
+        yield f"{service}:{environ['REQUEST_METHOD']}", path
+
+
+def _body(environ: Environ) -> bytes:
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def _refuse(call: Call, environ: Environ, start_response: Any) -> list[bytes]:
+    told = f"User: {call.role} is not authorized to perform: {call.action} on {call.resource}"
+    if call.action.startswith("s3:"):
+        kind, body = "application/xml", "<Error><Code>AccessDenied</Code><Message/></Error>"
+    else:
+        kind, body = "application/json", json.dumps({"Message": told, "message": told})
+    headers = [
+        ("Content-Type", kind),
+        ("Content-Length", str(len(body.encode()))),
+        ("x-amzn-errortype", "AccessDeniedException"),
+    ]
+    environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))  # the connection is kept
+    start_response("403 Forbidden", headers)
+    return [body.encode()]
