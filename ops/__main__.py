@@ -33,6 +33,7 @@ COMMANDS = {
     "prune": "delete old items of the ledger and, on request, their pictures",
     "forget": "delete one upload everywhere: ledger, picture, labelled copy",
     "picture": "draw the state machine, or one execution over it",
+    "cost": "what a million photos cost, by what is billed; needs no stack",
     "export": "write the deployed state machine as one JSON file",
 }
 SAMCONFIG = Path(__file__).parents[1] / "samconfig.toml"

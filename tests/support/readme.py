@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+from ops import cost
 from ops.__main__ import COMMANDS
 from tests.support.project import ROOT, template
 
@@ -71,10 +72,16 @@ def model() -> str:
     return table(*rows)
 
 
+def costs() -> str:
+    header, *rows = cost.rows(cost.all_bills(), cost.endpoint_bill(1_000_000))
+    return table(("US dollars for a million photos", *header[1:]), *(tuple(row) for row in rows))
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "demo": demo,
     "model": model,
     "parameters": parameters,
+    "costs": costs,
     "ops": ops,
     "reasons": reasons,
 }

@@ -1,0 +1,80 @@
+"""Measure what `python -m ops cost` multiplies by prices, and write ops/measured.json.
+
+    python -m benchmarks.costs
+
+Photos of 12 megapixels go through the workflow on the embedded AWS, one after the other; read are
+the functions' own reports, and the bytes of item, announcement and logs.
+"""
+
+import json
+import logging
+import statistics
+import sys
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.serialize import file_of, photo
+from local.cloud import EmbeddedAws, embedded_aws
+from local.follow import Follower
+
+MEASURED = Path(__file__).parents[1] / "ops" / "measured.json"
+STACK = "costs"
+WARM_UP, PHOTOS = 3, 20
+STEPS = ("serialize", "classify", "filter")
+
+
+def main() -> int:
+    """Measure, write, and print what was written."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    picture = file_of(photo(4000, 3000), "JPEG", quality=85)
+    with embedded_aws() as aws:
+        follower = Follower(aws, aws.deploy(STACK))
+        for number in range(WARM_UP + PHOTOS):
+            # One more byte behind the end of each JPEG: an upload of its own.
+            uploaded = follower.upload(picture + bytes([number]), f"{number}.jpg")
+            item = follower.outcome(uploaded.upload)
+        assert item is not None
+        measured = {
+            "measured": datetime.now(UTC).date().isoformat(),
+            "photo": f"{len(picture) / 1e6:.1f} MB JPEG of 12 megapixels",
+            "milliseconds": milliseconds(aws),
+            "item_bytes": sum(
+                len(name) + len(str(*value.values())) for name, value in item.items()
+            ),
+            "log_bytes": log_bytes(aws) // (WARM_UP + PHOTOS),
+        }
+    MEASURED.write_text(json.dumps(measured, indent=2) + "\n")
+    print(MEASURED.read_text(), end="")
+    return 0
+
+
+def milliseconds(aws: EmbeddedAws) -> dict[str, float]:
+    """Return the median duration of each function's warm calls, as its reports tell."""
+    found = defaultdict(list)
+    for step in STEPS:
+        for message in messages(aws, f"/aws/lambda/{STACK}-{step}"):
+            if message.get("type") == "platform.report":
+                found[step].append(message["record"]["metrics"]["durationMs"])
+    return {step: round(statistics.median(found[step][WARM_UP:]), 1) for step in STEPS}
+
+
+def log_bytes(aws: EmbeddedAws) -> int:
+    """Return the bytes of all log groups; CloudWatch adds 26 to each event."""
+    groups = aws.client("logs").describe_log_groups()["logGroups"]
+    return sum(
+        len(json.dumps(message)) + 26
+        for group in groups
+        for message in messages(aws, group["logGroupName"])
+    )
+
+
+def messages(aws: EmbeddedAws, group: str) -> list[dict[str, Any]]:
+    """Return the events of a log group, which are JSON."""
+    pages = aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+    return [json.loads(event["message"]) for page in pages for event in page["events"]]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
