@@ -4,6 +4,7 @@ python -m local demo       sample pictures through the workflow, and a table of 
 python -m local up         keep it running for the AWS CLI, boto3 and ops
 python -m local classify   your own pictures, as a table or as JSON lines
 python -m local events     capture the sample document of each step anew
+python -m local sam        let `sam local invoke` reach the embedded AWS
 """
 
 import argparse
@@ -12,7 +13,7 @@ import logging
 import signal
 import sys
 
-COMMANDS = ("demo", "up", "classify", "events")
+COMMANDS = ("demo", "up", "classify", "events", "sam")
 
 
 def main() -> int:

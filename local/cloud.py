@@ -102,6 +102,7 @@ class EmbeddedAws:
 def embedded_aws(
     model: Path = PRETRAINED,
     *,
+    host: str = "127.0.0.1",
     port: int = 0,
     account_concurrency: int = 1000,
     progress: Progress = lambda _: None,
@@ -109,7 +110,8 @@ def embedded_aws(
 ) -> Iterator[EmbeddedAws]:
     """Run an embedded AWS until the context ends, and leave nothing behind.
 
-    model: the folder of the model that every endpoint serves. port: 0 takes a free one.
+    model: the folder of the model that every endpoint serves. host: the address to listen at, which
+    reaches as far as that. port: 0 takes a free one.
     account_concurrency: Lambda executions at once. container: wraps the endpoint's container,
     for instance to inject faults. Raises EmbeddedAwsError.
     """
@@ -131,11 +133,11 @@ def embedded_aws(
         # Connections are kept: a new one for every call would cost more than most calls.
         MotoRequestHandler.protocol_version = "HTTP/1.1"
         MotoRequestHandler.disable_nagle_algorithm = True
-        server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
+        server = ThreadedMotoServer(host, port, verbose=False)
         server.start()
         cleanup.callback(server.stop)
         port = server.get_host_and_port()[1]
-        aws = EmbeddedAws(f"http://127.0.0.1:{port}", runtime)
+        aws = EmbeddedAws(f"http://{host}:{port}", runtime)
 
         def platform(function: LambdaFunction) -> dict[str, str]:
             return aws.environment() | {
@@ -153,7 +155,7 @@ def embedded_aws(
         cleanup.enter_context(stack_resources.installed())
         cleanup.enter_context(tables.installed())
         cleanup.enter_context(copies.installed())
-        cleanup.enter_context(state_machines.installed(port, log))
+        cleanup.enter_context(state_machines.installed(host, port, log))
         cleanup.enter_context(events.installed(log))
         cleanup.enter_context(pipes.installed())
         cleanup.enter_context(permissions.installed())

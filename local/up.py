@@ -16,8 +16,12 @@ from local.options import add_cloud_options, cloud_options, stack_parameters
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument(
-        "--port", type=int, default=0, help="port on 127.0.0.1 (default: one that is free)"
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at; 172.17.0.1, where there is Docker on Linux, lets containers"
+        " reach it too (default: %(default)s, this machine alone)",
     )
+    parser.add_argument("--port", type=int, default=0, help="port (default: one that is free)")
     parser.add_argument("--stack", default="scones-unlimited", help="the stack's name")
     add_cloud_options(parser)
 
@@ -25,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Deploy, tell how to reach it, and wait for Ctrl-C."""
     print("Starting the embedded AWS ...", flush=True)
-    with embedded_aws(port=arguments.port, **cloud_options(arguments)) as aws:
+    with embedded_aws(host=arguments.host, port=arguments.port, **cloud_options(arguments)) as aws:
         outputs = aws.deploy(arguments.stack, stack_parameters(arguments))
         exports = "\n".join(f"export {name}={value}" for name, value in aws.environment().items())
         print(

@@ -58,8 +58,8 @@ ACCESS_KEY = "STATEMACHINE"
 
 
 @contextlib.contextmanager
-def installed(port: int, log: LogSink) -> Iterator[None]:
-    """Let stacks make state machines that run against the server on a port of loopback."""
+def installed(host: str, port: int, log: LogSink) -> Iterator[None]:
+    """Let stacks make state machines that run against the server at an address."""
     parse = functools.lru_cache(maxsize=32)(
         AmazonStateLanguageParser.parse
     )  # attempts are counted in the execution's environment, so executions may share a program
@@ -85,7 +85,7 @@ def installed(port: int, log: LogSink) -> Iterator[None]:
             (execution_worker.ExecutionWorker, "stop", _stop),
             (execution_worker, "AmazonStateLanguageParser", SimpleNamespace(parse=parse)),
             (BaseExecutionWorkerCommunication, "terminated", ended),
-            (boto_client, "boto3", SimpleNamespace(client=_clients())),
+            (boto_client, "boto3", SimpleNamespace(client=_clients(host))),
             (state, "datetime", SimpleNamespace(datetime=_Moment, timezone=datetime.timezone)),
             *(
                 (StepFunctionResponse, method, _refusing(method, operation))
@@ -110,7 +110,7 @@ class _Moment(datetime.datetime):
         return super().isoformat(sep, timespec).replace("+00:00", "Z")
 
 
-def _clients() -> Callable[..., Any]:
+def _clients(host: str) -> Callable[..., Any]:
     """Return boto3.client that makes each client once; they may be shared between threads."""
 
     @functools.cache
@@ -130,7 +130,7 @@ def _clients() -> Callable[..., Any]:
         )
 
     def client(service_name: str, region_name: str, endpoint_url: str, **_: Any) -> Any:
-        return shared(service_name, region_name, endpoint_url.replace("localhost", "127.0.0.1"))
+        return shared(service_name, region_name, endpoint_url.replace("localhost", host))
 
     return client
 

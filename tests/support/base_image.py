@@ -6,6 +6,7 @@ that wheels need. Wheels put into it are what its pip installs from, as there is
 
 import io
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -28,11 +29,17 @@ ENVIRONMENT = {
 }
 
 
-def make_base_image(engine: Engine, tag: str, folder: Path, wheels: Iterable[Path] = ()) -> None:
-    """Import an image with this Python and these wheels; folder is for the tar file."""
+def make_base_image(
+    engine: Engine,
+    tag: str,
+    folder: Path,
+    wheels: Iterable[Path] = (),
+    programs: Iterable[str] = (),
+) -> None:
+    """Import an image with this Python, wheels and programs; folder is for the tar file."""
     archive = folder / "base.tar"
     with tarfile.open(archive, "w") as tar:
-        _add_python(tar)
+        _add_python(tar, [Path(found) for name in programs if (found := shutil.which(name))])
         for wheel in wheels:
             tar.add(wheel, f"wheels/{wheel.name}")
         temporary = tarfile.TarInfo("tmp")
@@ -47,7 +54,7 @@ def make_base_image(engine: Engine, tag: str, folder: Path, wheels: Iterable[Pat
     engine.docker("import", *options, str(archive), tag)
 
 
-def _add_python(tar: tarfile.TarFile) -> None:
+def _add_python(tar: tarfile.TarFile, programs: list[Path]) -> None:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     interpreter = Path(sys.executable).resolve()
     library = Path(sysconfig.get_path("stdlib"))
@@ -63,7 +70,9 @@ def _add_python(tar: tarfile.TarFile) -> None:
     tar.add(library, f"usr/local/lib/{version}", filter=ordinary)
     tar.add(Path(pip.__file__).parent, f"usr/local/lib/{version}/pip", filter=ordinary)
     extensions = list((library / "lib-dynload").glob("*.so"))
-    for name, path in _libraries([interpreter, shell, *extensions]).items():
+    for program in programs:
+        tar.add(program.resolve(), f"bin/{program.name}")
+    for name, path in _libraries([interpreter, shell, *programs, *extensions]).items():
         # The loader's own path is written into every program; the rest is found by name.
         place = str(path)[1:] if name.startswith("ld-") else f"usr/local/lib/{name}"
         tar.add(path.resolve(), place)

@@ -74,9 +74,10 @@ class Engine:
 
 
 @contextmanager
-def running_engine() -> Iterator[Engine]:
+def running_engine(*, bridge: bool = False) -> Iterator[Engine]:
     """Start an engine, yield it, then remove its containers, its images and itself.
 
+    bridge: whether containers have a network of their own, with the namespace at 172.17.0.1.
     Raises NoEngine.
     """
     if sys.platform != "linux" or os.geteuid() != 0:
@@ -93,7 +94,8 @@ def running_engine() -> Iterator[Engine]:
     command = ["unshare", "--net", sys.executable, "-c", LOOPBACK_UP, "dockerd"]
     command += [f"--host=unix://{folder}/socket", f"--data-root={folder}/data"]
     command += [f"--exec-root={folder}/run", f"--pidfile={folder}/pid", f"--config-file={_empty()}"]
-    command += ["--bridge=none", "--iptables=false", "--ip6tables=false"]
+    command += [] if bridge else ["--bridge=none"]
+    command += ["--iptables=false", "--ip6tables=false"]
     command += ["--ip-forward=false", "--ip-masq=false"]
     with log.open("wb") as output:
         daemon = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
