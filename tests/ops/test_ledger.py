@@ -51,7 +51,8 @@ def test_a_change_grows_the_revision_and_is_announced(
     ledger: Ledger, waiting: Decision, standard: Stack
 ) -> None:
     heard = len(announced(standard, waiting.upload, 1))
-    new = ledger.change(waiting, outcome="reviewed", label="bicycle", previous_label="other")
+    given = {"label": "bicycle", "previous_label": "other", "reviewer": "ann"}
+    new = ledger.change(waiting, outcome="reviewed", **given)
     assert ledger.get(waiting.upload) == new
     assert (new.revision, new.label, new.outcome) == (2, "bicycle", "reviewed")
     last = announced(standard, waiting.upload, heard + 1)[-1]

@@ -39,7 +39,11 @@ def parameters() -> str:
     return table(
         ("parameter", "default", "what it does"),
         *(
-            (name, f"`{declared.get('Default', '')}`", declared["Description"])
+            (
+                name,
+                f"`{declared['Default']}`" if declared["Default"] else "",
+                declared["Description"],
+            )
             for name, declared in template()["Parameters"].items()
         ),
     )

@@ -34,9 +34,21 @@ class Fault:
         return folder
 
 
+FOLDERS = ("functions", "statemachine", ".github", "events", "tests", "local", "ops", "model")
+
+
 def copy_of_the_application(folder: Path) -> Path:
     """Copy what the judges look at into the folder and return it."""
-    for name in ("functions", "statemachine", "events", "tests", "local", "ops", "model"):
+    for name in (
+        "functions",
+        "statemachine",
+        ".github",
+        "events",
+        "tests",
+        "local",
+        "ops",
+        "model",
+    ):
         ignored = shutil.ignore_patterns("__pycache__", "*.onnx")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     for name in ("template.yaml", "samconfig.toml", "pyproject.toml"):

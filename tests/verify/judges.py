@@ -19,7 +19,15 @@ from samtranslator.model.exceptions import InvalidDocumentException
 from statelint.linter import Linter
 
 from tests.verify.application import REGION, Application, as_text
-from tests.verify.tools import ASL_VALIDATOR, CHECKOV, PARLIAMENT, SAM, Tool, offline_environment
+from tests.verify.tools import (
+    ASL_VALIDATOR,
+    CHECKOV,
+    PARLIAMENT,
+    SAM,
+    ZIZMOR,
+    Tool,
+    offline_environment,
+)
 
 # Tests that read declarations only; they judge a copy of the application as well as this one.
 STRUCTURE_TESTS = (
@@ -128,6 +136,15 @@ def parliament(folder: Path) -> list[str]:
     return findings
 
 
+def zizmor(folder: Path) -> list[str]:
+    """Run zizmor, which looks for what an attacker could use in GitHub's workflows."""
+    command = [str(ZIZMOR.require()), "--offline", "--no-progress", "--format", "json", ".github"]
+    ended = _process(command, folder)
+    if not ended.stdout:
+        return [ended.stderr.strip()[-300:]]
+    return [f"{found['ident']}: {found['desc']}" for found in json.loads(ended.stdout)]
+
+
 def structure_tests(folder: Path) -> list[str]:
     """Run the tests that hold template, state machine, functions and ledger together."""
     command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", "-p", "no:cacheprovider"]
@@ -219,6 +236,13 @@ JUDGES = (
         findings=asl_validator,
         blind_to="the same",
         **_tool(ASL_VALIDATOR),
+    ),
+    Judge(
+        "zizmor",
+        looks_at="GitHub's workflows, security",
+        findings=zizmor,
+        blind_to="whether actions exist, what the role may do",
+        **_tool(ZIZMOR),
     ),
     Judge(
         "structure tests",

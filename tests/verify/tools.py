@@ -77,7 +77,8 @@ SAM = Tool("aws-sam-cli", "1.170.0", "sam")
 CHECKOV = Tool("checkov", "3.3.30", "checkov")
 PARLIAMENT = Tool("parliament", "1.6.4", "parliament")
 ASL_VALIDATOR = Tool("asl-validator", "4.0.0", "asl-validator", registry="npm")
-TOOLS = (SAM, CHECKOV, PARLIAMENT, ASL_VALIDATOR)
+ZIZMOR = Tool("zizmor", "1.32.0", "zizmor")
+TOOLS = (SAM, CHECKOV, PARLIAMENT, ASL_VALIDATOR, ZIZMOR)
 
 
 def offline_environment() -> dict[str, str]:
