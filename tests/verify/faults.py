@@ -142,6 +142,13 @@ FAULTS = (
         ("statelint", "asl-validator"),
     ),
     Fault(
+        "a-token-that-every-step-can-read",
+        ".github/workflows/deploy.yml",
+        "persist-credentials: false",
+        "persist-credentials: true",
+        ("zizmor",),
+    ),
+    Fault(
         "an-error-that-no-code-raises",
         DEFINITION,
         '"EndpointUnavailable"',

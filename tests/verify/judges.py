@@ -30,6 +30,7 @@ from tests.verify.tools import (
 )
 
 # Tests that read declarations only; they judge a copy of the application as well as this one.
+WORKFLOWS = ".github/workflows"
 STRUCTURE_TESTS = (
     "tests/unit/test_structure.py",
     "tests/verify/test_alarms.py",
@@ -138,7 +139,7 @@ def parliament(folder: Path) -> list[str]:
 
 def zizmor(folder: Path) -> list[str]:
     """Run zizmor, which looks for what an attacker could use in GitHub's workflows."""
-    command = [str(ZIZMOR.require()), "--offline", "--no-progress", "--format", "json", ".github"]
+    command = [str(ZIZMOR.require()), "--offline", "--no-progress", "--format", "json", WORKFLOWS]
     ended = _process(command, folder)
     if not ended.stdout:
         return [ended.stderr.strip()[-300:]]

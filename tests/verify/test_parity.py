@@ -1,0 +1,73 @@
+"""The functions run where they are deployed: on what the runtime has, and on newer Python."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.project import ROOT, STEPS
+
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html: what a Python runtime includes.
+RUNTIME = {"boto3", "botocore"}
+DISTRIBUTIONS = {"PIL": "pillow", "pillow_heif": "pillow-heif"}  # import name to distribution
+NEWER = "3.13"
+TESTS = (
+    "tests/unit/test_classify.py",
+    "tests/unit/test_filter.py",
+    "tests/serialize/test_canonical.py",
+)
+NEEDED = ("boto3", "hypothesis", "pytest", "pytest-timeout", "pyyaml")
+
+
+def imported(source: Path) -> set[str]:
+    """Return the top-level modules that a file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {each.name.partition(".")[0] for each in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_what_a_function_imports_is_in_the_runtime_or_in_its_package(step: str) -> None:
+    folder = ROOT / "functions" / step
+    own = {path.stem for path in folder.glob("*.py")}
+    requirements = folder / "requirements.txt"
+    lines = requirements.read_text().splitlines() if requirements.exists() else []
+    shipped = {line.partition("==")[0] for line in lines if not line.startswith("#")}
+    for path in folder.glob("*.py"):
+        foreign = imported(path) - own - RUNTIME - set(sys.stdlib_module_names)
+        assert {DISTRIBUTIONS.get(name, name) for name in foreign} <= shipped, path.name
+
+
+@pytest.fixture(scope="module")
+def newer_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment of the newer Python with what the functions' tests need."""
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = [*versions.glob(f"{NEWER}.*/bin/python{NEWER}"), Path(f"/usr/bin/python{NEWER}")]
+    program = next((path for path in found if path.exists()), None)
+    if program is None:
+        pytest.skip(f"there is no Python {NEWER} here")
+    folder = tmp_path_factory.mktemp("newer")
+    subprocess.run([program, "-m", "venv", folder], check=True)
+    install = [folder / "bin/pip", "install", "--quiet", "--disable-pip-version-check"]
+    requirements = ("-r", str(ROOT / "functions/serialize/requirements.txt"))
+    done = subprocess.run(
+        [*install, *requirements, *NEEDED], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"pip cannot fetch what they need: {done.stderr.strip()[-300:]}")
+    return folder / "bin/python"
+
+
+def test_the_functions_pass_their_tests_on_newer_python(newer_python: Path) -> None:
+    command = [newer_python, "-m", "pytest", "--quiet", "--noconftest", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, *TESTS], cwd=ROOT, capture_output=True, text=True, timeout=500, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
