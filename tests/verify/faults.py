@@ -145,7 +145,7 @@ FAULTS = (
         "a-token-that-every-step-can-read",
         ".github/workflows/deploy.yml",
         "persist-credentials: false",
-        "persist-credentials: true",
+        "fetch-depth: 1",
         ("zizmor",),
     ),
     Fault(
