@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -14,10 +15,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from benchmarks.table import Row, row
+from local import template
 
 ROOT = Path(__file__).parents[1]
 FRESH_PROCESSES = 15
 WARM_CALLS = 300
+LAMBDA_LIMIT_MB = 250  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 
 # The smallest real picture: 32 x 32 pixels, as the model's training pictures are.
 PICTURE_CODE = """
@@ -39,7 +42,7 @@ ADDRESS = {"s3_bucket": "bucket", "s3_key": "uploads/a.png", "etag": "0" * 32}
 def rows() -> list[Row]:
     """Return a row per function for its cold start and one for its warm time."""
     with services() as environment:
-        return [*cold_rows(environment), *warm_rows(environment)]
+        return [*cold_rows(environment), *warm_rows(environment), *size_rows()]
 
 
 @contextmanager
@@ -125,6 +128,25 @@ def cold_ms(code: str, environment: dict[str, str], folder: Path | None = None) 
             )
             times.append((time.perf_counter() - start) * 1000)
     return statistics.median(times[1:])  # the first one may write bytecode
+
+
+def size_rows() -> list[Row]:
+    """Return the size of each package as `sam build` makes it: the code and what it requires."""
+    result = []
+    for step in ("serialize", "classify", "filter"):
+        with tempfile.TemporaryDirectory() as folder:
+            built = Path(folder) / step
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / "functions" / step, built, ignore=ignored)
+            if (built / "requirements.txt").exists():
+                pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"]
+                options = ["--disable-pip-version-check", "--no-deps", "--target", str(built)]
+                subprocess.run([*pip, *options, "-r", built / "requirements.txt"], check=True)
+            zipped = len(template.zipped(built)) / 1e6
+            unzipped = sum(path.stat().st_size for path in built.rglob("*") if path.is_file()) / 1e6
+        note = f"of Lambda's limit for both; {unzipped:.1f} MB unzipped"
+        result.append(row(f"package, {step}, zipped", zipped, "MB", LAMBDA_LIMIT_MB, note=note))
+    return result
 
 
 WARM_CODE = """
