@@ -87,13 +87,17 @@ class EmbeddedAws:
         stack: str = "scones-unlimited",
         parameters: Mapping[str, str] | None = None,
         template: Path = ROOT / "template.yaml",
+        capture_percentage: int = 0,
     ) -> dict[str, str]:
         """Create or update a stack of a SAM template; return its Outputs.
 
-        Raises EmbeddedAwsError if CloudFormation refuses it.
+        capture_percentage: of a new endpoint's requests that are kept in its bucket of captures.
+        Raises EmbeddedAwsError if CloudFormation refuses the stack.
         """
         try:
-            return deployment.deploy(self.client, template, stack, parameters or {}, REGION)
+            return deployment.deploy(
+                self.client, template, stack, parameters or {}, REGION, capture_percentage
+            )
         except ClientError as error:
             raise EmbeddedAwsError(f"cannot deploy {template.name}: {error}") from error
 

@@ -19,6 +19,7 @@ from local.classify import files
 from local.cloud import ROOT, EmbeddedAws, embedded_aws
 from local.deployment import create_endpoint
 from local.follow import Followed, Follower
+from local.keepsakes import FOLDER, keep
 from local.options import add_cloud_options, cloud_options, stack_parameters
 from local.table import print_table
 
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         **cloud_options(arguments), progress=lambda what: progress(f"starting the {what}")
     ) as aws:
         progress("deploying template.yaml")
-        outputs = aws.deploy(parameters=stack_parameters(arguments))
+        outputs = aws.deploy(parameters=stack_parameters(arguments), capture_percentage=100)
         follower = Follower(aws, outputs)
         progress(f"uploading {len(pictures)} pictures to {outputs['UploadAddress']}")
         everything = [follower.decide(path) for path in pictures]
@@ -60,7 +61,12 @@ def run(arguments: argparse.Namespace) -> int:
         progress("all followed\n")
         print_table(everything)
         heard = announcements(aws, outputs["AuditLogGroup"], len(everything))
+        keep(aws, outputs, everything)
     print_announcements(heard)
+    print(
+        f"\nKept in {FOLDER.name}/: executions/ has a picture of each execution, captures/ what"
+        " the endpoint was asked and answered."
+    )
     print(
         "\nWhere to look next: `python -m local up` keeps it running for the AWS CLI and"
         " `python -m ops`;\ntemplate.yaml declares all of it, statemachine/ holds the routes,"
@@ -97,7 +103,7 @@ def without_endpoint(aws: EmbeddedAws, follower: Follower, picture: Path) -> Fol
     began = time.monotonic()
     uploaded = follower.upload(picture.read_bytes(), "no-endpoint.png")
     failed = _outcome(follower, uploaded, began)
-    create_endpoint(sagemaker, name)
+    create_endpoint(aws.client, name)
     return failed
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local import template as sam
+from model.endpoint_hosting import capture_config
+from model.endpoint_storage import lifecycle
 
 ARTIFACTS_BUCKET = "deployment-artifacts"
 
@@ -15,11 +17,16 @@ Client = Callable[[str], Any]
 
 
 def deploy(
-    client: Client, path: Path, stack: str, parameters: Mapping[str, str], region: str
+    client: Client,
+    path: Path,
+    stack: str,
+    parameters: Mapping[str, str],
+    region: str,
+    capture_percentage: int = 0,
 ) -> dict[str, str]:
     """Create the stack, or update it, and the endpoint that its template points at.
 
-    Returns the stack's Outputs.
+    capture_percentage: of the endpoint's requests that are captured. Returns the stack's Outputs.
     """
     template = sam.load(path)
     s3 = client("s3")
@@ -41,7 +48,7 @@ def deploy(
         cloudformation.create_stack(**arguments)
     outputs = stack_outputs(cloudformation, stack)
     if "EndpointName" in outputs:
-        create_endpoint(client("sagemaker"), outputs["EndpointName"])
+        create_endpoint(client, outputs["EndpointName"], capture_percentage)
     return outputs
 
 
@@ -60,8 +67,12 @@ def stack_outputs(cloudformation: Any, stack: str) -> dict[str, str]:
     return {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
 
 
-def create_endpoint(sagemaker: Any, name: str) -> None:
-    """Declare an endpoint as `python -m model.create_endpoint` does, unless there is one."""
+def create_endpoint(client: Client, name: str, capture_percentage: int = 0) -> None:
+    """Declare an endpoint as `python -m model.create_endpoint` does, unless there is one.
+
+    capture_percentage: of requests that are kept in the bucket of captures_bucket(name).
+    """
+    sagemaker = client("sagemaker")
     if sagemaker.list_endpoints(NameContains=name)["Endpoints"]:
         return
     sagemaker.create_model(
@@ -75,5 +86,18 @@ def create_endpoint(sagemaker: Any, name: str) -> None:
         "InitialInstanceCount": 1,
         "InstanceType": "ml.c5.large",
     }
-    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    request: dict[str, Any] = {"EndpointConfigName": name, "ProductionVariants": [variant]}
+    if capture_percentage:
+        bucket = captures_bucket(name)
+        client("s3").create_bucket(Bucket=bucket)
+        client("s3").put_bucket_lifecycle_configuration(
+            Bucket=bucket, LifecycleConfiguration=lifecycle()
+        )
+        request["DataCaptureConfig"] = capture_config(bucket, capture_percentage)
+    sagemaker.create_endpoint_config(**request)
     sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+
+
+def captures_bucket(endpoint: str) -> str:
+    """Return the name of the bucket that an endpoint's captures go to."""
+    return f"{endpoint}-captures"

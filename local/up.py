@@ -23,6 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--port", type=int, default=0, help="port (default: one that is free)")
     parser.add_argument("--stack", default="scones-unlimited", help="the stack's name")
+    parser.add_argument(
+        "--capture-percentage",
+        type=int,
+        choices=range(101),
+        default=100,
+        metavar="0-100",
+        help="of the endpoint's requests, kept for `ops monitor` (default: %(default)s)",
+    )
     add_cloud_options(parser)
 
 
@@ -30,7 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Deploy, tell how to reach it, and wait for Ctrl-C."""
     print("Starting the embedded AWS ...", flush=True)
     with embedded_aws(host=arguments.host, port=arguments.port, **cloud_options(arguments)) as aws:
-        outputs = aws.deploy(arguments.stack, stack_parameters(arguments))
+        outputs = aws.deploy(
+            arguments.stack,
+            stack_parameters(arguments),
+            capture_percentage=arguments.capture_percentage,
+        )
         exports = "\n".join(f"export {name}={value}" for name, value in aws.environment().items())
         print(
             f"""

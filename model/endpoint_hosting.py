@@ -48,15 +48,20 @@ def config_request(place: Place, model: str, hosting: Hosting) -> dict[str, Any]
     }
     request: dict[str, Any] = {"ProductionVariants": [variant]}
     if hosting.capture_percentage:
-        request["DataCaptureConfig"] = {
-            "EnableCapture": True,
-            "InitialSamplingPercentage": hosting.capture_percentage,
-            "DestinationS3Uri": f"s3://{place.bucket}/captures",
-            "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-            # Answers stay readable text; pictures are written as base64 in any case.
-            "CaptureContentTypeHeader": {"JsonContentTypes": ["application/json"]},
-        }
+        request["DataCaptureConfig"] = capture_config(place.bucket, hosting.capture_percentage)
     return request
+
+
+def capture_config(bucket: str, percentage: int) -> dict[str, Any]:
+    """Return the DataCaptureConfig that keeps so many of 100 requests and answers in a bucket."""
+    return {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": percentage,
+        "DestinationS3Uri": f"s3://{bucket}/captures",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        # Answers stay readable text; pictures are written as base64 in any case.
+        "CaptureContentTypeHeader": {"JsonContentTypes": ["application/json"]},
+    }
 
 
 def ensure_model(place: Place, image: str, data: str, role: str) -> str:

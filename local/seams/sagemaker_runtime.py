@@ -14,6 +14,8 @@ import urllib3
 from moto.sagemaker.models import sagemaker_backends
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
+from local.seams.data_capture import capture
+
 # A real-time endpoint's limits: https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-quotas
 REQUEST_LIMIT_BYTES = 26_214_400
 TIMEOUT_S = 60
@@ -43,7 +45,8 @@ def installed(container: Container) -> Iterator[None]:
     def invoke_endpoint(self: SageMakerRuntimeResponse) -> Response:
         name = self.path.split("/")[2]
         endpoints = sagemaker_backends[self.current_account][self.region].endpoints
-        if not any(endpoint.endpoint_name == name for endpoint in endpoints.values()):
+        endpoint = next((each for each in endpoints.values() if each.endpoint_name == name), None)
+        if endpoint is None:
             return _error(
                 400,
                 "ValidationError",
@@ -72,6 +75,8 @@ def installed(container: Container) -> Iterator[None]:
                 OriginalStatusCode=status,
                 OriginalMessage=answer[:500].decode(errors="replace"),
             )
+        sent = self.headers.get("Content-Type", "")
+        capture(self.current_account, endpoint, (sent, body), (content_type, answer))
         return (
             200,
             {"Content-Type": content_type, "x-Amzn-Invoked-Production-Variant": "AllTraffic"},

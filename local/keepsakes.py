@@ -1,0 +1,53 @@
+"""What the demo leaves in .demo/: the endpoint's captures, and a picture of each execution."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from local.cloud import ROOT, EmbeddedAws
+from local.deployment import captures_bucket
+from local.follow import Followed
+from ops.drawing import draw
+from ops.picture import title_of, visits_of, write
+
+FOLDER = ROOT / ".demo"
+
+
+def keep(aws: EmbeddedAws, outputs: dict[str, str], everything: Iterable[Followed]) -> Path:
+    """Write the captures and the pictures of a run, in place of an earlier run's; return where."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    keep_captures(aws, captures_bucket(outputs["EndpointName"]), FOLDER)
+    if outputs["WorkflowType"] == "STANDARD":  # EXPRESS keeps no history
+        keep_pictures(aws, outputs["StateMachineArn"], everything, FOLDER / "executions")
+    return FOLDER
+
+
+def keep_captures(aws: EmbeddedAws, bucket: str, folder: Path) -> None:
+    """Copy a bucket's objects under their keys."""
+    s3 = aws.client("s3")
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for entry in page.get("Contents", []):
+            path = folder / entry["Key"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            s3.download_file(bucket, entry["Key"], str(path))
+
+
+def keep_pictures(
+    aws: EmbeddedAws, state_machine: str, everything: Iterable[Followed], folder: Path
+) -> None:
+    """Draw each picture's execution over the state machine."""
+    folder.mkdir(parents=True)
+    client = aws.client("stepfunctions")
+    described = client.describe_state_machine(stateMachineArn=state_machine)
+    definition = json.loads(described["definition"])
+    pages = client.get_paginator("get_execution_history")
+    for each in everything:
+        if not each.execution:
+            continue
+        execution = client.describe_execution(executionArn=each.execution)
+        history = pages.paginate(executionArn=each.execution).build_full_result()["events"]
+        name = re.sub(r"[^\w.-]+", "-", Path(each.image).name)
+        picture = draw(definition, visits_of(history), title_of(execution))
+        write(picture, folder / f"{name}.svg")
