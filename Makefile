@@ -52,4 +52,4 @@ chaos: $(VENV)/.extra-dev ## 1,000 uploads while everything fails, then 10,000 a
 	$(RUN) -m tests.chaos --burst --uploads 10000
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) .aws-sam .demo .local .verify .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .aws-sam .demo .local monitor .verify .mypy_cache .ruff_cache .pytest_cache .hypothesis

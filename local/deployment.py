@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from local import template as sam
+from model.endpoint import fitted
 from model.endpoint_hosting import capture_config
 from model.endpoint_storage import lifecycle
 
@@ -70,7 +72,7 @@ def stack_outputs(cloudformation: Any, stack: str) -> dict[str, str]:
 def create_endpoint(client: Client, name: str, capture_percentage: int = 0) -> None:
     """Declare an endpoint as `python -m model.create_endpoint` does, unless there is one.
 
-    capture_percentage: of requests that are kept in the bucket of captures_bucket(name).
+    capture_percentage: of requests that are kept in the bucket of captures_bucket().
     """
     sagemaker = client("sagemaker")
     if sagemaker.list_endpoints(NameContains=name)["Endpoints"]:
@@ -88,7 +90,7 @@ def create_endpoint(client: Client, name: str, capture_percentage: int = 0) -> N
     }
     request: dict[str, Any] = {"EndpointConfigName": name, "ProductionVariants": [variant]}
     if capture_percentage:
-        bucket = captures_bucket(name)
+        bucket = captures_bucket(client, name)
         client("s3").create_bucket(Bucket=bucket)
         client("s3").put_bucket_lifecycle_configuration(
             Bucket=bucket, LifecycleConfiguration=lifecycle()
@@ -98,6 +100,7 @@ def create_endpoint(client: Client, name: str, capture_percentage: int = 0) -> N
     sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
 
 
-def captures_bucket(endpoint: str) -> str:
-    """Return the name of the bucket that an endpoint's captures go to."""
-    return f"{endpoint}-captures"
+def captures_bucket(client: Client, endpoint: str) -> str:
+    """Return the bucket of the captures, as `python -m model.create_endpoint` names it."""
+    region = client("s3").meta.region_name
+    return fitted(endpoint, f"-{DEFAULT_ACCOUNT_ID}-{region}", 63)

@@ -18,7 +18,7 @@ FOLDER = ROOT / ".demo"
 def keep(aws: EmbeddedAws, outputs: dict[str, str], everything: Iterable[Followed]) -> Path:
     """Write the captures and the pictures of a run, in place of an earlier run's; return where."""
     shutil.rmtree(FOLDER, ignore_errors=True)
-    keep_captures(aws, captures_bucket(outputs["EndpointName"]), FOLDER)
+    keep_captures(aws, captures_bucket(aws.client, outputs["EndpointName"]), FOLDER)
     if outputs["WorkflowType"] == "STANDARD":  # EXPRESS keeps no history
         keep_pictures(aws, outputs["StateMachineArn"], everything, FOLDER / "executions")
     return FOLDER

@@ -7,25 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from model.figures import Floats, accepted
+from model.image_statistics import brightness, sharpness
 from model.pictures import OTHER, Pictures, squashed
 
 EDGES = [i / 20 for i in range(21)]  # of the confidence histogram
-
-
-def brightness(picture: Image.Image) -> float:
-    """Return the mean luma (ITU-R 601, 0..1) of a picture."""
-    return float(np.asarray(picture.convert("L"), np.float32).mean() / 255)
-
-
-def sharpness(picture: Image.Image) -> float:
-    """Return the deviation of the 4-neighbour Laplacian of the luma (0..1); blurred is low."""
-    luma = np.asarray(picture.convert("L"), np.float32) / 255
-    centre = luma[1:-1, 1:-1]
-    sides = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
-    return float((sides - 4 * centre).std())
 
 
 def spread(values: list[float]) -> dict[str, float]:

@@ -29,6 +29,7 @@ COMMANDS = {
     "status": "the stack at a glance: outcomes today, what waits, dead letters, endpoint",
     "reconcile": "every uploaded object against the ledger; start what is missing",
     "review": "what waits for a person: a list, or a page in the browser to label it",
+    "monitor": "report confidences, decisions, latency and drift, with plots",
     "redrive": "start again what failed: failed uploads and dead letters, by cause",
     "prune": "delete old items of the ledger and, on request, their pictures",
     "forget": "delete one upload everywhere: ledger, picture, labelled copy",

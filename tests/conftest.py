@@ -43,7 +43,7 @@ def cloud() -> Iterator[Cloud]:
 
     with embedded_aws(container=faulty) as aws:
         stacks = {
-            kind: aws.deploy(f"test-{kind.lower()}", {"WorkflowType": kind})
+            kind: aws.deploy(f"test-{kind.lower()}", {"WorkflowType": kind}, capture_percentage=100)
             for kind in ("STANDARD", "EXPRESS")
         }
         yield Cloud(aws, containers[0], stacks)

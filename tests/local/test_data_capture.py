@@ -19,7 +19,7 @@ PICTURE = Path(__file__).parents[2] / "events" / "images" / "bicycle.png"
 def captured(cloud: Cloud, name: str) -> list[tuple[str, dict[str, Any]]]:
     """Key and record of everything that an endpoint has captured."""
     s3 = cloud.aws.client("s3")
-    bucket = captures_bucket(name)
+    bucket = captures_bucket(cloud.aws.client, name)
     found = []
     for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
         text = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read().decode()
@@ -68,7 +68,7 @@ def test_a_request_and_its_answer_are_written_as_sagemaker_does(cloud: Cloud) ->
 def test_captures_expire(cloud: Cloud) -> None:
     create_endpoint(cloud.aws.client, "expiring", 100)
     found = cloud.aws.client("s3").get_bucket_lifecycle_configuration(
-        Bucket=captures_bucket("expiring")
+        Bucket=captures_bucket(cloud.aws.client, "expiring")
     )
     [rule] = [rule for rule in found["Rules"] if rule["Filter"]["Prefix"] == "captures/"]
     assert rule["Status"] == "Enabled"
@@ -85,13 +85,15 @@ def test_a_percentage_is_a_sample(cloud: Cloud) -> None:
 def test_an_endpoint_without_the_setting_captures_nothing(cloud: Cloud) -> None:
     create_endpoint(cloud.aws.client, "unwatched")
     ask(cloud, "unwatched")
-    buckets = cloud.aws.client("s3").list_buckets()["Buckets"]
-    assert captures_bucket("unwatched") not in [bucket["Name"] for bucket in buckets]
+    buckets = {each["Name"] for each in cloud.aws.client("s3").list_buckets()["Buckets"]}
+    assert captures_bucket(cloud.aws.client, "unwatched") not in [
+        bucket["Name"] for bucket in buckets
+    ]
 
 
 def test_the_answer_comes_though_the_capture_cannot_be_written(cloud: Cloud) -> None:
     create_endpoint(cloud.aws.client, "full", 100)
-    cloud.aws.client("s3").delete_bucket(Bucket=captures_bucket("full"))
+    cloud.aws.client("s3").delete_bucket(Bucket=captures_bucket(cloud.aws.client, "full"))
     _, answer = ask(cloud, "full")
     assert json.loads(answer)["inferences"][0]["label"] == "bicycle"
 

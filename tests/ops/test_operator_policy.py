@@ -134,6 +134,8 @@ def test_the_policy_grants_what_the_commands_call(
     ops(standard, "export", "--out", str(tmp_path / "definition.json"))
     words = ("--execution", "latest", "--out", str(tmp_path / "execution.svg"))
     ops(standard, "picture", *words)
+    ops(standard, "monitor", "--out", str(tmp_path / "ledger"))
+    ops(standard, "monitor", "--captures", "--out", str(tmp_path / "captures"))
     ops(standard, "forget", seen["upload"], "--yes")
     again = decided(versioned, (images / "cat.jpg").read_bytes())
     ops(None, "forget", again["upload"], "--yes", "--stack", "test-versioned")

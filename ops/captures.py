@@ -1,0 +1,221 @@
+"""Capture files of a SageMaker endpoint, JSON lines, from a folder or from S3.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpoint.html
+"""
+
+import base64
+import io
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlparse
+
+from PIL import Image
+
+from model.image_statistics import brightness, sharpness
+from model.pictures import squashed
+from ops.errors import OpsError
+from ops.observations import Observation, decided
+from ops.stack import Stack
+
+# A request of 25 MB and an answer of as much, both in base64.
+LINE_LIMIT = 2 * 26_214_400 * 4 // 3 + 10_000
+MAX_PIXELS = 4_000_000  # the workflow sends 256x256; more than this is not measured
+FILES_AT_ONCE = 16
+HOUR = re.compile(r"(?:^|/)(\d{4})/(\d\d)/(\d\d)/(\d\d)/[^/]+$")
+
+
+class BadLineError(Exception):
+    """A line that tells of no inference; the message names the kind of fault."""
+
+
+class Captures:
+    """Observations of capture files; `bad` counts the lines left out, by kind of fault.
+
+    labels: of an endpoint that answers numbers alone, by position. threshold: what was accepted.
+    size: the side in pixels to which pictures are squashed before they are measured.
+    """
+
+    def __init__(self, labels: Sequence[str], threshold: float, size: int) -> None:
+        self.labels, self.threshold, self.size = labels, threshold, size
+        self.bad: Counter[str] = Counter()
+
+    def read(self, lines: Iterable[bytes | None], since: datetime | None) -> Iterator[Observation]:
+        """Yield what the lines tell; None is a line that was too long."""
+        for line in lines:
+            if line is not None and not line.strip():
+                continue
+            try:
+                seen = self.observation(line)
+            except BadLineError as error:
+                self.bad[str(error)] += 1
+                continue
+            if since is None or seen.time >= since:
+                yield seen
+
+    def observation(self, line: bytes | None) -> Observation:
+        """Return what a line tells; raises BadLineError."""
+        if line is None:
+            raise BadLineError(f"longer than {LINE_LIMIT:,} bytes")
+        try:
+            record = json.loads(line)
+            time = datetime.fromisoformat(record["eventMetadata"]["inferenceTime"])
+            output = record["captureData"]["endpointOutput"]
+        except (ValueError, RecursionError):
+            raise BadLineError("no JSON, or no time") from None
+        except (KeyError, TypeError):
+            raise BadLineError("no inferenceTime or no endpointOutput") from None
+        label, confidence, model = self.inference(_data(output))
+        picture = _data(record["captureData"].get("endpointInput") or {})
+        light, detail = _measured(picture, self.size)
+        return Observation(
+            time if time.tzinfo else time.replace(tzinfo=UTC),
+            decided(label, confidence, self.threshold),
+            model=model,
+            label=label,
+            confidence=confidence,
+            threshold=self.threshold,
+            brightness=light,
+            sharpness=detail,
+            picture=picture if light is not None else None,
+        )
+
+    def inference(self, answer: bytes) -> tuple[str, float, str]:
+        """Return label, confidence and model's version of an endpoint's answer."""
+        try:
+            found = json.loads(answer)
+            if isinstance(found, dict):
+                pairs = [(str(e["label"]), float(e["confidence"])) for e in found["inferences"]]
+                model = str(found.get("model", ""))
+            else:
+                numbers, model = [float(number) for number in found], ""
+                if not self.labels:
+                    raise OpsError(
+                        f"the endpoint answers {len(numbers)} numbers without labels:"
+                        " name them in their order with --labels bicycle,motorcycle"
+                    )
+                pairs = list(zip(self.labels, numbers, strict=True))
+            label, confidence = max(pairs, key=lambda pair: pair[1])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise BadLineError("an answer that holds no inferences for these labels") from None
+        if not 0 <= confidence <= 1:
+            raise BadLineError("a confidence outside 0..1")
+        return label[:100], confidence, model[:100]
+
+
+def _data(side: Any) -> bytes:
+    """Return the bytes of an input or output, whatever its encoding."""
+    data = side.get("data", "") if isinstance(side, dict) else ""
+    if not isinstance(data, str):
+        raise BadLineError("data that is no text")
+    if side.get("encoding") != "BASE64":
+        return data.encode()
+    try:
+        return base64.b64decode(data, validate=True)
+    except ValueError:
+        raise BadLineError("data that is no base64") from None
+
+
+def _measured(picture: bytes, size: int) -> tuple[float | None, float | None]:
+    """Return brightness and sharpness of a PNG or JPEG file, None of anything else."""
+    try:
+        with Image.open(io.BytesIO(picture), formats=("PNG", "JPEG")) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                return None, None
+            small = squashed(opened.convert("RGB"), size)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None, None
+    return brightness(small), sharpness(small)
+
+
+def lines_of(file: IO[bytes]) -> Iterator[bytes | None]:
+    """Yield the lines of a file; None for one over the limit."""
+    while line := file.readline(LINE_LIMIT):
+        if line.endswith(b"\n") or len(line) < LINE_LIMIT:
+            yield line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = file.readline(LINE_LIMIT)
+        yield None
+
+
+def in_folder(folder: Path, since: datetime | None) -> Iterator[bytes | None]:
+    """Yield the lines of the capture files of a folder and its folders, hour by hour."""
+    if not folder.is_dir():
+        raise OpsError(f"{folder} is no folder: give one with .jsonl files, or s3://BUCKET/PREFIX")
+    found = False
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(place, name)
+            if not name.endswith(".jsonl"):
+                continue
+            found = True
+            if not ended_before(path.as_posix(), since):
+                with path.open("rb") as file:
+                    yield from lines_of(file)
+    if not found:
+        raise OpsError(f"{folder} holds no .jsonl file: give the folder of the captures")
+
+
+def in_s3(stack: Stack, address: str, since: datetime | None) -> Iterator[bytes | None]:
+    """Yield the lines of the capture files under s3://BUCKET/PREFIX, hour by hour."""
+    place = urlparse(address)
+    bucket, prefix = place.netloc, place.path.lstrip("/")
+    if not bucket:
+        raise OpsError(f"{address} names no bucket: write s3://BUCKET/PREFIX")
+    client = stack.client("s3")
+
+    def keys() -> Iterator[str]:
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for entry in page.get("Contents", []):
+                if entry["Key"].endswith(".jsonl"):
+                    yield entry["Key"]
+
+    def opened(key: str) -> Any:
+        return client.get_object(Bucket=bucket, Key=key)["Body"]
+
+    asked, names = 0, keys()
+    with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+        while some := list(islice(names, FILES_AT_ONCE)):
+            asked += len(some)
+            wanted = [key for key in some if not ended_before(key, since)]
+            for body in pool.map(opened, wanted):
+                with body:
+                    yield from lines_of(io.BufferedReader(body, 2**16))
+    if not asked:
+        raise OpsError(
+            f"nothing ends in .jsonl under {address}: see whether the endpoint captures"
+            " (python -m model.create_endpoint --help), and whether the captures have expired"
+        )
+
+
+def ended_before(key: str, since: datetime | None) -> bool:
+    """Tell whether the hour in a capture file's name was over at a moment."""
+    if since is None or not (match := HOUR.search(key)):
+        return False
+    try:
+        hour = datetime(*map(int, match.groups()), tzinfo=UTC)  # type: ignore[arg-type,misc]
+    except ValueError:
+        return False
+    return hour + timedelta(hours=1) <= since
+
+
+def destination(stack: Stack) -> str:
+    """Return where the endpoint of a stack writes its captures, as s3://BUCKET/PREFIX."""
+    name = stack.outputs["EndpointName"]
+    found = stack.client("sagemaker").describe_endpoint(EndpointName=name)
+    config = found.get("DataCaptureConfig") or {}
+    if "DestinationS3Uri" not in config:
+        raise OpsError(
+            f"endpoint {name} captures nothing: python -m model.create_endpoint"
+            " --capture-percentage 10"
+        )
+    return f"{config['DestinationS3Uri'].rstrip('/')}/{name}/"

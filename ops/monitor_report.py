@@ -1,0 +1,200 @@
+"""The monitoring report: one HTML file that needs nothing else, and the lines for a terminal."""
+
+import base64
+import math
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+
+from ops.drift import Baseline, Judgement
+from ops.monitor_plots import plots
+from ops.observations import Observation
+from ops.windows import Windows
+
+STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; color: #1f2430; margin: 0; background: #f4f5f7 }
+main { max-width: 1080px; margin: 0 auto; padding: 24px }
+h1 { font-size: 22px; margin: 0 } h2 { font-size: 16px; margin: 28px 0 8px }
+.grey { color: #626a78 } .small { font-size: 13px }
+.verdict { border-left: 6px solid; background: #fff; padding: 12px 16px; margin: 16px 0 }
+.calm { border-color: #2e8b57 } .drift { border-color: #c0392b }
+.tiles, .plots, .faces { display: grid; gap: 12px }
+.tiles { grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)) }
+.tiles div, figure { background: #fff; padding: 12px 16px; margin: 0; border-radius: 4px }
+.tiles b { display: block; font-size: 22px }
+.plots { grid-template-columns: repeat(auto-fit, minmax(460px, 1fr)) }
+.plots svg { width: 100%; height: auto }
+.faces { grid-template-columns: repeat(auto-fill, minmax(120px, 1fr)) }
+.faces img { width: 100%; aspect-ratio: 1; object-fit: cover }
+figcaption { font-size: 13px; color: #626a78 }
+table { border-collapse: collapse; background: #fff; width: 100% }
+th, td { text-align: left; padding: 6px 12px; border-bottom: 1px solid #e3e6ea }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
+tr.drift td { background: #fdecea }
+"""
+CUSTOM = (
+    "PSI below 0.1 is a small change, above 0.25 a large one, by custom; of a few dozen inferences"
+    " it is large by chance. The tests decide."
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that is reported. source: where it was read, in words. bad: lines left out."""
+
+    source: str
+    windows: Windows
+    baseline: Baseline
+    judgement: Judgement
+    false_alarms: float
+    bad: Counter[str]
+
+    def period(self) -> str:
+        """Return the time from the first window to the end of the last."""
+        starts = [start for start, _ in self.windows]
+        end = starts[-1] + self.windows.length
+        return f"{starts[0]:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+
+    def figures(self) -> list[tuple[str, str, str]]:
+        """Return name, value and a remark of each figure of the whole period."""
+        whole = self.windows.whole()
+        # Captures tell of nothing but inferences.
+        counted = "inferences" if whole.inferences == whole.uploads else "uploads"
+        found = [(counted, f"{whole.uploads:,}", f"in windows of {self.span()}")]
+        for name, number in whole.outcomes.most_common():
+            found.append((name, f"{number / whole.uploads:.1%}", f"{number:,}"))
+        if whole.inferences:
+            low, middle = whole.quantiles("confidence", [0.05, 0.5])
+            threshold = self.windows.threshold(self.baseline.threshold)
+            remark = f"5 % are below {low:.3f}; threshold {threshold:.3f}"
+            found.append(("median confidence", f"{middle:.3f}", remark))
+        if whole.latency.sum():
+            middle, high = whole.quantiles("latency", [0.5, 0.95])
+            found.append(("median latency", f"{middle:.1f} s", f"95 % are within {high:.1f} s"))
+        if reviewed := whole.reviews.total():
+            share = whole.reviews[True] / reviewed
+            found.append(("reviewers agreed", f"{share:.1%}", f"of {reviewed:,} reviewed"))
+        return found
+
+    def span(self) -> str:
+        """Return the length of a window in words."""
+        minutes = int(self.windows.length.total_seconds() // 60)
+        hours, minutes = divmod(minutes, 60)
+        return " ".join([f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes))
+
+    def verdict(self) -> str:
+        """Return in a sentence whether, and in what, there is drift."""
+        names = list(dict.fromkeys(each.name for each in self.judgement.drifted))
+        return f"Drift in {', '.join(names)}" if names else "No drift"
+
+    def promise(self) -> str:
+        """Return what the verdict is worth."""
+        tests = len(self.judgement.whole) + sum(map(len, self.judgement.windows))
+        return (
+            f"{tests} tests at p < {self.judgement.limit:.2g}: where nothing has changed, at most"
+            f" {self.false_alarms:.1%} of the reports find drift"
+        )
+
+    def remarks(self) -> list[str]:
+        """Return what a reader must know besides."""
+        found = [f"left out, {number:,} lines: {kind}" for kind, number in self.bad.most_common()]
+        models = self.windows.models
+        if set(models) - {self.baseline.model}:
+            named = ", ".join(f"{name} ({number:,})" for name, number in models.most_common(5))
+            found.append(f"answers came from {named}; the baseline is of {self.baseline.model}")
+        return found
+
+    def as_text(self) -> str:
+        """Return the summary for a terminal."""
+        lines = [f"{self.source}, {self.period()}"]
+        lines += [f"  {name:<20}{value:>9}  {remark}" for name, value, remark in self.figures()]
+        lines += [f"! {remark}" for remark in self.remarks()]
+        if self.judgement.whole:
+            rows = [("compared", "baseline", "now", "PSI", "p", "")] + [
+                (each.name, each.was, each.now, _psi(each.psi), f"{each.p:.2g}", self._mark(each.p))
+                for each in self.judgement.whole
+            ]
+            widths = [max(len(row[column]) for row in rows) for column in range(3)]
+            lines.append(
+                f"\nagainst the baseline of {self.baseline.model},"
+                f" {self.baseline.pictures:,} pictures"
+            )
+            for row in rows:
+                words = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
+                line = f"  {'  '.join(words)}  {row[3]:>6}  {row[4]:>7}  {row[5]}"
+                lines.append(line.rstrip())
+        drifted = sum(
+            any(each.p < self.judgement.limit for each in some) for some in self.judgement.windows
+        )
+        judged = sum(map(bool, self.judgement.windows))
+        if judged:
+            lines.append(f"  {drifted} of {judged} windows drifted")
+        return "\n".join([*lines, f"{self.verdict()}. {self.promise()}."])
+
+    def _mark(self, p: float) -> str:
+        return "drift" if p < self.judgement.limit else ""
+
+    def as_html(self) -> str:
+        """Return the report as one HTML page."""
+        calm = "drift" if self.judgement.drifted else "calm"
+        tiles = "".join(
+            f"<div><span class='grey'>{escape(name)}</span><b>{escape(value)}</b>"
+            f"<span class='small grey'>{escape(remark)}</span></div>"
+            for name, value, remark in self.figures()
+        )
+        remarks = "".join(f"<p class='small'>Note: {escape(each)}.</p>" for each in self.remarks())
+        drawn = "".join(
+            f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
+            for caption, svg in plots(self.windows, self.baseline, self.judgement)
+        )
+        return (
+            "<!doctype html><html lang='en'><meta charset='utf-8'>"
+            "<meta name='viewport' content='width=device-width'>"
+            f"<title>Monitoring report</title><style>{STYLE}</style><main>"
+            f"<h1>Monitoring report</h1><p class='grey'>{escape(self.source)},"
+            f" {escape(self.period())}; written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC</p>"
+            f"<div class='verdict {calm}'><b>{escape(self.verdict())}.</b>"
+            f" <span class='grey'>{escape(self.promise())}.</span></div>"
+            f"<div class='tiles'>{tiles}</div>{remarks}"
+            f"<h2>Over time</h2><div class='plots'>{drawn}</div>"
+            f"{self._table()}{self._faces()}</main></html>\n"
+        )
+
+    def _table(self) -> str:
+        if not self.judgement.whole:
+            return ""
+        rows = "".join(
+            f"<tr class='{self._mark(each.p)}'><td>{escape(each.name)}</td>"
+            f"<td>{escape(each.was)}</td><td>{escape(each.now)}</td>"
+            f"<td class='number'>{_psi(each.psi)}</td><td class='number'>{each.p:.2g}</td>"
+            f"<td>{self._mark(each.p)}</td></tr>"
+            for each in self.judgement.whole
+        )
+        return (
+            "<h2>The whole period against the baseline</h2><table><tr><th>compared</th>"
+            f"<th>baseline, {self.baseline.pictures:,} pictures</th><th>now</th>"
+            "<th class='number'>PSI</th><th class='number'>p</th><th></th></tr>"
+            f"{rows}</table><p class='small grey'>{CUSTOM}"
+            f" Baseline: {escape(self.baseline.facts.get('source', ''))}.</p>"
+        )
+
+    def _faces(self) -> str:
+        worst = self.windows.least_confident()
+        if not worst:
+            return ""
+        return f"<h2>The least confident</h2><div class='faces'>{''.join(map(_face, worst))}</div>"
+
+
+def _face(seen: Observation) -> str:
+    kind = "png" if (seen.picture or b"").startswith(b"\x89PNG") else "jpeg"
+    data = base64.b64encode(seen.picture or b"").decode()
+    return (
+        f"<figure><img alt='' src='data:image/{kind};base64,{data}'><figcaption>"
+        f"{escape(seen.label)} {seen.confidence or 0:.3f}<br>{seen.time:%m-%d %H:%M}"
+        "</figcaption></figure>"
+    )
+
+
+def _psi(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
