@@ -67,7 +67,8 @@ def _faults(name: str, item: dict[str, Any], heard: dict[int, dict[str, str]]) -
     """Yield what is wrong with one upload's item and announcements, by revision."""
     last = int(item["revision"]["N"])
     if item["outcome"]["S"] not in DECIDED:
-        yield f"{name}: {item['outcome']['S']} in the end"
+        why = f"{item['reason']['S']}: {item['detail']['S']}"
+        yield f"{name}: {item['outcome']['S']} in the end, {why}"
     if sorted(heard) != list(range(1, last + 1)):
         yield f"{name}: has {last} revisions, announced were {sorted(heard)}"
     outcomes = [heard[revision]["outcome"] for revision in sorted(heard)]
