@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.figures import Floats, accepted
-from model.image_statistics import brightness, sharpness
+from model.image_statistics import STATISTICS, measured
 from model.pictures import OTHER, Pictures, squashed
 
 EDGES = [i / 20 for i in range(21)]  # of the confidence histogram
@@ -34,14 +34,14 @@ def baseline(
     """Sum up what monitoring compares with: named classes' pictures, predicted out of fold.
 
     confidence: `share[i]` of the pictures lies in `edges[i]`..`edges[i+1]`, the last edge
-    included. labels: share predicted as each label. brightness, sharpness: of the squashed
-    pictures, see the functions of these names.
+    included. labels: share predicted as each label. brightness, sharpness, colour: of the squashed
+    pictures, see model/image_statistics.py.
     """
     named = np.array(pictures.labels)[pictures.truth] != OTHER
     chances = probabilities[named]
     counts, _ = np.histogram(chances.max(1), EDGES)
     guess = np.bincount(chances.argmax(1), minlength=len(pictures.labels)) / len(chances)
-    images = [squashed(pictures.images[i], size) for i in np.flatnonzero(named)]
+    figures = [measured(squashed(pictures.images[i], size)) for i in np.flatnonzero(named)]
     return {
         "source": "out-of-fold predictions of the named classes' training pictures",
         "pictures": len(chances),
@@ -51,9 +51,7 @@ def baseline(
         if OTHER in pictures.labels
         else 0.0,
         "accepted_share": float(accepted(chances, pictures.labels, threshold).mean()),
-        "brightness": spread([brightness(image) for image in images]),
-        "sharpness": spread([sharpness(image) for image in images]),
-    }
+    } | {name: spread([found[name] for found in figures]) for name in STATISTICS}
 
 
 def as_json(facts: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Two figures of a picture that need no model: the card keeps them, monitoring compares them."""
+"""Figures of a picture that need no model: the card keeps them, monitoring compares them."""
 
 import numpy as np
 from PIL import Image
@@ -15,3 +15,22 @@ def sharpness(picture: Image.Image) -> float:
     centre = luma[1:-1, 1:-1]
     sides = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
     return float((sides - 4 * centre).std())
+
+
+def colour(picture: Image.Image) -> float:
+    """Return the mean chroma (largest less smallest of R, G, B; 0..1); a grey picture has none."""
+    values = np.asarray(picture.convert("RGB"), np.float32)
+    return float((values.max(2) - values.min(2)).mean() / 255)
+
+
+# Name, function and a bound that photographs stay below: where a histogram ends.
+STATISTICS = {
+    "brightness": (brightness, 1.0),
+    "sharpness": (sharpness, 0.5),
+    "colour": (colour, 1.0),
+}
+
+
+def measured(picture: Image.Image) -> dict[str, float]:
+    """Return every figure of a picture, by name."""
+    return {name: measure(picture) for name, (measure, _) in STATISTICS.items()}

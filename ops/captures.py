@@ -19,7 +19,7 @@ from urllib.parse import urlparse
 
 from PIL import Image
 
-from model.image_statistics import brightness, sharpness
+from model.image_statistics import measured
 from model.pictures import squashed
 from ops.errors import OpsError
 from ops.observations import Observation, decided
@@ -74,7 +74,7 @@ class Captures:
             raise BadLineError("no inferenceTime or no endpointOutput") from None
         label, confidence, model = self.inference(_data(output))
         picture = _data(record["captureData"].get("endpointInput") or {})
-        light, detail = _measured(picture, self.size)
+        statistics = _measured(picture, self.size)
         return Observation(
             time if time.tzinfo else time.replace(tzinfo=UTC),
             decided(label, confidence, self.threshold),
@@ -82,9 +82,8 @@ class Captures:
             label=label,
             confidence=confidence,
             threshold=self.threshold,
-            brightness=light,
-            sharpness=detail,
-            picture=picture if light is not None else None,
+            statistics=statistics,
+            picture=picture if statistics else None,
         )
 
     def inference(self, answer: bytes) -> tuple[str, float, str]:
@@ -123,16 +122,16 @@ def _data(side: Any) -> bytes:
         raise BadLineError("data that is no base64") from None
 
 
-def _measured(picture: bytes, size: int) -> tuple[float | None, float | None]:
-    """Return brightness and sharpness of a PNG or JPEG file, None of anything else."""
+def _measured(picture: bytes, size: int) -> dict[str, float]:
+    """Return the statistics of a PNG or JPEG file, none of anything else."""
     try:
         with Image.open(io.BytesIO(picture), formats=("PNG", "JPEG")) as opened:
             if opened.width * opened.height > MAX_PIXELS:
-                return None, None
+                return {}
             small = squashed(opened.convert("RGB"), size)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None, None
-    return brightness(small), sharpness(small)
+        return {}
+    return measured(small)
 
 
 def lines_of(file: IO[bytes]) -> Iterator[bytes | None]:

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2_contingency, fisher_exact, kstwo
 
+from model.image_statistics import STATISTICS
 from ops.errors import OpsError
 from ops.observations import NONE_OF_THE_CLASSES
-from ops.windows import SHARP_TOP, Histogram, Sums, Windows
+from ops.windows import Histogram, Sums, Windows
 
 LEAST = 20  # inferences of a window that is judged by itself
 LEAST_EXPECTED = 5  # of a bin, for the chi-squared approximation; smaller bins are joined
@@ -135,9 +136,9 @@ def compare(sums: Sums, baseline: Baseline) -> list[Comparison]:
         ),
         _share("share accepted", facts["accepted_share"], size, sums.accepted, sums.decided),
     ]
-    for name, top in (("brightness", 1.0), ("sharpness", SHARP_TOP)):
-        histogram: Histogram = getattr(sums, name)
-        if histogram.sum() and facts[name]["p50"] is not None:
+    for name, (_, top) in STATISTICS.items():
+        histogram = sums.statistics[name]
+        if histogram.sum() and facts.get(name, {}).get("p50") is not None:
             edges = [facts[name][f"p{round(share * 100)}"] for share in QUARTERS]
             found.append(
                 _ordered(
@@ -244,6 +245,18 @@ def _percent(hits: float, of: float) -> str:
 
 def as_json(windows: Windows, baseline: Baseline) -> str:
     """Return all windows as a baseline of their own, in the form that Baseline.read() takes."""
+    found = baseline_of(windows, baseline)
+    card = {
+        "version": found.model,
+        "threshold": {"value": found.threshold},
+        "input": {"size": found.size},
+        "baseline": found.facts,
+    }
+    return json.dumps(card, indent=2) + "\n"
+
+
+def baseline_of(windows: Windows, before: Baseline) -> Baseline:
+    """Return what was seen as a baseline; `before` is the one it was compared with."""
     sums = windows.whole()
     total = sums.inferences
     facts: dict[str, Any] = {
@@ -257,13 +270,8 @@ def as_json(windows: Windows, baseline: Baseline) -> str:
         "other_share": sums.labels[NONE_OF_THE_CLASSES] / total,
         "accepted_share": sums.accepted / max(sums.decided, 1),
     }
-    for name in ("brightness", "sharpness"):
+    for name in STATISTICS:
         values = zip(("p5", "p50", "p95"), sums.quantiles(name, QUARTERS), strict=True)
         facts[name] = {key: None if math.isnan(value) else value for key, value in values}
-    card = {
-        "version": windows.models.most_common(1)[0][0] if windows.models else baseline.model,
-        "threshold": {"value": windows.threshold(baseline.threshold)},
-        "input": {"size": baseline.size},
-        "baseline": facts,
-    }
-    return json.dumps(card, indent=2) + "\n"
+    model = windows.models.most_common(1)[0][0] if windows.models else before.model
+    return Baseline(model, windows.threshold(before.threshold), before.size, facts)

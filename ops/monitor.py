@@ -9,9 +9,9 @@
                                                              an endpoint that answers [0.98, 0.02]
 
 The ledger tells the fate of every upload and the latency; captures have the pictures, so that
-brightness and sharpness are compared as well. Each window and the whole are compared with the
-baseline, which by default the card of the model holds: its training pictures. A camera of your own
-differs from these; once the workflow does well, make a baseline of its own pictures:
+brightness, sharpness and colour are compared as well. Each window and the whole are compared with
+the baseline, which by default the card of the model holds: its training pictures. A camera of your
+own differs from these; once the workflow does well, make a baseline of its own pictures:
 
     python -m ops monitor --captures --since 7d --write-baseline good.json
     python -m ops monitor --captures --baseline good.json

@@ -1,7 +1,7 @@
 """What monitoring sees of an upload or an inference, and where it comes from in the ledger."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ops.ledger import OUTCOMES, Decision, Ledger, moment
@@ -17,7 +17,7 @@ class Observation:
     time: of the upload or the inference, with zone. outcome: as in the ledger, a reviewed upload
     counts as review. label, confidence: the model's likeliest; confidence is None without an
     inference. latency_s: from upload to decision. right: whether a reviewer agreed with the model.
-    brightness, sharpness: as model.image_statistics has them. picture: its file.
+    statistics: of the picture, as model.image_statistics measures them. picture: its file.
     """
 
     time: datetime
@@ -28,8 +28,7 @@ class Observation:
     threshold: float | None = None
     latency_s: float | None = None
     right: bool | None = None
-    brightness: float | None = None
-    sharpness: float | None = None
+    statistics: Mapping[str, float] = field(default_factory=dict)
     picture: bytes | None = None
 
 

@@ -10,10 +10,10 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
+from model.image_statistics import STATISTICS
 from ops.observations import INFERRED, Observation
 
-FINE = 200  # bins of a confidence or a brightness, 0..1
-SHARP_FINE, SHARP_TOP = 1000, 0.5  # bins of a sharpness; photographs are below 0.3
+FINE = 1000  # bins of a confidence or of a picture's statistic
 LATENCY_EDGES = np.geomspace(0.01, 1e6, 161)  # seconds; bins of 12 %
 MOST_LABELS = 100
 OTHERS = "(more labels)"
@@ -36,9 +36,10 @@ class Sums:
     labels: Counter[str] = field(default_factory=Counter)
     reviews: Counter[bool] = field(default_factory=Counter)  # whether the reviewer agreed
     confidence: Histogram = field(default_factory=lambda: _zeros(FINE))
-    brightness: Histogram = field(default_factory=lambda: _zeros(FINE))
-    sharpness: Histogram = field(default_factory=lambda: _zeros(SHARP_FINE))
     latency: Histogram = field(default_factory=lambda: _zeros(len(LATENCY_EDGES) - 1))
+    statistics: dict[str, Histogram] = field(
+        default_factory=lambda: {name: _zeros(FINE) for name in STATISTICS}
+    )
 
     def add(self, seen: Observation) -> None:
         """Count one observation."""
@@ -53,9 +54,8 @@ class Sums:
         self.confidence[_bin(seen.confidence, FINE, 1.0)] += 1
         if seen.right is not None:
             self.reviews[seen.right] += 1
-        if seen.brightness is not None and seen.sharpness is not None:
-            self.brightness[_bin(seen.brightness, FINE, 1.0)] += 1
-            self.sharpness[_bin(seen.sharpness, SHARP_FINE, SHARP_TOP)] += 1
+        for name, value in seen.statistics.items():
+            self.statistics[name][_bin(value, FINE, STATISTICS[name][1])] += 1
 
     def take(self, other: "Sums") -> None:
         """Add the counts of another window."""
@@ -64,8 +64,10 @@ class Sums:
         for label, number in other.labels.items():
             known = label in self.labels or len(self.labels) < MOST_LABELS
             self.labels[label if known else OTHERS] += number
-        for name in ("confidence", "brightness", "sharpness", "latency"):
-            getattr(self, name).__iadd__(getattr(other, name))
+        self.confidence += other.confidence
+        self.latency += other.latency
+        for name, histogram in other.statistics.items():
+            self.statistics[name] += histogram
 
     @property
     def uploads(self) -> int:
@@ -86,12 +88,14 @@ class Sums:
         return sum(self.outcomes[name] for name in INFERRED)
 
     def quantiles(self, name: str, shares: Sequence[float]) -> list[float]:
-        """Return quantiles of confidence, brightness, sharpness or latency; nan of nothing."""
-        histogram: Histogram = getattr(self, name)
-        edges = {
-            "latency": LATENCY_EDGES,
-            "sharpness": np.linspace(0, SHARP_TOP, SHARP_FINE + 1),
-        }.get(name, np.linspace(0, 1, FINE + 1))
+        """Return quantiles of confidence, latency or a picture's statistic; nan of nothing."""
+        if name == "latency":
+            histogram, edges = self.latency, LATENCY_EDGES
+        elif name == "confidence":
+            histogram, edges = self.confidence, np.linspace(0, 1, FINE + 1)
+        else:
+            histogram = self.statistics[name]
+            edges = np.linspace(0, STATISTICS[name][1], FINE + 1)
         if not histogram.sum():
             return [float("nan")] * len(shares)
         total = np.concatenate([[0], np.cumsum(histogram)]) / histogram.sum()

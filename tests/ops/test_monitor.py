@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from scipy.stats import ks_2samp
 
+from model.image_statistics import STATISTICS
 from ops import captures, drift
 from ops.__main__ import main
 from ops.captures import Captures
@@ -175,14 +176,14 @@ def seen(number: np.random.Generator, baseline: Baseline, **other: Any) -> Obser
     confidence = (number.choice(20, p=share) + number.random()) / 20
     labels = facts["labels"]
     label = str(number.choice(list(labels), p=list(labels.values())))
-    light, detail = (
-        float(np.interp(number.random(), [0, 0.05, 0.5, 0.95, 1], [
+    statistics = {
+        name: float(np.interp(number.random(), [0, 0.05, 0.5, 0.95, 1], [
             0, *(facts[name][key] for key in ("p5", "p50", "p95")), top]))
-        for name, top in (("brightness", 1), ("sharpness", 0.1))
-    )  # fmt: skip
+        for name, (_, top) in STATISTICS.items()
+    }  # fmt: skip
     # The card's share of accepted, in place of a threshold on made-up confidences.
     outcome = "accepted" if number.random() < facts["accepted_share"] else "review"
-    drawn = Observation(NOON, outcome, "m", label, confidence, 0.9, None, None, light, detail, None)
+    drawn = Observation(NOON, outcome, "m", label, confidence, 0.9, statistics=statistics)
     return replace(drawn, **other)
 
 
@@ -208,8 +209,9 @@ def test_nothing_new_is_seldom_called_drift() -> None:
         ({"label": "boat"}, "label mix"),
         ({"label": "other"}, "share of other"),
         ({"outcome": "review"}, "share accepted"),
-        ({"brightness": 0.05}, "brightness"),
-        ({"sharpness": 0.001}, "sharpness"),
+        ({"statistics": {"brightness": 0.05}}, "brightness"),
+        ({"statistics": {"sharpness": 0.001}}, "sharpness"),
+        ({"statistics": {"colour": 0.0}}, "colour"),
     ],
 )
 def test_each_change_is_named(change: dict[str, Any], named: str) -> None:
@@ -259,7 +261,11 @@ def test_quantiles_are_those_of_the_values() -> None:
     values = number.random(5_000)
     waits = number.lognormal(0, 1, 5_000)
     for value, wait in zip(values, waits, strict=True):
-        windows.add(Observation(NOON, "review", "m", "other", value, 0.9, wait, None, value, value))
+        windows.add(
+            Observation(
+                NOON, "review", "m", "other", value, 0.9, wait, statistics={"brightness": value}
+            )
+        )
     whole = windows.whole()
     for name, of in (("confidence", values), ("brightness", values)):
         assert whole.quantiles(name, [0.05, 0.5, 0.95]) == pytest.approx(

@@ -1,0 +1,234 @@
+"""Drift: after how many pictures does `python -m ops monitor` notice a change?
+
+    python -m benchmarks.drift FOLDER [--draws 500] [--pictures DIR]
+    python -m benchmarks.drift ../shared/data/cifar100/test --pictures drift
+
+FOLDER has held-out pictures, a folder for each class, `other` among them. From these, so many are
+drawn at random, changed, classified by the model of model/pretrained and judged in one window
+against the card's baseline, at most 1 % false alarms. A change is noticed where 95 % of the draws
+find drift. `nothing` is the pictures as they are: what is found there is a false alarm. A second
+row of it takes the baseline from the same pictures, another half of them each time.
+--pictures keeps a sheet of the changes.
+"""
+
+import argparse
+import io
+import math
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from model.image_statistics import measured
+from model.pictures import OTHER, files, squashed
+from model.server import Classifier
+from ops.drift import Baseline, baseline_of, judge
+from ops.monitor import CARD
+from ops.observations import Observation, decided
+from ops.windows import Windows
+
+SIZES = (5, 10, 20, 30, 50, 100, 200)
+NOTICED = 0.95
+SIDE = 256  # pixels, as the workflow sends them
+FALSE_ALARMS = 0.01
+
+Change = Callable[[Image.Image, np.random.Generator], Image.Image]
+
+
+def blurred(picture: Image.Image, _: np.random.Generator) -> Image.Image:
+    """Out of focus: a disc of 2 % of the side."""
+    return picture.filter(ImageFilter.GaussianBlur(SIDE * 0.02))
+
+
+def night(picture: Image.Image, number: np.random.Generator) -> Image.Image:
+    """A fifth of the light, and the noise of a sensor that strains."""
+    values = np.asarray(picture, np.float32) * 0.2 + number.normal(0, 8, (SIDE, SIDE, 3))
+    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
+
+
+def grey(picture: Image.Image, _: np.random.Generator) -> Image.Image:
+    """A camera without colours."""
+    return picture.convert("L").convert("RGB")
+
+
+def broken_lens(picture: Image.Image, _: np.random.Generator) -> Image.Image:
+    """A dark blot over the middle and a crack across."""
+    broken = picture.copy()
+    draw = ImageDraw.Draw(broken)
+    draw.ellipse([int(SIDE * part) for part in (0.3, 0.25, 0.75, 0.7)], fill=(25, 25, 25))
+    draw.line([(0, int(SIDE * 0.8)), (SIDE, int(SIDE * 0.15))], fill=(230, 230, 230), width=4)
+    return broken
+
+
+CHANGES: dict[str, Change] = {
+    "nothing": lambda picture, _: picture,
+    "blur": blurred,
+    "night": night,
+    "grey": grey,
+    "broken lens": broken_lens,
+}
+NEW_CLASS = (0.05, 0.2, 0.5)  # share of the pictures that show none of the classes
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.drift",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("--draws", type=int, default=500, help="default: %(default)s")
+    parser.add_argument("--pictures", type=Path, metavar="DIR")
+    arguments = parser.parse_args()
+    found = files(arguments.folder)
+    named = [path for label, paths in found.items() if label != OTHER for path in paths]
+    strangers = found.get(OTHER, [])
+    if arguments.pictures:
+        sheet(named, arguments.pictures)
+    baseline = Baseline.read(CARD)
+    look = Classifier(CARD.parent)
+    number = np.random.default_rng(0)
+    seen = {
+        name: list(observed(named, change, look, baseline, number))
+        for name, change in CHANGES.items()
+    }
+    other = list(observed(strangers, CHANGES["nothing"], look, baseline, number))
+    print(
+        f"{len(named)} pictures of the classes, {len(other)} strangers, {arguments.draws} draws;"
+        f" baseline of {baseline.pictures:,} pictures\n"
+    )
+    print(
+        f"{'change':<22}{'noticed':>8}  " + "".join(f"{size:>7}" for size in SIZES) + "  first in"
+    )
+    for name, pool in seen.items():
+        show(name, partial(drawn, pool, number=number), baseline, arguments.draws)
+        if name == "nothing":
+            halves(pool, arguments.draws, baseline, number)
+    for share in NEW_CLASS:
+        show(
+            f"new class, {share:.0%}",
+            partial(mixed, seen["nothing"], other, share, number=number),
+            baseline,
+            arguments.draws,
+        )
+    return 0
+
+
+def observed(
+    paths: list[Path],
+    change: Change,
+    look: Classifier,
+    baseline: Baseline,
+    number: np.random.Generator,
+) -> Iterator[Observation]:
+    """Yield what monitoring would see of pictures that a changed camera takes."""
+    for at, path in enumerate(paths):
+        print(f"\r\033[K{at + 1} of {len(paths)}", end="", file=sys.stderr)
+        with Image.open(path) as opened:
+            changed = change(squashed(opened.convert("RGB"), SIDE), number)
+        file = io.BytesIO()
+        changed.save(file, "PNG")
+        [best, *_] = look.classify(file.getvalue())["inferences"]
+        yield Observation(
+            datetime(2026, 1, 1, tzinfo=UTC),
+            decided(best["label"], best["confidence"], baseline.threshold),
+            label=best["label"],
+            confidence=best["confidence"],
+            statistics=measured(squashed(changed, baseline.size)),
+        )
+    print("\r\033[K", end="", file=sys.stderr)
+
+
+def drawn(pool: list[Observation], size: int, number: np.random.Generator) -> list[Observation]:
+    """Draw without putting back: no picture counts twice."""
+    return [pool[i] for i in number.permutation(len(pool))[:size]]
+
+
+def mixed(
+    pool: list[Observation],
+    strangers: list[Observation],
+    share: float,
+    size: int,
+    number: np.random.Generator,
+) -> list[Observation]:
+    """Draw so many, each a stranger with a chance of `share`."""
+    new = int(number.binomial(size, share))
+    return drawn(pool, size - new, number) + drawn(strangers, new, number)
+
+
+def names_of_drift(some: list[Observation], baseline: Baseline) -> list[str]:
+    """Return in what one window has drifted, the surest first."""
+    windows = Windows()
+    windows.add_all(some)
+    found = judge(windows, baseline, FALSE_ALARMS).drifted
+    return [each.name for each in sorted(found, key=lambda each: each.p)]
+
+
+def show(
+    name: str, draw: Callable[[int], list[Observation]], baseline: Baseline, draws: int
+) -> None:
+    """Print how often drift is found at each size, and from which size on it is noticed."""
+    shares, by = [], Counter[str]()
+    for size in SIZES:
+        found = [names_of_drift(draw(size), baseline) for _ in range(draws)]
+        shares.append(sum(map(bool, found)) / draws)
+        by.update(some[0] for some in found if some)
+    row(name, shares, ", ".join(each for each, _ in by.most_common(2)))
+
+
+def halves(
+    pool: list[Observation], draws: int, baseline: Baseline, number: np.random.Generator
+) -> None:
+    """Print how often drift is found between two parts of the same pictures."""
+    shares = []
+    for size in SIZES:
+        false = 0
+        for _ in range(draws):
+            both = drawn(pool, len(pool), number)
+            half = own(both[len(pool) // 2 :], baseline)
+            false += bool(names_of_drift(both[: len(pool) // 2][:size], half))
+        shares.append(false / draws if size <= len(pool) // 2 else math.nan)
+    row("nothing, own baseline", shares, "")
+
+
+def own(some: list[Observation], baseline: Baseline) -> Baseline:
+    """Return a baseline of observations."""
+    windows = Windows()
+    windows.add_all(some)
+    return baseline_of(windows, baseline)
+
+
+def row(name: str, shares: list[float], by: str) -> None:
+    """Print a row of the table."""
+    noticed = "-"
+    for size, share in zip(reversed(SIZES), reversed(shares), strict=True):
+        if not share >= NOTICED:
+            break
+        noticed = str(size)
+    cells = "".join("      -" if math.isnan(share) else f"{share:>7.1%}" for share in shares)
+    print(f"{name:<22}{noticed:>8}  {cells}  {by}", flush=True)
+
+
+def sheet(paths: list[Path], folder: Path) -> None:
+    """Write one picture that shows every change of a few pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    number = np.random.default_rng(0)
+    some = paths[:: max(1, len(paths) // 4)][:4]
+    board = Image.new("RGB", (SIDE // 2 * len(CHANGES), SIDE // 2 * len(some)))
+    for down, path in enumerate(some):
+        with Image.open(path) as opened:
+            picture = squashed(opened.convert("RGB"), SIDE)
+        for across, change in enumerate(CHANGES.values()):
+            tile = change(picture, number).resize((SIDE // 2, SIDE // 2))
+            board.paste(tile, (across * SIDE // 2, down * SIDE // 2))
+    board.save(folder / "changes.png")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
