@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 IMAGES ?=
 MODEL ?= model/pretrained
 
-.PHONY: help demo test check format events bench verify chaos clean
+.PHONY: help demo test check format events bench verify chaos notebook clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -50,6 +50,9 @@ verify: $(VENV)/.extra-dev ## Every offline judge of the template, the state mac
 chaos: $(VENV)/.extra-dev ## 1,000 uploads while everything fails, then 10,000 at once: half an hour
 	$(RUN) -m tests.chaos
 	$(RUN) -m tests.chaos --burst --uploads 10000
+
+notebook: $(VENV)/.extra-notebook ## Execute notebooks/walkthrough.ipynb and keep its outputs
+	$(RUN) -m tests.support.notebook
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .aws-sam .demo .local monitor .verify .mypy_cache .ruff_cache .pytest_cache .hypothesis
