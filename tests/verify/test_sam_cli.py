@@ -1,5 +1,6 @@
 """The README's deployment with the real SAM CLI: what it builds, packages and deploys runs."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -69,6 +70,26 @@ def sam(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamC
 
 def test_sam_validates_what_it_deploys(sam: SamCli) -> None:
     assert "is a valid SAM Template" in sam.succeed("validate", "--lint")
+
+
+def test_sam_builds_for_arm64(sam: SamCli) -> None:
+    out = sam.folder / "arm64"
+    sam.succeed("build", "--parameter-overrides", "Architecture=arm64", "--build-dir", str(out))
+    libraries = list((out / "SerializeFunction").rglob("*.so*"))
+    assert libraries
+    # The machine of an ELF file, at 18: https://refspecs.linuxfoundation.org/elf/elf.pdf
+    machines = {path.read_bytes()[18:20] for path in libraries}
+    assert machines == {b"\xb7\x00"}, "EM_AARCH64 is 183"
+
+
+def test_sam_packages_what_another_account_can_deploy(sam: SamCli) -> None:
+    sam.aws.client("s3").create_bucket(Bucket="packages")
+    packaged = sam.folder / "packaged.yaml"
+    sam.succeed("package", "--s3-bucket", "packages", "--output-template-file", str(packaged))
+    places = re.findall(r"CodeUri: s3://packages/(\S+)", packaged.read_text())
+    kept = sam.aws.client("s3").list_objects_v2(Bucket="packages")["Contents"]
+    assert len(set(places)) == 3
+    assert set(places) < {entry["Key"] for entry in kept}, "and the state machine beside them"
 
 
 def test_what_sam_deploys_decides_and_follows_its_parameters(sam: SamCli, images: Path) -> None:
