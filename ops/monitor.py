@@ -71,7 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=share,
         metavar="0..1",
-        help="what counts as accepted among captures (default: the baseline's)",
+        help="what counts as accepted among captures (default: the stack's where its endpoint is"
+        " asked, else the baseline's)",
     )
     parser.add_argument(
         "--false-alarms",
@@ -143,13 +144,17 @@ def observations(
         stack = Stack.of(arguments)
         since = arguments.since or datetime.now(UTC) - timedelta(hours=24)
         return f"Ledger of {stack.name}", from_ledger(Ledger(stack), since)
-    threshold = baseline.threshold if arguments.threshold is None else arguments.threshold
+    threshold = baseline.threshold
+    stack = Stack.of(arguments)
+    if address == FROM_ENDPOINT:
+        address = destination(stack)
+        threshold = float(stack.outputs["ConfidenceThreshold"])
+    if arguments.threshold is not None:
+        threshold = arguments.threshold
     captures = Captures(arguments.labels, threshold, baseline.size)
     captures.bad = bad
-    if address == FROM_ENDPOINT:
-        address = destination(Stack.of(arguments))
     if address.startswith("s3://"):
-        lines = in_s3(Stack.of(arguments), address, arguments.since)
+        lines = in_s3(stack, address, arguments.since)
     else:
         lines = in_folder(Path(address), arguments.since)
     return f"Captures of {address}", captures.read(lines, arguments.since)
