@@ -86,9 +86,7 @@ def test_an_endpoint_without_the_setting_captures_nothing(cloud: Cloud) -> None:
     create_endpoint(cloud.aws.client, "unwatched")
     ask(cloud, "unwatched")
     buckets = {each["Name"] for each in cloud.aws.client("s3").list_buckets()["Buckets"]}
-    assert captures_bucket(cloud.aws.client, "unwatched") not in [
-        bucket["Name"] for bucket in buckets
-    ]
+    assert captures_bucket(cloud.aws.client, "unwatched") not in buckets
 
 
 def test_the_answer_comes_though_the_capture_cannot_be_written(cloud: Cloud) -> None:
