@@ -13,6 +13,10 @@ from ops.errors import OpsError, code_of
 from ops.stack import Stack
 
 OUTCOMES = ("accepted", "review", "reviewed", "rejected", "failed", "superseded")
+# Reasons that say only that the object was not there when it was read: should it be there again,
+# the state machine takes a decision for it.
+ABSENT_REASONS = {"superseded", "not_found"}
+ABSENT = "absent"
 INDEX = "outcome-recorded_at"
 KEYS_AT_ONCE = 100  # the most that BatchGetItem takes
 BATCH_TRIES = 8  # waits of 0.05 s, doubled: 6 seconds in all
@@ -144,11 +148,16 @@ class Ledger:
         return pages
 
     def outcomes(self, uploads: Collection[str]) -> dict[str, str]:
-        """Return the outcome of each of at most 100 uploads that the ledger knows."""
+        """Return the outcome of each of at most 100 uploads that the ledger knows.
+
+        ABSENT stands for that of an upload which was gone before it could be read.
+        """
+        if not uploads:
+            return {}
         asked: Any = {
             self._table: {
                 "Keys": [{"upload": {"S": upload}} for upload in uploads],
-                "ProjectionExpression": "upload, outcome",
+                "ProjectionExpression": "upload, outcome, reason",
                 "ConsistentRead": True,
             }
         }
@@ -156,7 +165,8 @@ class Ledger:
         for attempt in range(BATCH_TRIES):
             answer = self._dynamodb.batch_get_item(RequestItems=asked)
             for item in answer["Responses"].get(self._table, []):
-                found[item["upload"]["S"]] = item["outcome"]["S"]
+                absent = item["reason"]["S"] in ABSENT_REASONS
+                found[item["upload"]["S"]] = ABSENT if absent else item["outcome"]["S"]
             asked = answer.get("UnprocessedKeys")
             if not asked:
                 return found

@@ -30,5 +30,9 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the line away, to print something else."""
         if self._shown:
             print("\r\033[K", end="", file=sys.stderr, flush=True)

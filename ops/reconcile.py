@@ -5,8 +5,8 @@
     python -m ops reconcile --start                  start an execution for each that is missing
 
 An object is decided (the ledger has an outcome), failed (it has only a failure: see redrive), in
-flight (no outcome yet, but younger than --grace) or missing. Exit code 1 if any is missing and
-was not started. It finds what no other part can record: an execution that ended by its own
+flight (no outcome yet, but younger than --grace) or missing; missing is also what the ledger says
+was gone before it was read, since here it is. Exit code 1 if any is missing and was not started. It finds what no other part can record: an execution that ended by its own
 time-out, an event that was lost. Memory does not grow with the number of objects.
 """
 
@@ -23,7 +23,7 @@ from typing import Any
 
 from ops.age import age
 from ops.events import created_event, start_all
-from ops.ledger import KEYS_AT_ONCE, Ledger, name_of
+from ops.ledger import ABSENT, KEYS_AT_ONCE, Ledger, name_of
 from ops.pace import Pace, add_pace
 from ops.progress import Progress
 from ops.stack import Stack
@@ -141,8 +141,8 @@ def missing(
             names = [name_of(bucket, item["Key"], item["ETag"]) for item in part]
             known = outcomes(names)
             for name, item in zip(names, part, strict=True):
-                outcome = known.get(name)
-                if outcome is not None:
+                outcome = known.get(name, ABSENT)
+                if outcome != ABSENT:
                     count.outcomes[outcome] += 1
                     count.failed += outcome == "failed"
                     count.decided += outcome != "failed"

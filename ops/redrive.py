@@ -22,7 +22,7 @@ from ops.age import add_since
 from ops.announcements import announce, details_in
 from ops.errors import OpsError
 from ops.events import address_in, start_all
-from ops.ledger import Decision, Ledger, moment, name_of
+from ops.ledger import ABSENT, Decision, Ledger, moment, name_of
 from ops.letters import Letter, Letters
 from ops.pace import Pace, add_pace
 from ops.progress import Progress
@@ -58,8 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
             redrive.upload_letters()
             redrive.announcement_letters()
         finally:  # also what was done before Ctrl-C
-            told = redrive.as_text()
-    print(told)
+            progress.clear()
+            print(redrive.as_text(), flush=True)
     return 1 if redrive.left else 0
 
 
@@ -113,7 +113,7 @@ class Redrive:
         decided = [
             letter
             for letter, address in named.items()
-            if outcomes.get(name_of(*address), "failed") != "failed"
+            if outcomes.get(name_of(*address), ABSENT) not in (ABSENT, "failed")
         ]
         fit = [letter for letter in named if letter not in decided]
         refusals = list(self._started([letter.body for letter in fit]))
@@ -157,7 +157,8 @@ class Redrive:
                 if self._cause in (None, each.cause)
                 and (self._since is None or each.sent >= self._since)
             ]
-            yield chosen[: self._room(len(chosen))]
+            if chosen:
+                yield chosen[: self._room(len(chosen))]
             if self._room(1) == 0:
                 return
 

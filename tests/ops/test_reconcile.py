@@ -9,7 +9,7 @@ import pytest
 from benchmarks.reconcile import measured
 from tests.conftest import Stack
 from tests.ops.conftest import Ops
-from tests.workflow.test_routes import decided
+from tests.workflow.test_routes import changed, decided
 
 
 def forgotten(stack: Stack, images: Path) -> dict[str, str]:
@@ -67,6 +67,29 @@ def test_what_is_missing_is_found_and_started(
             event_["detail"].pop(part, None)
         event_["detail"]["object"].pop("sequencer", None)
     assert event == kept
+    assert ops(stack, "reconcile", *words).code == 0
+
+
+def test_what_is_there_although_the_ledger_says_it_was_gone_is_missing(
+    ops: Ops, stack: Stack, images: Path
+) -> None:
+    """An event was lost: of the bytes that came back under their key."""
+    item = decided(stack, (images / "bicycle.png").read_bytes())
+    stack.aws.client("dynamodb").update_item(
+        TableName=stack.outputs["DecisionsTable"],
+        Key={"upload": {"S": item["upload"]}},
+        UpdateExpression="SET outcome = :outcome, reason = :reason",
+        ExpressionAttributeValues={
+            ":outcome": {"S": "superseded"},
+            ":reason": {"S": "superseded"},
+        },
+    )
+    time.sleep(1)  # S3 tells whole seconds: younger than now
+    words = ("--grace", "0m", "--prefix", item["s3_key"])
+    ran = ops(stack, "reconcile", *words)
+    assert (ran.code, "missing            1" in ran.out) == (1, True)
+    assert ops(stack, "reconcile", "--start", *words).code == 0
+    assert changed(stack, item["upload"], "superseded")["outcome"] == "accepted"
     assert ops(stack, "reconcile", *words).code == 0
 
 

@@ -107,6 +107,17 @@ def test_cause_time_and_limit_choose(ops: Ops, standard: Stack, images: Path) ->
         ops(standard, "redrive", "--limit", "0")
 
 
+@pytest.mark.parametrize("words", [("--cause", "Other"), ("--since", "2999-01-01"), ()])
+def test_letters_that_nobody_chose_or_understands_stay(
+    ops: Ops, standard: Stack, images: Path, words: tuple[str, ...]
+) -> None:
+    item = decided(standard, (images / "bicycle.png").read_bytes())
+    letter(standard, "UploadEventsDeadLetterQueue", "no event" if not words else item["event"], "X")
+    ran = ops(standard, "redrive", *words)
+    assert (ran.code, ran.err) == (0 if words else 1, "")
+    assert waiting(standard, "UploadEventsDeadLetterQueue") == 1
+
+
 def test_an_event_that_started_nothing_is_started(ops: Ops, stack: Stack, images: Path) -> None:
     item = failed(stack, images)
     event = json.loads(item["event"])

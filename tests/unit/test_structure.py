@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from ops.ledger import ABSENT_REASONS
 from tests.support.functions import load_function
 from tests.support.project import (
     ASL_TEXT,
@@ -140,14 +141,18 @@ def test_every_value_of_a_record_is_used_and_given(name: str) -> None:
     assert used == set(parameters["ExpressionAttributeValues"])
 
 
-def test_a_failure_gives_way_to_a_decision_but_replaces_nothing() -> None:
+def test_a_failure_and_an_absence_give_way_and_a_failure_replaces_nothing() -> None:
     conditions = {name: s["Parameters"]["ConditionExpression"] for name, s in RECORDS.items()}
-    decided = "attribute_not_exists(upload) OR outcome = :failed"
+    undecided = "attribute_not_exists(upload) OR outcome = :failed"
+    absent = "reason IN (:superseded, :not_found)"
     assert conditions == {
-        "Record decision": decided,
-        "Record rejection": decided,
+        "Record decision": f"{undecided} OR {absent}",
+        "Record rejection": f"{undecided} OR ({absent} AND reason <> :reason)",
         "Record failure": "attribute_not_exists(upload)",
     }
+    for name in ("Record decision", "Record rejection"):
+        values = RECORDS[name]["Parameters"]["ExpressionAttributeValues"]
+        assert {values[f":{reason}"]["S"] for reason in ABSENT_REASONS} == ABSENT_REASONS
 
 
 def test_the_announcement_carries_what_the_ledger_holds_but_the_event() -> None:

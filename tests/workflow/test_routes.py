@@ -1,5 +1,6 @@
 """Every route of the workflow, on the embedded AWS, for both types of state machine."""
 
+import hashlib
 import io
 import json
 import time
@@ -30,6 +31,16 @@ def item_of(stack: Stack, followed: Followed) -> dict[str, str]:
     item = stack.follower.outcome(followed.upload, patience_s=60)
     assert item is not None, f"{followed.upload} has no outcome"
     return {name: next(iter(value.values())) for name, value in item.items()}
+
+
+def changed(stack: Stack, upload: str, outcome: str) -> dict[str, str]:
+    """Return an upload's item once its outcome is another."""
+    deadline = time.monotonic() + 30
+    while True:
+        item = item_of(stack, Followed("", upload))
+        if item["outcome"] != outcome or time.monotonic() > deadline:
+            return item
+        time.sleep(0.05)
 
 
 def start_again(stack: Stack, item: dict[str, str]) -> str:
@@ -136,11 +147,7 @@ def test_a_success_replaces_a_failure_and_is_announced(stack: Stack, images: Pat
     failed = decided(stack, (images / "bicycle.png").read_bytes())
     assert failed["outcome"] == "failed"
     start_again(stack, failed)
-    deadline = time.monotonic() + 30
-    item = failed
-    while item["outcome"] == "failed" and time.monotonic() < deadline:
-        time.sleep(0.05)
-        item = item_of(stack, Followed("", failed["upload"]))
+    item = changed(stack, failed["upload"], "failed")
     assert (item["outcome"], item["revision"]) == ("accepted", "2")
     heard = announced(stack, item["upload"], 2)
     assert [(each["outcome"], each["revision"]) for each in heard] == [
@@ -192,6 +199,37 @@ def test_an_overwritten_upload_is_superseded_and_the_newer_one_decided(
     functions.delete_function_concurrency(FunctionName=name)
     assert item_of(stack, older)["outcome"] == "superseded"
     assert item_of(stack, newer)["outcome"] == "accepted"
+
+
+def test_bytes_that_come_back_after_they_were_overwritten_are_decided(
+    stack: Stack, images: Path
+) -> None:
+    """Two events of one upload: the first met another picture, the second meets its own."""
+    first = decided(stack, (images / "bicycle.png").read_bytes(), "back.png")
+    event = json.loads(first["event"])
+    older = (images / "cat.jpg").read_bytes()
+    event["detail"]["object"]["etag"] = hashlib.md5(older, usedforsecurity=False).hexdigest()
+    upload = f"{first['s3_bucket']}/uploads/back.png#{event['detail']['object']['etag']}"
+    for _ in range(2):  # delivered twice: the second changes nothing
+        start_again(stack, {"event": json.dumps(event)})
+        assert item_of(stack, Followed("", upload))["outcome"] == "superseded"
+    stack.follower.upload(older, "back.png")
+    item = changed(stack, upload, "superseded")
+    assert (item["outcome"], item["label"], item["revision"]) == ("review", "other", "2")
+    heard = [each["outcome"] for each in announced(stack, upload, 2)]
+    assert heard == ["superseded", "review"]
+
+
+def test_an_upload_that_was_deleted_and_comes_again_is_decided(stack: Stack, images: Path) -> None:
+    first = decided(stack, (images / "bicycle.png").read_bytes(), "first.png")
+    event = json.loads(first["event"])
+    event["detail"]["object"]["key"] = "uploads/again.png"
+    start_again(stack, {"event": json.dumps(event)})
+    upload = f"{first['s3_bucket']}/uploads/again.png#{first['etag']}"
+    assert item_of(stack, Followed("", upload))["reason"] == "not_found"
+    stack.follower.upload((images / "bicycle.png").read_bytes(), "again.png")
+    item = changed(stack, upload, "rejected")
+    assert (item["outcome"], item["reason"], item["revision"]) == ("accepted", "", "2")
 
 
 def test_an_object_that_is_gone_is_rejected(stack: Stack, images: Path) -> None:
