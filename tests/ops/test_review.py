@@ -88,6 +88,8 @@ def test_undo_lets_it_wait_again_and_takes_the_copy_back(
     back = reviews_of(stack, "bob").undo(done.decision).decision
     assert (back.outcome, back.label, back.revision) == ("review", "other", 3)
     assert (back.reviewer, back.previous_label) == ("bob", "bicycle")
+    heard = announced(stack, before.upload, 3)
+    assert [each["outcome"] for each in heard] == ["review", "reviewed", "review"]
     assert keys(stack, done.copy) == []
     with pytest.raises(OpsError, match="is not reviewed"):
         reviews_of(stack).undo(back)
