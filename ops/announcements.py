@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import islice
+from time import sleep
 from typing import Any
 
 from ops.errors import OpsError
@@ -17,6 +18,8 @@ SOURCE, DETAIL_TYPE = "scones-unlimited", "Outcome recorded"
 AT_ONCE = 10  # the most that PutEvents takes
 # An item is in the stream within seconds of its recorded_at, retries of the write included.
 MARGIN = timedelta(minutes=1)
+# A read of a stream may be empty although there is more: it can take several calls.
+EMPTY_READS, EMPTY_READ_S = 50, 0.1
 NUMBERS = ("revision", "confidence", "threshold")
 FIELDS = (
     *("upload", "revision", "s3_bucket", "s3_key", "etag", "outcome", "label", "confidence"),
@@ -47,14 +50,16 @@ def details_in(stack: Stack, body: str) -> Iterator[str] | None:
 def _of_batch(stack: Stack, batch: dict[str, Any]) -> Iterator[str]:
     """Yield what a pointer into the stream stands for, while the stream remembers: 24 hours.
 
-    After that, what the ledger holds of that time, in which the last change of each upload is.
+    Where it does not give all of it, also what the ledger holds of that time, in which the last
+    change of each upload is.
     """
-    records = _records(stack, batch)
-    if records is not None:
-        for record in records:
-            if record["eventName"] in ("INSERT", "MODIFY"):
-                yield announcement(record["dynamodb"]["NewImage"])
-        return
+    end = int(batch["endSequenceNumber"])
+    for record in _records(stack, batch):
+        number = int(record["dynamodb"]["SequenceNumber"])
+        if number <= end and record["eventName"] in ("INSERT", "MODIFY"):
+            yield announcement(record["dynamodb"]["NewImage"])
+        if number >= end:
+            return
     try:
         first = datetime.fromisoformat(batch["approximateArrivalOfFirstRecord"])
         last = datetime.fromisoformat(batch["approximateArrivalOfLastRecord"])
@@ -70,39 +75,34 @@ def _of_batch(stack: Stack, batch: dict[str, Any]) -> Iterator[str]:
         )
 
 
-def _records(stack: Stack, batch: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the stream's records that a letter points at; None if the stream forgot them."""
+def _records(stack: Stack, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the stream's records from the first that a letter points at; none if it is gone."""
     client = stack.client("dynamodbstreams")
-    first, last = int(batch["startSequenceNumber"]), int(batch["endSequenceNumber"])
     try:
         shards = _shards(client, batch["streamArn"])
         shard = batch.get("shardId") or (shards[0] if shards else None)
         if shard not in shards:
-            return None
+            return
         iterator = client.get_shard_iterator(
             StreamArn=batch["streamArn"],
             ShardId=shard,
             ShardIteratorType="AT_SEQUENCE_NUMBER",
             SequenceNumber=batch["startSequenceNumber"],
         )["ShardIterator"]
-        found: list[dict[str, Any]] = []
-        while iterator:
+        empty = 0
+        while iterator and empty < EMPTY_READS:
             answer = client.get_records(ShardIterator=iterator)
             iterator = answer.get("NextShardIterator")
-            for record in answer["Records"]:
-                number = int(record["dynamodb"]["SequenceNumber"])
-                if first <= number <= last:
-                    found.append(record)
-                if number >= last:
-                    return found
+            yield from answer["Records"]
             if not answer["Records"]:
-                return found or None
+                empty += 1
+                sleep(EMPTY_READ_S)
     except (
         client.exceptions.TrimmedDataAccessException,
+        client.exceptions.ExpiredIteratorException,
         client.exceptions.ResourceNotFoundException,
     ):
-        return None
-    return found
+        return
 
 
 def _shards(client: Any, arn: str) -> list[str]:

@@ -5,9 +5,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 
-from ops.announcements import announcement
+from ops.announcements import announcement, details_in
 from ops.letters import Letters
 from ops.stack import Stack as OpsStack
 from tests.conftest import Stack
@@ -240,6 +241,76 @@ def test_a_change_is_announced_after_the_bus_was_out_of_reach(
     assert (ran.code, ran.out.split()[2:]) == (0, ["ConnectionError", "started", "1"])
     [heard] = announced(stack, item["upload"], 1)
     assert (heard["outcome"], heard["revision"]) == ("review", "1")
+
+
+class Pages:
+    """A stream that answers with some records, with none, then with more, as AWS's may."""
+
+    def __init__(self, pages: list[list[int]], item: dict[str, Any]) -> None:
+        self.exceptions = botocore.session.get_session().create_client("dynamodbstreams").exceptions
+        self.pages, self.item = pages, item
+
+    def describe_stream(self, **_: str) -> dict[str, Any]:
+        return {"StreamDescription": {"Shards": [{"ShardId": "shard"}]}}
+
+    def get_shard_iterator(self, **_: str) -> dict[str, Any]:
+        return {"ShardIterator": "0"}
+
+    def get_records(self, **iterator: str) -> dict[str, Any]:
+        page = int(iterator["ShardIterator"])
+        records = [
+            {
+                "eventName": "MODIFY",
+                "dynamodb": {
+                    "SequenceNumber": str(number),
+                    "NewImage": self.item | {"revision": {"N": str(number)}},
+                },
+            }
+            for number in self.pages[page]
+        ]
+        more = page + 1 < len(self.pages)
+        return {"Records": records} | ({"NextShardIterator": str(page + 1)} if more else {})
+
+
+@pytest.mark.parametrize(
+    ("pages", "announced_"),
+    [
+        pytest.param([[1], [], [2, 3]], ["1", "2", "3"], id="an-empty-answer-between"),
+        pytest.param([[], [1, 2], [3, 4]], ["1", "2", "3"], id="an-empty-answer-first"),
+        pytest.param([[1], []], ["1", "ledger"], id="the-rest-is-forgotten"),
+    ],
+)
+def test_a_stream_is_read_to_the_end_of_what_a_letter_points_at(
+    monkeypatch: pytest.MonkeyPatch,
+    ops: Ops,
+    standard: Stack,
+    images: Path,
+    pages: list[list[int]],
+    announced_: list[str],
+) -> None:
+    del ops
+    upload = decided(standard, (images / "cat.jpg").read_bytes())["upload"]
+    item = standard.follower.outcome(upload)
+    assert item is not None
+    stack = OpsStack("test-standard")
+    stack._clients["dynamodbstreams"] = Pages(pages, item)
+    monkeypatch.setattr("ops.announcements.EMPTY_READ_S", 0)
+    monkeypatch.setattr(
+        "ops.ledger.Ledger.items",
+        lambda *_, **__: iter([item | {"revision": {"N": "ledger"}}]),
+    )
+    monkeypatch.setattr("ops.announcements.OUTCOMES", ("review",))
+    batch = {
+        "streamArn": "arn",
+        "shardId": "shard",
+        "startSequenceNumber": "1",
+        "endSequenceNumber": "3",
+        "approximateArrivalOfFirstRecord": "2026-11-24T00:00:00Z",
+        "approximateArrivalOfLastRecord": "2026-11-24T00:00:01Z",
+    }
+    details = details_in(stack, json.dumps({"DDBStreamBatchInfo": batch}))
+    assert details is not None
+    assert [json.loads(each)["revision"] for each in details] == announced_
 
 
 def test_what_the_stream_forgot_is_read_from_the_ledger(
