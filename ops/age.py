@@ -5,28 +5,30 @@ import re
 from datetime import UTC, datetime, timedelta
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+LONGEST = timedelta(days=36_500)  # a century: earlier than any stack, and within every calendar
 
 
 def age(text: str) -> timedelta:
     """Return a length of time: a whole number and m, h, d or w."""
-    if not (match := re.fullmatch(r"(\d{1,6})([mhdw])", text)):
+    if not (match := re.fullmatch(r"([0-9]{1,6})([mhdw])", text)):
         raise argparse.ArgumentTypeError(f"{text!r} is no age: write 30m, 12h, 400d or 8w")
-    return timedelta(**{UNITS[match[2]]: int(match[1])})
+    found = timedelta(**{UNITS[match[2]]: int(match[1])})
+    if found > LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is too long: at most {LONGEST.days}d")
+    return found
 
 
 def since(text: str) -> datetime:
     """Return a moment: an age before now, or a date or time (UTC where it names no zone)."""
-    try:
+    if text[-1:] in UNITS:
         return datetime.now(UTC) - age(text)
-    except argparse.ArgumentTypeError:
-        pass
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(
             f"{text!r} is no moment: write 12h, 7d, 2026-11-24 or 2026-11-24T18:00"
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def add_since(parser: argparse.ArgumentParser, text: str) -> None:

@@ -10,7 +10,10 @@ def confirmed(question: str, yes: bool) -> bool:
     if not sys.stdin.isatty():
         print("nothing was deleted: give --yes to delete")
         return False
-    if input(f"{question} [y/N] ").strip().lower() in ("y", "yes"):
-        return True
+    try:
+        if input(f"{question} [y/N] ").strip().lower() in ("y", "yes"):
+            return True
+    except EOFError:  # Ctrl-D
+        print()
     print("nothing was deleted")
     return False

@@ -5,9 +5,10 @@
     python -m ops reconcile --start                  start an execution for each that is missing
 
 An object is decided (the ledger has an outcome), failed (it has only a failure: see redrive), in
-flight (no outcome yet, but younger than --grace) or missing; missing is also what the ledger says
-was gone before it was read, since here it is. Exit code 1 if any is missing and was not started. It finds what no other part can record: an execution that ended by its own
-time-out, an event that was lost. Memory does not grow with the number of objects.
+flight (no outcome yet, but younger than --grace) or missing. What the ledger says was gone before
+it was read is missing too, since here it is. Exit code 1 if any is missing and was not started. It
+finds what no other part can record: an execution that ended by its own time-out, an event that was
+lost. Memory does not grow with the number of objects.
 """
 
 import argparse
@@ -91,13 +92,12 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.ExitStack() as closing:
         progress = closing.enter_context(Progress())
         out = closing.enter_context(arguments.missing.open("w")) if arguments.missing else None
-        pages = listing(stack, bucket, prefix)
+        pages = _told(listing(stack, bucket, prefix), count, progress)
         if arguments.newer_than is not None:
             pages = newer(pages, datetime.now(UTC) - arguments.newer_than)
 
         def events() -> Iterator[str]:
             for item in missing(pages, bucket, ledger.outcomes, deadline, count):
-                progress.tell(f"{count.objects:,} objects, {count.missing:,} missing")
                 if out:
                     print(json.dumps(item["Key"], ensure_ascii=False), file=out)
                 yield created_event(stack, item, bucket, "ops reconcile")
@@ -120,6 +120,15 @@ def listing(stack: Stack, bucket: str, prefix: str) -> Iterator[list[Listed]]:
     pages = stack.client("s3").get_paginator("list_objects_v2")
     for page in pages.paginate(Bucket=bucket, Prefix=prefix):
         yield page.get("Contents", [])
+
+
+def _told(
+    pages: Iterable[list[Listed]], count: Count, progress: Progress
+) -> Iterator[list[Listed]]:
+    """Yield the pages, and tell before each how far it has come."""
+    for page in pages:
+        progress.tell(f"{count.objects:,} objects, {count.missing:,} missing")
+        yield page
 
 
 def newer(pages: Iterable[list[Listed]], than: datetime) -> Iterator[list[Listed]]:

@@ -18,9 +18,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from ops.age import add_since
+from ops.amount import positive
 from ops.announcements import announce, details_in
-from ops.errors import OpsError
+from ops.errors import OpsError, explained
 from ops.events import address_in, start_all
 from ops.ledger import ABSENT, Decision, Ledger, moment, name_of
 from ops.letters import Letter, Letters
@@ -36,17 +39,10 @@ CHUNK = 100
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("--dry-run", action="store_true", help="count by cause, start nothing")
-    parser.add_argument("--limit", type=_positive, metavar="N", help="start at most N")
+    parser.add_argument("--limit", type=positive, metavar="N", help="start at most N")
     parser.add_argument("--cause", help="only what failed for this reason, as --dry-run names it")
     add_since(parser, "only what failed since then")
     add_pace(parser)
-
-
-def _positive(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: write a whole number from 1")
-    return number
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -144,6 +140,8 @@ class Redrive:
                 queue.delete([letter])
             except OpsError as error:
                 refusal = str(error)
+            except (BotoCoreError, ClientError) as error:
+                refusal = explained(error)
         self._count(ANNOUNCEMENTS, letter.cause, refusal)
 
     def _chosen(self, queue: Letters) -> Iterator[list[Letter]]:

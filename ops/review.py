@@ -16,8 +16,10 @@ The page listens on this machine only, and answers only to the address it prints
 import argparse
 import getpass
 import json
+import os
 from datetime import UTC, datetime
 
+from ops.amount import positive, whole
 from ops.ledger import Decision, Ledger
 from ops.reviews import Reviews
 from ops.stack import Stack
@@ -31,12 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--order", choices=ORDERS, default="newest", help="which first (default: %(default)s)"
     )
     parser.add_argument(
-        "--limit", type=int, default=20, metavar="N", help="list at most N (default: %(default)s)"
+        "--limit",
+        type=positive,
+        default=20,
+        metavar="N",
+        help="list at most N (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="list as JSON, one line each")
     page = parser.add_argument_group("the page")
     page.add_argument("--serve", action="store_true", help="serve it until Ctrl-C")
-    page.add_argument("--port", type=int, default=0, help="default: one that is free")
+    page.add_argument("--port", type=whole(0, 65_535), default=0, help="default: one that is free")
     page.add_argument(
         "--reviewer", metavar="NAME", help="who labels, for the record (default: the login name)"
     )
@@ -53,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """List what waits, or serve the page."""
     stack = Stack.of(arguments)
-    reviews = Reviews(stack, arguments.reviewer or getpass.getuser(), arguments.classes)
+    reviews = Reviews(stack, arguments.reviewer or _login_name(), arguments.classes)
     if arguments.serve:
         from ops.review_server import ReviewServer  # only here: the list needs no server
 
@@ -75,6 +81,13 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(as_text(reviews.ledger, listed))
     return 0
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as containers have
+        return f"user {os.getuid()}"
 
 
 def as_text(ledger: Ledger, listed: list[Decision]) -> str:
