@@ -70,7 +70,11 @@ class Letters:
             self._sqs.change_message_visibility_batch(QueueUrl=self._queue, Entries=entries)
 
     def batches(self) -> Iterator[list[Letter]]:
-        """Yield every letter once, at most ten at a time."""
+        """Yield every letter once, at most ten at a time.
+
+        What is kept longer than it stays hidden comes round again, between others.
+        """
+        again: set[str] = set()
         while True:
             messages = self._sqs.receive_message(
                 QueueUrl=self._queue,
@@ -82,10 +86,12 @@ class Letters:
             ).get("Messages", [])
             letters = [Letter.of(message) for message in messages]
             unseen = [each for each in letters if each.id not in self._kept]
+            again |= {each.id for each in letters} & self._kept.keys()
             self._kept |= {each.id: each for each in letters}
-            if not unseen:
+            if unseen:
+                yield unseen
+            elif not letters or again >= self._kept.keys():
                 return
-            yield unseen
 
     def delete(self, letters: Sequence[Letter]) -> None:
         """Delete letters of one batch."""

@@ -180,7 +180,8 @@ class Redrive:
         """Return how many of so many more the limit lets through."""
         if self._limit is None:
             return wanted
-        return max(0, min(wanted, self._limit - sum(self.tally.values())))
+        used = sum(number for (_, cause, _), number in self.tally.items() if cause != STRANGE)
+        return max(0, min(wanted, self._limit - used))
 
     def as_text(self) -> str:
         """Return the tally as a table: source, cause, what was done, how many."""
