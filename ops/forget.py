@@ -1,4 +1,4 @@
-"""Delete one upload everywhere: its item in the ledger, its picture, its labelled copies.
+"""Delete one upload everywhere: item, picture, labelled copies, dead letters that would start it.
 
     python -m ops forget 'BUCKET/uploads/photo.jpg#9e107d9d372bb6826bd81d3542a419d6'
     python -m ops forget s3://BUCKET/uploads/photo.jpg --yes
@@ -6,14 +6,17 @@
 UPLOAD is the name that the ledger gives it, or the address of the picture. In a bucket with
 versions every version of that picture goes. Another picture under the same key stays. What holds
 no picture expires by itself: announcements in the audit log (the stack's LogRetentionDays), the
-table's backup (35 days), the workflow's execution history (90 days; it holds the small picture
-that the model saw: for less, run the stack as EXPRESS).
+table's backup (35 days). The small picture that the model saw, without the upload's name, stays in
+the endpoint's captures until they expire (30 days); with its name in the workflow's execution
+history (90 days; for less, run the stack as EXPRESS).
 """
 
 import argparse
 
 from ops.confirm import confirmed
+from ops.events import address_in
 from ops.ledger import Ledger, name_of
+from ops.letters import Letters
 from ops.pictures import Pictures
 from ops.stack import Stack
 
@@ -33,7 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     item = ledger.get(upload)
     copies = list(pictures.copies(upload, key))
     present = pictures.has(key, etag)
-    if item is None and not copies and not present:
+    letters = _letters(stack, upload)
+    if item is None and not copies and not present and not letters:
         print(f"nothing is known of {upload}")
         return 0
     print(upload)
@@ -41,9 +45,29 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"  picture   {'s3://' + pictures.bucket + '/' + key if present else 'gone already'}")
     for copy in copies:
         print(f"  labelled  s3://{pictures.bucket}/{copy}")
+    if letters:
+        print(f"  letters   {letters} in the dead-letter queue of uploads")
     if not confirmed("Delete all of it for good?", arguments.yes):
         return 1
     # The item last: what is interrupted can be found again.
+    gone = _letters(stack, upload, delete=True) if letters else 0
     objects = pictures.delete(key, etag) + sum(pictures.delete(copy) for copy in copies)
-    print(f"deleted {objects} objects, {int(ledger.delete(upload))} item")
+    items = int(ledger.delete(upload))
+    print(f"deleted {objects} objects, {items} item, {gone} dead letters")
     return 0
+
+
+def _letters(stack: Stack, upload: str, *, delete: bool = False) -> int:
+    """Count the dead letters that a redrive would start the upload with; delete them if asked."""
+    count = 0
+    with Letters(stack, stack.outputs["UploadEventsDeadLetterQueue"]) as queue:
+        for letters in queue.batches():
+            mine = [
+                each
+                for each in letters
+                if (address := address_in(each.body)) and name_of(*address) == upload
+            ]
+            count += len(mine)
+            if delete:
+                queue.delete(mine)
+    return count

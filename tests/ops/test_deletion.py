@@ -100,7 +100,7 @@ def test_forget_deletes_item_picture_and_labelled_copy(
     assert ops(stack, "forget", item["upload"]).code == 1
     assert known(stack, item["upload"])
     ran = ops(stack, "forget", item["upload"], "--yes")
-    assert (ran.code, ran.out.splitlines()[-1]) == (0, "deleted 2 objects, 1 item")
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, "deleted 2 objects, 1 item, 0 dead letters")
     assert copy in ran.out
     assert not known(stack, item["upload"])
     assert keys(stack, item["s3_key"]) == keys(stack, copy) == []
@@ -147,7 +147,7 @@ def test_forget_deletes_every_version(ops: Ops, versioned: Stack, images: Path) 
     versioned.follower.upload((images / "cat.jpg").read_bytes(), item["s3_key"][8:])
     newer = decided(versioned, (images / "bicycle.png").read_bytes(), item["s3_key"][8:])
     ran = ops(None, "forget", item["upload"], "--yes", "--stack", "test-versioned")
-    assert ran.out.splitlines()[-1] == "deleted 2 objects, 1 item"
+    assert ran.out.splitlines()[-1] == "deleted 2 objects, 1 item, 0 dead letters"
     left = versioned.aws.client("s3").list_object_versions(
         Bucket=item["s3_bucket"], Prefix=item["s3_key"]
     )["Versions"]
