@@ -55,7 +55,7 @@ class Pictures:
 
     def label(self, upload: str, key: str, etag: str, label: str) -> str:
         """Copy an upload under labelled/LABEL/; return the copy's key. Raises PictureGone."""
-        target = f"{LABELLED}{label}/{labelled_name(upload, key)}"
+        target = self.labelled(upload, key, label)
         try:
             self._s3.copy_object(
                 Bucket=self.bucket,
@@ -69,6 +69,10 @@ class Pictures:
                 raise
             raise PictureGone(key) from None
         return target
+
+    def labelled(self, upload: str, key: str, label: str) -> str:
+        """Return the key of the copy of an upload that has this label."""
+        return f"{LABELLED}{label}/{labelled_name(upload, key)}"
 
     def copies(self, upload: str, key: str) -> Iterator[str]:
         """Yield the keys of an upload's labelled copies, whatever the label."""

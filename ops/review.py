@@ -10,7 +10,9 @@ announced like every change. The picture is copied under labelled/CLASS/ of the 
 
     aws s3 sync s3://BUCKET/labelled labelled && python -m model.train --data labelled --out new
 
-The page listens on this machine only, and answers only to the address it prints.
+The page listens on this machine only, and answers only to the address it prints. Should work
+have broken off between a record and its copy, `python -m ops review --mend` makes the copies agree
+with the ledger.
 """
 
 import argparse
@@ -40,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="list at most N (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="list as JSON, one line each")
+    parser.add_argument(
+        "--mend", action="store_true", help="make the copies under labelled/ agree with the ledger"
+    )
     page = parser.add_argument_group("the page")
     page.add_argument("--serve", action="store_true", help="serve it until Ctrl-C")
     page.add_argument("--port", type=whole(0, 65_535), default=0, help="default: one that is free")
@@ -73,6 +78,10 @@ def run(arguments: argparse.Namespace) -> int:
                 server.serve_forever()
             finally:
                 print(f"\n{server.labelled:,} labelled")
+        return 0
+    if arguments.mend:
+        copied, removed = reviews.mend()
+        print(f"{copied:,} copied, {removed:,} taken away")
         return 0
     listed = reviews.waiting(arguments.limit, arguments.order)
     if arguments.json:

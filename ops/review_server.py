@@ -41,7 +41,8 @@ HEADERS = {
 }
 TOKEN_HEADER = "X-Review-Token"
 MAX_BODY = 16_384  # bytes; a label with its upload's name is a tenth
-QUEUE = 50  # items that the page takes at once
+QUEUE = 50  # items that the page takes at once, and as many more as it has skipped
+MAX_BEYOND = 2_000
 IDLE_S = 30  # until a silent connection is closed
 
 
@@ -126,7 +127,10 @@ class Handler(BaseHTTPRequestHandler):
         self._check_token()
         reviews = self.server.reviews
         if url.path == "/api/queue":
-            items = reviews.waiting(QUEUE, self.server.order)
+            beyond = parse_qs(url.query).get("beyond", ["0"])[0]
+            if not beyond.isdecimal() or len(beyond) > 5 or int(beyond) > MAX_BEYOND:
+                raise Refused(400, f"beyond: a whole number from 0 to {MAX_BEYOND:,}")
+            items = reviews.waiting(QUEUE + int(beyond), self.server.order)
             return _json(
                 {
                     "classes": reviews.classes(),
@@ -151,10 +155,13 @@ class Handler(BaseHTTPRequestHandler):
         if path not in ("/api/label", "/api/undo"):
             raise Refused(404, "there is no such page")
         wanted = "review" if path == "/api/label" else "reviewed"
-        if read.outcome != wanted or read.revision != asked.get("revision"):
+        again = path == "/api/label" and self._is_done(read, asked)
+        if not again and (read.outcome != wanted or read.revision != asked.get("revision")):
             raise _conflict(read)
         try:
-            if path == "/api/label":
+            if again:
+                done = reviews.copy(read)
+            elif path == "/api/label":
                 done = reviews.label(read, str(asked.get("label")))
                 self.server.labelled += 1
             else:
@@ -163,6 +170,12 @@ class Handler(BaseHTTPRequestHandler):
         except Changed as changed:
             raise _conflict(changed.now) from None
         return _json({"item": _told(done.decision), "copy": done.copy, "note": done.note})
+
+    def _is_done(self, now: Decision, asked: dict[str, Any]) -> bool:
+        """Tell whether a label is recorded as asked: its copy failed, or its answer was lost."""
+        reviewer = self.server.reviews.reviewer
+        done = ("reviewed", reviewer, asked.get("label"), asked.get("revision"))
+        return (now.outcome, now.reviewer, now.label, now.revision - 1) == done
 
     def _item(self, upload: object) -> Decision:
         item = (

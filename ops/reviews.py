@@ -9,7 +9,7 @@ from itertools import islice
 
 from ops.errors import OpsError
 from ops.ledger import Decision, Ledger
-from ops.pictures import LABELLED, PictureGone, Pictures
+from ops.pictures import PictureGone, Pictures
 from ops.stack import Stack
 
 OTHER = "other"  # none of the classes; it has the last key
@@ -73,11 +73,36 @@ class Reviews:
             reviewer=self.reviewer,
             recorded_at=_now(),
         )
+        return self.copy(new)
+
+    def copy(self, reviewed: Decision) -> Labelled:
+        """Copy a reviewed picture under its label, and take away copies under another one."""
         try:
-            copy = self.pictures.label(read.upload, read.s3_key, read.etag, label)
+            copy = self.pictures.label(
+                reviewed.upload, reviewed.s3_key, reviewed.etag, reviewed.label
+            )
         except PictureGone:
-            return Labelled(new, "", "the picture was deleted or overwritten: no copy for training")
-        return Labelled(new, copy)
+            return Labelled(
+                reviewed, "", "the picture was deleted or overwritten: no copy for training"
+            )
+        if reviewed.revision > 2:  # it has been labelled before
+            self._remove_copies(reviewed, keep=copy)
+        return Labelled(reviewed, copy)
+
+    def mend(self) -> tuple[int, int]:
+        """Make the copies agree with the ledger, after work that broke off.
+
+        Returns how many were copied, and how many were taken away.
+        """
+        copied = removed = 0
+        for each in self.ledger.of_outcome("reviewed"):
+            wanted = self.pictures.labelled(each.upload, each.s3_key, each.label)
+            if not self.pictures.has(wanted):
+                copied += bool(self.copy(each).copy)
+        for each in self.ledger.of_outcome("review"):
+            if each.reviewer:  # whose label was taken back
+                removed += self._remove_copies(each)
+        return copied, removed
 
     def undo(self, read: Decision) -> Labelled:
         """Let a reviewed picture wait again, with the model's label; its copy is deleted.
@@ -94,10 +119,12 @@ class Reviews:
             reviewer=self.reviewer,
             recorded_at=_now(),
         )
-        for copy in self.pictures.copies(read.upload, read.s3_key):
-            if copy.startswith(f"{LABELLED}{read.label}/"):
-                self.pictures.delete(copy)
+        self._remove_copies(new)
         return Labelled(new, "")
+
+    def _remove_copies(self, item: Decision, keep: str = "") -> int:
+        copies = [each for each in self.pictures.copies(item.upload, item.s3_key) if each != keep]
+        return sum(self.pictures.delete(each) for each in copies)
 
 
 def _now() -> str:

@@ -4,10 +4,13 @@ const token = location.hash.slice(1);
 const $ = (id) => document.getElementById(id);
 
 let queue = [];       // what waits, the first one is shown
-let classes = [];
+let classes = [];     // in the order of their keys, which never changes
 let labelled = [];    // what was labelled here, the last one can be undone
 let waiting = 0;
 const done = new Set(); // upload#revision: the ledger's index lags a moment behind
+const skipped = new Set(); // come again when all others have been seen
+const KEYS = "123456789abcdefghijklmnopqrtvwxyz"; // s and u are taken
+const MAX_BEYOND = 2000; // as many skipped ones the server looks past
 let busy = false;
 let shownUrl = null;
 
@@ -27,10 +30,16 @@ async function ask(path, body) {
 const id = (item) => `${item.upload} ${item.revision}`;
 
 async function fill() {
-  const told = await (await ask("/api/queue")).json();
-  classes = told.classes;
-  queue = told.items.filter((item) => !done.has(id(item)));
-  waiting = Math.max(told.waiting - (told.items.length - queue.length), queue.length);
+  if (skipped.size > MAX_BEYOND) skipped.clear();
+  const told = await (await ask(`/api/queue?beyond=${skipped.size}`)).json();
+  classes.push(...told.classes.filter((label) => !classes.includes(label)));
+  const fresh = told.items.filter((item) => !done.has(id(item)));
+  waiting = Math.max(told.waiting - (told.items.length - fresh.length), fresh.length);
+  queue = fresh.filter((item) => !skipped.has(id(item)));
+  if (!queue.length) {
+    skipped.clear();
+    queue = fresh;
+  }
 }
 
 function element(name, text, attributes = {}) {
@@ -55,7 +64,7 @@ async function show() {
   $("skip").disabled = !item;
   $("classes").replaceChildren(...classes.map((label, index) => {
     const button = element("button", undefined, { disabled: !item });
-    if (index < 9) button.append(element("kbd", index + 1), " ");
+    if (index < KEYS.length) button.append(element("kbd", KEYS[index]), " ");
     button.append(label);
     button.dataset.label = label;
     button.addEventListener("click", () => act(() => give(label)));
@@ -133,7 +142,7 @@ async function undo() {
 }
 
 async function skip() {
-  if (queue.length > 1) queue.push(queue.shift()); // it comes again, after all others
+  if (waiting > 1) skipped.add(id(queue.shift()));
   else say("It is the only one that waits.");
 }
 
@@ -153,7 +162,7 @@ async function act(work) {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  const label = classes[Number(event.key) - 1];
+  const label = event.key.length === 1 ? classes[KEYS.indexOf(event.key)] : undefined;
   if (label !== undefined) act(() => give(label));
   else if (event.key === "u") act(undo);
   else if (event.key === "s") act(skip);

@@ -7,12 +7,15 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from botocore.exceptions import ClientError
 from PIL import Image
 
 from ops.errors import OpsError
 from ops.ledger import Changed, Decision
+from ops.pictures import Pictures
 from ops.review_image import UNKNOWN, shown
 from ops.review_server import MAX_BODY, ReviewServer
 from ops.reviews import Reviews
@@ -222,10 +225,78 @@ def test_a_label_and_its_undo(ask: Ask, standard: Stack, images: Path) -> None:
     body = {"upload": before.upload, "revision": 1, "label": "bicycle"}
     status, told = ask("/api/label", body)
     assert (status, told["item"]["revision"], told["note"]) == (200, 2, "")
-    assert ask("/api/label", body) == (409, {"error": "already reviewed by ann: bicycle"})
+    other = body | {"label": "motorcycle"}
+    assert ask("/api/label", other) == (409, {"error": "already reviewed by ann: bicycle"})
     assert ask("/api/undo", body)[0] == 409
     status, told = ask("/api/undo", {"upload": before.upload, "revision": 2})
     assert (status, told["item"]["label"], told["item"]["revision"]) == (200, "other", 3)
+
+
+def test_a_label_whose_copy_failed_is_given_again_without_a_second_record(
+    ask: Ask, standard: Stack, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = waiting(standard, images)
+    body = {"upload": before.upload, "revision": 1, "label": "bicycle"}
+    busy = ClientError({"Error": {"Code": "SlowDown", "Message": "busy"}}, "CopyObject")
+    with monkeypatch.context() as outage:
+        outage.setattr(Pictures, "label", Mock(side_effect=busy))
+        assert ask("/api/label", body)[0] == 502
+    status, told = ask("/api/label", body)
+    assert (status, told["item"]["revision"]) == (200, 2)
+    assert keys(standard, told["copy"]) == [told["copy"]]
+
+
+def test_copies_are_made_to_agree_with_the_ledger(
+    ops: Ops, standard: Stack, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reviews = reviews_of(standard)
+    ops(standard, "review", "--mend")
+    kept = reviews.label(waiting(standard, images), "bicycle")
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Pictures, "label", Mock(side_effect=KeyboardInterrupt))
+        before = waiting(standard, images)
+        with pytest.raises(KeyboardInterrupt):
+            reviews.label(before, "motorcycle")
+    taken_back = reviews.label(waiting(standard, images), "bicycle")
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Pictures, "delete", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            reviews.undo(taken_back.decision)
+    ran = ops(standard, "review", "--mend")
+    assert (ran.code, ran.out) == (0, "1 copied, 1 taken away\n")
+    assert keys(standard, kept.copy) == [kept.copy]
+    copies = list(reviews.pictures.copies(before.upload, before.s3_key))
+    assert [copy.split("/")[1] for copy in copies] == ["motorcycle"]
+    assert keys(standard, taken_back.copy) == []
+    assert ops(standard, "review", "--mend").out == "0 copied, 0 taken away\n"
+
+
+def test_a_copy_under_a_label_that_was_taken_back_goes_with_the_next_label(
+    ops: Ops, standard: Stack, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del ops
+    reviews = reviews_of(standard)
+    first = reviews.label(waiting(standard, images), "bicycle")
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Pictures, "delete", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            reviews.undo(first.decision)
+    back = reviews.ledger.get(first.decision.upload)
+    assert back is not None
+    second = reviews.label(back, "motorcycle")
+    assert keys(standard, first.copy) == []
+    assert keys(standard, second.copy) == [second.copy]
+
+
+def test_the_queue_looks_past_what_was_skipped(ask: Ask, standard: Stack, images: Path) -> None:
+    for _ in range(2):
+        waiting(standard, images)
+    with pytest.MonkeyPatch.context() as small:
+        small.setattr("ops.review_server.QUEUE", 1)
+        assert len(ask("/api/queue")[1]["items"]) == 1
+        assert len(ask("/api/queue?beyond=1")[1]["items"]) == 2
+    for odd in ("-1", "x", "2001", "9" * 400):
+        assert ask(f"/api/queue?beyond={odd}")[0] == 400
 
 
 def test_a_race_is_told_as_what_it_is(

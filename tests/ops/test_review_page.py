@@ -157,6 +157,20 @@ def test_undo_and_skip(page: Page) -> None:
     assert page.upload() == first
 
 
+def test_the_tenth_class_has_a_letter(page: Page, reviews: Reviews, standard: Stack) -> None:
+    reviews._classes |= {f"class {number}" for number in range(8)}
+    address = page.browser.current_url
+    page.browser.get("about:blank")
+    page.after(lambda: page.browser.get(address))
+    keys = page.text("classes").splitlines()
+    assert keys[9].startswith("a ")
+    upload = page.upload()
+    page.press("a")
+    item = standard.follower.outcome(upload)
+    assert item is not None
+    assert item["label"]["S"] == keys[9].removeprefix("a ")
+
+
 def test_a_second_reviewer_is_told_of_the_first(page: Page, reviews: Reviews) -> None:
     del reviews
     item = Reviews(OpsStack("test-standard"), "bob").ledger.get(page.upload())
