@@ -184,8 +184,7 @@ def check(
     if not agreement.mean_gap <= gap:
         raise ExportError(
             f"{path.name} differs from the network by {agreement.mean_gap:.4f} on average over"
-            f" {len(images)} pictures, the limit is {gap}; do not serve it."
-            " A network that is unsure of much loses the most: train it longer (--epochs) or on"
-            " more pictures"
+            f" {len(images)} pictures, the limit is {gap}: do not serve it. Longer training"
+            " (--epochs) and more pictures help"
         )
     return agreement

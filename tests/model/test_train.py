@@ -163,6 +163,19 @@ def test_an_exported_file_of_another_network_is_refused(
         check(Classifier(3, 64).eval(), 0.05, trained[0] / "model.onnx", images, 0.01)
 
 
+def test_what_loses_too_much_as_int8_is_served_as_fp32(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train, "GAP_INT8", 0.0)
+    assert train.main(["--data", str(data), "--out", str(tmp_path / "model"), *TRIAL]) == 0
+    assert "model.onnx is fp32 instead" in capsys.readouterr().out
+    served, whole = (tmp_path / "model" / name for name in ("model.onnx", "model-fp32.onnx"))
+    assert served.read_bytes() == whole.read_bytes()
+    card = json.loads((tmp_path / "model" / "card.json").read_text())
+    assert list(card["agreement"]) == list(card["size_bytes"]) == list(card["latency_ms"])
+    assert list(card["agreement"]) == ["fp32"]
+
+
 def test_a_loss_that_is_not_a_number_stops_the_training(data: Path) -> None:
     pictures = load(data)
     settings = Settings(size=32, batch=6, epochs=5, trunk_rate=float("inf"))
