@@ -15,9 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from pillow_heif import register_heif_opener
 
 OTHER = "other"
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+# What the workflow reads, so that what was uploaded and labelled can be learnt from.
+SUFFIXES = {
+    *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
+    *(".heic", ".heif", ".avif"),
+}
 MAX_PIXELS = 50_000_000  # a 50-megapixel phone; more is a decompression bomb or a mistake
 KEPT_SIDE = 256  # pixels; twice the network's input, so that cropping still finds detail
 
@@ -51,14 +56,15 @@ class Pictures:
 
 def upright(path: Path) -> Image.Image:
     """Read a whole picture, upright, as RGB on white; DatasetError if it cannot be read."""
+    register_heif_opener()  # HEIC of phones
     try:
         with Image.open(path) as opened:
+            opened.draft("RGB", (2 * KEPT_SIDE, 2 * KEPT_SIDE))  # JPEG only: decode at a fraction
             if opened.width * opened.height > MAX_PIXELS:
                 raise DatasetError(
                     f"{path}: {opened.width}x{opened.height} pixels, the limit is {MAX_PIXELS:,};"
                     " make it smaller"
                 )
-            opened.draft("RGB", (2 * KEPT_SIDE, 2 * KEPT_SIDE))  # JPEG only: decode at a fraction
             picture = ImageOps.exif_transpose(opened)
             if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
                 white = Image.new("RGBA", picture.size, "white")

@@ -11,6 +11,11 @@ from ops.errors import OpsError, code_of
 from ops.stack import Stack
 
 LABELLED = "labelled/"  # the template keeps UploadPrefix out of it
+# What training takes for a picture; it looks at the content, so a copy may bear another's.
+SUFFIXES = {
+    *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
+    *(".heic", ".heif", ".avif"),
+}
 GONE = {"404", "NoSuchKey", "NotFound", "412", "PreconditionFailed"}
 
 
@@ -21,7 +26,8 @@ class PictureGone(Exception):
 def labelled_name(upload: str, key: str) -> str:
     """Return the name of a picture's copy: the same for every label, another for every upload."""
     digest = hashlib.sha256(upload.encode()).hexdigest()[:32]
-    return digest + (PurePosixPath(key).suffix.lower() or ".jpg")
+    suffix = PurePosixPath(key).suffix.lower()
+    return digest + (suffix if suffix in SUFFIXES else ".jpg")
 
 
 class Pictures:

@@ -6,9 +6,12 @@ from random import Random
 import numpy as np
 import pytest
 from PIL import Image
+from pillow_heif import register_heif_opener
 
+import ops.pictures
 from model.augment import augmented
-from model.pictures import DatasetError, Pictures, folds, load, upright
+from model.pictures import SUFFIXES, DatasetError, Pictures, folds, load, upright
+from ops.pictures import labelled_name
 
 
 def some(tmp_path: Path, names: list[str]) -> Path:
@@ -45,6 +48,28 @@ def test_transparent_pixels_are_white_and_a_turned_photo_stands_upright(tmp_path
     exif[0x0112] = 6  # turned by 90 degrees
     Image.new("RGB", (8, 4)).save(tmp_path / "turned.jpg", exif=exif)
     assert upright(tmp_path / "turned.jpg").size == (4, 8)
+
+
+@pytest.mark.parametrize("name", ["a.heic", "a.avif", "heic-named.jpg", "a.webp"])
+def test_what_phones_upload_is_read_whatever_its_name(tmp_path: Path, name: str) -> None:
+    register_heif_opener()
+    form = "HEIF" if "heic" in name else None
+    Image.new("RGB", (64, 48), "red").save(tmp_path / name, form)
+    assert upright(tmp_path / name).size == (64, 48)
+
+
+def test_a_jpeg_larger_than_the_limit_is_read_at_a_fraction(tmp_path: Path) -> None:
+    for suffix in ("jpg", "png"):
+        Image.new("L", (8000, 6500)).save(tmp_path / f"large.{suffix}", compress_level=1)
+    assert max(upright(tmp_path / "large.jpg").size) <= 1000
+    with pytest.raises(DatasetError, match="8000x6500 pixels, the limit is 50,000,000"):
+        upright(tmp_path / "large.png")
+
+
+def test_a_copy_of_a_labelled_upload_has_a_name_that_is_read() -> None:
+    assert ops.pictures.SUFFIXES == SUFFIXES
+    for key in ("uploads/a.HEIC", "uploads/a", "uploads/a.unknown", "uploads/b.tar.gz"):
+        assert Path(labelled_name(f"bucket/{key}#0", key)).suffix in SUFFIXES
 
 
 def test_a_group_stays_in_one_fold_and_classes_are_spread_evenly(tmp_path: Path) -> None:
