@@ -195,8 +195,7 @@ def _bury(rule: Rule, target: Json, event: Json, reason: str) -> None:
         queue_name=queue.name,
         message_body=json.dumps(event, ensure_ascii=False),
         message_attributes={
-            name: {"data_type": "String", "string_value": value}
-            for name, value in attributes.items()
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
         },
     )
 

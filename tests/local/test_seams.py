@@ -54,9 +54,15 @@ class Rule:
     def target(self, **target: Any) -> None:
         self.events.put_targets(Rule=self.name, Targets=[{"Id": "1", **target}])
 
+    def messages(self, url: str) -> list[Any]:
+        answer = self.sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        )
+        found: list[Any] = answer.get("Messages", [])
+        return found
+
     def received(self, url: str = "") -> list[Any]:
-        answer = self.sqs.receive_message(QueueUrl=url or self.queue, MaxNumberOfMessages=10)
-        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+        return [json.loads(message["Body"]) for message in self.messages(url or self.queue)]
 
     def put(self, key: str = "a.png") -> None:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=b"picture")
@@ -127,8 +133,11 @@ def test_events_an_undeliverable_event_is_kept_only_if_the_queue_lets_the_rule_s
     with caplog.at_level("WARNING", logger="local.seams.events"):
         rule.put()
         if allowed:
-            [event] = until(lambda: rule.received(letters))
-            assert event["detail"]["object"]["key"] == "a.png"
+            [letter] = until(lambda: rule.messages(letters))
+            assert json.loads(letter["Body"])["detail"]["object"]["key"] == "a.png"
+            told = {name: each["StringValue"] for name, each in letter["MessageAttributes"].items()}
+            assert told["RULE_ARN"] == rule.arn
+            assert set(told) == {"ERROR_CODE", "ERROR_MESSAGE", "RULE_ARN", "TARGET_ARN"}
         else:
             assert until(lambda: "dropped: the policy of" in caplog.text)
             assert rule.received(letters) == []
