@@ -49,6 +49,7 @@ verify: $(VENV)/.extra-dev ## Every offline judge of the template, the state mac
 
 chaos: $(VENV)/.extra-dev ## 1,000 uploads while everything fails, then 10,000 at once: half an hour
 	$(RUN) -m tests.chaos
+	$(RUN) -m tests.chaos --type EXPRESS
 	$(RUN) -m tests.chaos --burst --uploads 10000
 
 notebook: $(VENV)/.extra-notebook ## Execute notebooks/walkthrough.ipynb and keep its outputs

@@ -123,13 +123,10 @@ class LambdaRuntime:
             return invocation
 
     def kill_one(self, name: str) -> bool:
-        """Kill an environment of a function, a busy one if there is one; False if it has none."""
+        """Kill an environment of a function while it runs an event; False if none does."""
         with self._lock:
-            idle = self._idle[name]
             mine = [each for each in self._alive if each.spec.name == name]
-            victim = next((each for each in mine if each not in idle), idle[-1] if idle else None)
-            if victim in idle:
-                idle.remove(victim)
+            victim = next((each for each in mine if each not in self._idle[name]), None)
         if victim is not None:
             victim.kill()
         return victim is not None

@@ -1,16 +1,17 @@
 """Faults of the services around the product, injected where the embedded AWS meets it.
 
-No line of the product knows of them: the endpoint, the table, the bus and the deliveries are moto's
-and the embedded AWS's own, wrapped from here.
+No line of the product knows of them: the endpoint, the table, the bus, the deliveries and the
+steps of an execution are moto's and the embedded AWS's own, wrapped from here.
 """
 
 import contextlib
 import json
 import random
 import threading
-import time
+import zlib
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 
@@ -18,9 +19,11 @@ from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.models import DynamoDBBackend
 from moto.events.models import EventsBackend
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
+from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
 
 from local.cloud import EmbeddedAws
 from local.seams import events
+from tests.support.project import state_machine
 
 Json = Any
 
@@ -33,18 +36,37 @@ ENDPOINT_FAULTS = {
     "endpoint: garbage": 2,
     "endpoint: half an answer": 2,
     "endpoint: time-out": 1,
+    "endpoint: refused": 1,
 }
 DUPLICATE_SHARE = 0.2
 LATE_SHARE = 0.2
-UNDELIVERED_SHARE = 0.2  # four times in a row, which is 2 in 1,000, and it is a dead letter
+UNDELIVERED_SHARE = 0.2
 TABLE_SHARE = 0.1
+TABLE_LOST_SHARE = 0.05
 BUS_SHARE = 0.1
+BUS_LOST_SHARE = 0.05
+STOP_SHARE = 0.02  # of the steps of all executions
+
+# Shares of pictures and of events for which nothing helps until all is healed.
+HOPELESS_PICTURES = 0.04
+HOPELESS_EVENTS = 0.02
 
 LATE_S = 1.0
 TIMEOUT_S = 11.0  # the function waits for 10
-KILL_EVERY_S = 0.5
-STOP_EVERY_S = 0.5
-OUTAGE_S = 6.0  # of the decisions' bus; the pipe gives up after 4.3
+KILL_EVERY_S = 0.3
+OUTAGES_AFTER_S, BUS_OUTAGE_S, TABLE_OUTAGE_S = 3.0, 6.0, 8.0  # longer than their retries
+
+# What no run may miss.
+FAULTS = (
+    *ENDPOINT_FAULTS,
+    "endpoint: 503 until it is healed",
+    *("table: throttled", "table: written, and no answer", "table: throttled, all of 8 s"),
+    *("bus: out of reach", "bus: announced, and no answer", "bus: out of reach, all of 6 s"),
+    *("event: no execution started", "event: none starts until all is healed"),
+    *("event: late, after younger ones", "event: delivered twice"),
+    "function: killed while it ran",
+    *(f"execution: stopped before {name}" for name in state_machine()["States"]),
+)
 
 
 class Throttled(JsonRESTError):
@@ -57,13 +79,14 @@ class Throttled(JsonRESTError):
 class Chaos:
     """Injects faults until it is healed, and counts them. seed: of every choice."""
 
-    def __init__(self, aws: EmbeddedAws, outputs: dict[str, str], seed: int) -> None:
+    def __init__(self, aws: EmbeddedAws, seed: int) -> None:
         self.injected: Counter[str] = Counter()
-        self._aws, self._outputs = aws, outputs
+        self._aws, self._seed = aws, seed
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._healed = threading.Event()
-        self._outage_until = 0.0
+        self._hopeless: set[int] = set()
+        self._bus_out = self._table_out = False
 
     def heal(self) -> None:
         """Let everything work from now on."""
@@ -78,11 +101,12 @@ class Chaos:
                 (DynamoDBBackend, "update_item", self._table),
                 (EventsBackend, "put_events", self._bus),
                 (events, "send", self._delivery),
+                (CommonStateField, "eval", self._step),
             ):
                 patches.enter_context(patch.object(target, name, wrapper(getattr(target, name))))
             saboteurs = [
                 threading.Thread(target=each, daemon=True)
-                for each in (self._kill_functions, self._stop_executions, self._cut_the_bus)
+                for each in (self._kill_functions, self._cut_table_and_bus)
             ]
             for each in saboteurs:
                 each.start()
@@ -93,31 +117,58 @@ class Chaos:
                 for each in saboteurs:
                     each.join()
 
-    def happens(self, share: float, fault: str = "") -> bool:
-        """Decide whether a fault happens this time, and count it."""
+    def missed(self) -> list[str]:
+        """Name the kinds of fault that did not happen."""
+        return [fault for fault in FAULTS if not self.injected[fault]]
+
+    def _happens(self, share: float, fault: str) -> bool:
+        """Decide whether a fault happens this time, and count it; the first time it does."""
         with self._lock:
-            happens = not self._healed.is_set() and self._random.random() < share
-            if happens and fault:
-                self.injected[fault] += 1
+            happens = not self._healed.is_set() and (
+                not self.injected[fault] or self._random.random() < share
+            )
+            self.injected[fault] += happens
         return happens
 
-    def _one_of(self, faults: dict[str, int]) -> str:
+    def _is_hopeless(self, share: float, what: bytes, fault: str) -> bool:
+        """Decide the same for the same bytes, until all is healed, and count it."""
+        number = zlib.crc32(what, self._seed)
         with self._lock:
+            if not self.injected[fault] or number / 2**32 < share:
+                self._hopeless.add(number)
+            hopeless = number in self._hopeless and not self._healed.is_set()
+            self.injected[fault] += hopeless
+        return hopeless
+
+    def _endpoint_fault(self) -> str:
+        """Return one of the endpoint's faults, or "": first of those that were not yet."""
+        with self._lock:
+            if self._healed.is_set() or self._random.random() >= ENDPOINT_SHARE:
+                return ""
+            missing = {name: 1 for name in ENDPOINT_FAULTS if not self.injected[name]}
+            faults = missing or ENDPOINT_FAULTS
             [fault] = self._random.choices(list(faults), list(faults.values()))
             self.injected[fault] += 1
         return fault
 
+    def _count(self, fault: str) -> None:
+        with self._lock:
+            self.injected[fault] += 1
+
     def _endpoint(self, invoke: Any) -> Any:
+        answers = {
+            "endpoint: 500": (500, "InternalFailure"),
+            "endpoint: 503": (503, "ServiceUnavailable"),
+            "endpoint: throttled": (400, "ThrottlingException"),
+            "endpoint: refused": (400, "ValidationError"),
+        }
+
         def invoke_endpoint(response: Any) -> Any:
-            if not self.happens(ENDPOINT_SHARE):
-                return invoke(response)
-            fault = self._one_of(ENDPOINT_FAULTS)
-            if fault == "endpoint: 500":
-                return _error(500, "InternalFailure")
-            if fault == "endpoint: 503":
+            picture = response.raw_body or b""
+            if self._is_hopeless(HOPELESS_PICTURES, picture, "endpoint: 503 until it is healed"):
                 return _error(503, "ServiceUnavailable")
-            if fault == "endpoint: throttled":
-                return _error(400, "ThrottlingException")
+            if (fault := self._endpoint_fault()) in answers:
+                return _error(*answers[fault])
             if fault == "endpoint: time-out":
                 self._healed.wait(TIMEOUT_S)
             status, headers, body = invoke(response)
@@ -131,19 +182,29 @@ class Chaos:
 
     def _table(self, update: Any) -> Any:
         def update_item(*args: Any, **kwargs: Any) -> Any:
-            if self.happens(TABLE_SHARE, "table: throttled"):
+            if self._table_out:
+                self._count("table: throttled, all of 8 s")
                 raise Throttled
-            return update(*args, **kwargs)
+            if self._happens(TABLE_SHARE, "table: throttled"):
+                raise Throttled
+            answer = update(*args, **kwargs)
+            if self._happens(TABLE_LOST_SHARE, "table: written, and no answer"):
+                raise Throttled  # to who asked, the same as a write that did not happen
+            return answer
 
         return update_item
 
     def _bus(self, put: Any) -> Any:
         def put_events(*args: Any, **kwargs: Any) -> Any:
-            if time.monotonic() < self._outage_until and not self._healed.is_set():
+            if self._bus_out:
+                self._count("bus: out of reach, all of 6 s")
                 raise ConnectionError("the bus is out of reach")
-            if self.happens(BUS_SHARE, "bus: announcements refused"):
+            if self._happens(BUS_SHARE, "bus: out of reach"):
                 raise ConnectionError("the bus is out of reach")
-            return put(*args, **kwargs)
+            answer = put(*args, **kwargs)
+            if self._happens(BUS_LOST_SHARE, "bus: announced, and no answer"):
+                raise ConnectionError("the answer did not arrive")
+            return answer
 
         return put_events
 
@@ -152,16 +213,30 @@ class Chaos:
             if ":states:" not in target["Arn"]:
                 send(rule, target, event, log)
                 return
-            if self.happens(UNDELIVERED_SHARE, "event: no execution started"):
+            hopeless = "event: none starts until all is healed"
+            if self._is_hopeless(HOPELESS_EVENTS, event["id"].encode(), hopeless):
                 raise ConnectionError("Step Functions is out of reach")
-            if self.happens(LATE_SHARE, "event: late, after younger ones"):
+            if self._happens(UNDELIVERED_SHARE, "event: no execution started"):
+                raise ConnectionError("Step Functions is out of reach")
+            if self._happens(LATE_SHARE, "event: late, after younger ones"):
                 self._healed.wait(LATE_S)
             send(rule, target, event, log)
-            if self.happens(DUPLICATE_SHARE, "event: delivered twice"):
+            if self._happens(DUPLICATE_SHARE, "event: delivered twice"):
                 self._healed.wait(LATE_S)
                 send(rule, target, event, log)
 
         return delivered
+
+    def _step(self, eval_: Any) -> Any:
+        """Stop executions between two steps: of each gap the first, and then some."""
+
+        def eval_step(state: CommonStateField, env: Any) -> None:
+            if self._happens(STOP_SHARE, f"execution: stopped before {state.name}"):
+                env.set_stop(stop_date=datetime.now(UTC), cause="chaos", error="Chaos")
+                return
+            eval_(state, env)
+
+        return eval_step
 
     def _kill_functions(self) -> None:
         names = [
@@ -170,24 +245,17 @@ class Chaos:
         ]
         while not self._healed.wait(KILL_EVERY_S):
             if self._aws.runtime.kill_one(self._random.choice(names)):
-                self.injected["function: killed while it ran"] += 1
+                self._count("function: killed while it ran")
 
-    def _stop_executions(self) -> None:
-        client = self._aws.client("stepfunctions")
-        while not self._healed.wait(STOP_EVERY_S):
-            running = client.list_executions(
-                stateMachineArn=self._outputs["StateMachineArn"], statusFilter="RUNNING"
-            )["executions"]
-            if running:
-                client.stop_execution(
-                    executionArn=self._random.choice(running)["executionArn"], error="Chaos"
-                )
-                self.injected["execution: stopped between two states"] += 1
-
-    def _cut_the_bus(self) -> None:
-        if not self._healed.wait(OUTAGE_S):
-            self.injected[f"bus: out of reach for {OUTAGE_S:.0f} s"] += 1
-            self._outage_until = time.monotonic() + OUTAGE_S
+    def _cut_table_and_bus(self) -> None:
+        if not self._healed.wait(OUTAGES_AFTER_S):
+            self._bus_out = True
+            self._healed.wait(BUS_OUTAGE_S)
+            self._bus_out = False
+        if not self._healed.wait(OUTAGES_AFTER_S):
+            self._table_out = True
+            self._healed.wait(TABLE_OUTAGE_S)
+            self._table_out = False
 
 
 def _error(status: int, code: str) -> tuple[int, dict[str, str], bytes]:

@@ -17,16 +17,40 @@ from ops.progress import Progress
 
 IMAGES = Path(__file__).parents[2] / "events" / "images"
 AT_ONCE = 16
+
+# Kinds of content with their weights, and what the ledger has to say of each in the end.
 KINDS = {"good picture": 80, "truncated picture": 5, "text": 4, "no bytes": 1}
-FATES = {"": 90, "object: deleted before it is read": 4, "object: overwritten": 6}
+EXPECTED = {
+    "good picture": {"accepted", "review"},
+    "truncated picture": {"rejected: truncated"},
+    "text": {"rejected: unsupported_format"},
+    "no bytes": {"rejected: empty"},
+}
+DELETED = "object: deleted before it is read"
+OVERWRITTEN = "object: overwritten"
+BACK = "object: overwritten, and its bytes come back"
+AGAIN = "object: deleted, and uploaded again"
+FATES = {"": 86, DELETED: 4, OVERWRITTEN: 4, BACK: 3, AGAIN: 3}
 
 
 @dataclass(frozen=True)
 class Upload:
-    """One put of an object. survives: it is there to the end."""
+    """One content under one key. kind: of KINDS. survives: it is there in the end."""
 
     name: str
+    kind: str
     survives: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is put under a key, and what becomes of it."""
+
+    name: str
+    kind: str
+    content: bytes
+    fate: str
+    newer: bytes  # what overwrites it, a good picture
 
 
 class Uploads:
@@ -51,25 +75,33 @@ class Uploads:
             for done, _ in enumerate(pool.map(self._one, plans), 1):
                 progress.tell(f"{done:,} of {number:,} uploaded")
 
-    def _plans(self, number: int, fates: bool) -> Iterator[tuple[str, bytes, str, bytes]]:
+    def _plans(self, number: int, fates: bool) -> Iterator[Plan]:
         for serial in range(number):
             [kind] = self._random.choices(list(KINDS), list(KINDS.values()))
             [fate] = self._random.choices(list(FATES), list(FATES.values()))
             if fates and fate:
                 self.injected[fate] += 1
             newer = self._content("good picture")
-            yield f"{serial:06}.png", self._content(kind), fate if fates else "", newer
+            name = f"{serial:06}.png"
+            yield Plan(name, kind, self._content(kind), fate if fates else "", newer)
 
-    def _one(self, plan: tuple[str, bytes, str, bytes]) -> None:
-        name, content, fate, newer = plan
-        key = f"{self._prefix}{name}"
-        self._s3.put_object(Bucket=self._bucket, Key=key, Body=content)
-        self.put.append(Upload(self._name(key, content), survives=not fate))
-        if fate == "object: deleted before it is read":
+    def _one(self, plan: Plan) -> None:
+        key = f"{self._prefix}{plan.name}"
+        older = [plan.content] if plan.fate not in (BACK, AGAIN) else [plan.content] * 2
+        self._put(key, older[0])
+        if plan.fate in (DELETED, AGAIN):
             self._s3.delete_object(Bucket=self._bucket, Key=key)
-        if fate == "object: overwritten":
-            self._s3.put_object(Bucket=self._bucket, Key=key, Body=newer)
-            self.put.append(Upload(self._name(key, newer), survives=True))
+        if plan.fate in (OVERWRITTEN, BACK):
+            self._put(key, plan.newer)
+            survives = plan.fate == OVERWRITTEN
+            self.put.append(Upload(self._name(key, plan.newer), "good picture", survives))
+        for content in older[1:]:
+            self._put(key, content)
+        survives = plan.fate in ("", BACK, AGAIN)
+        self.put.append(Upload(self._name(key, plan.content), plan.kind, survives))
+
+    def _put(self, key: str, content: bytes) -> None:
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=content)
 
     def _name(self, key: str, content: bytes) -> str:
         return f"{self._bucket}/{key}#{hashlib.md5(content, usedforsecurity=False).hexdigest()}"

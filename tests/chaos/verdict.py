@@ -2,14 +2,18 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from local.cloud import EmbeddedAws
-from tests.chaos.uploads import Upload
+from ops.ledger import Decision
+from tests.chaos.uploads import EXPECTED, Upload
 
-DECIDED = {"accepted", "review", "rejected", "superseded"}
+Detail = dict[str, str]  # of an announcement
+
+# What a later event may still change: nothing was decided.
+PASSING = {"failed", "superseded", "rejected: not_found"}
 
 
 @dataclass
@@ -24,15 +28,20 @@ class Verdict:
 
 
 def judge(aws: EmbeddedAws, outputs: dict[str, str], put: list[Upload]) -> Verdict:
-    """Hold ledger and announcements against what was uploaded.
+    """Hold the ledger and the announcements of a stack against what was uploaded."""
+    return judged(list(_items(aws, outputs)), list(_announcements(aws, outputs)), put)
 
-    Every surviving upload has one decision; every revision of every item was announced, and is
-    the same however often it was; no upload was decided twice.
+
+def judged(items: list[Decision], announced: list[Detail], put: list[Upload]) -> Verdict:
+    """Tell which promises are broken.
+
+    Every surviving upload has one outcome, the one that its content asks for; every revision of
+    every item was announced, and is the same however often it was; nothing was decided twice.
     """
     verdict = Verdict()
-    items = {item["upload"]["S"]: item for item in _items(aws, outputs)}
-    heard: dict[str, dict[int, dict[str, str]]] = defaultdict(dict)
-    for detail in _announcements(aws, outputs):
+    known = {item.upload: item for item in items}
+    heard: dict[str, dict[int, Detail]] = defaultdict(dict)
+    for detail in announced:
         revision = int(detail["revision"])
         before = heard[detail["upload"]].setdefault(revision, detail)
         verdict.announcements += 1
@@ -40,52 +49,52 @@ def judge(aws: EmbeddedAws, outputs: dict[str, str], put: list[Upload]) -> Verdi
         if before != detail:
             verdict.broken.append(f"{detail['upload']}: revision {revision} was announced as two")
     for upload in put:
-        if upload.name in items:
-            continue
-        if upload.survives:
+        item = known.get(upload.name)
+        if item is None and upload.survives:
             verdict.broken.append(f"{upload.name}: lost")
-        else:  # its execution was stopped, and there is no object to start another one for
+        elif item is None:  # its execution was stopped, and there is no object to start another for
             verdict.unrecorded += 1
-    verdict.broken += [f"{name}: nobody uploaded it" for name in items.keys() - _names(put)]
-    verdict.broken += [f"{name}: announced, not recorded" for name in heard.keys() - items.keys()]
-    for name, item in items.items():
-        verdict.outcomes[_told(item)] += 1
-        verdict.broken += _faults(name, item, heard[name])
+        else:
+            verdict.broken += _wrong_outcome(upload, item)
+    names = {upload.name for upload in put}
+    verdict.broken += [f"{name}: nobody uploaded it" for name in known.keys() - names]
+    verdict.broken += [f"{name}: announced, not recorded" for name in heard.keys() - known.keys()]
+    for name, item in known.items():
+        verdict.outcomes[_told(item.outcome, item.reason)] += 1
+        verdict.broken += _wrong_announcements(item, heard[name])
     return verdict
 
 
-def _names(put: list[Upload]) -> set[str]:
-    return {upload.name for upload in put}
+def _told(outcome: str, reason: str) -> str:
+    return f"{outcome}: {reason}" if outcome == "rejected" else outcome
 
 
-def _told(item: dict[str, Any]) -> str:
-    outcome: str = item["outcome"]["S"]
-    return f"{outcome}: {item['reason']['S']}" if outcome == "rejected" else outcome
+def _wrong_outcome(upload: Upload, item: Decision) -> Iterator[str]:
+    fitting = EXPECTED[upload.kind] | (set() if upload.survives else PASSING - {"failed"})
+    if (outcome := _told(item.outcome, item.reason)) not in fitting:
+        yield f"{upload.name}: a {upload.kind}, and in the end {outcome} ({item.detail})"
 
 
-def _faults(name: str, item: dict[str, Any], heard: dict[int, dict[str, str]]) -> Iterator[str]:
-    """Yield what is wrong with one upload's item and announcements, by revision."""
-    last = int(item["revision"]["N"])
-    if item["outcome"]["S"] not in DECIDED:
-        why = f"{item['reason']['S']}: {item['detail']['S']}"
-        yield f"{name}: {item['outcome']['S']} in the end, {why}"
-    if sorted(heard) != list(range(1, last + 1)):
-        yield f"{name}: has {last} revisions, announced were {sorted(heard)}"
-    outcomes = [heard[revision]["outcome"] for revision in sorted(heard)]
-    if any(outcome in DECIDED for outcome in outcomes[:-1]):
-        yield f"{name}: decided twice: {' > '.join(outcomes)}"
-    if outcomes and outcomes[-1] != item["outcome"]["S"]:
-        yield f"{name}: announced {outcomes[-1]}, recorded {item['outcome']['S']}"
+def _wrong_announcements(item: Decision, heard: dict[int, Detail]) -> Iterator[str]:
+    """Yield what is wrong with what was announced of one upload, by revision."""
+    if sorted(heard) != list(range(1, item.revision + 1)):
+        yield f"{item.upload}: has {item.revision} revisions, announced were {sorted(heard)}"
+    outcomes = [_told(each["outcome"], each["reason"]) for _, each in sorted(heard.items())]
+    if any(outcome not in PASSING for outcome in outcomes[:-1]):
+        yield f"{item.upload}: decided twice: {' > '.join(outcomes)}"
+    if outcomes and outcomes[-1] != _told(item.outcome, item.reason):
+        yield f"{item.upload}: announced {outcomes[-1]}, recorded {item.outcome}"
 
 
-def _items(aws: EmbeddedAws, outputs: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _items(aws: EmbeddedAws, outputs: dict[str, str]) -> Iterable[Decision]:
     pages = aws.client("dynamodb").get_paginator("scan")
     for page in pages.paginate(TableName=outputs["DecisionsTable"]):
-        yield from page["Items"]
+        yield from (Decision.of(item) for item in page["Items"])
 
 
-def _announcements(aws: EmbeddedAws, outputs: dict[str, str]) -> Iterator[dict[str, str]]:
+def _announcements(aws: EmbeddedAws, outputs: dict[str, str]) -> Iterable[Detail]:
     pages = aws.client("logs").get_paginator("filter_log_events")
     for page in pages.paginate(logGroupName=outputs["AuditLogGroup"]):
         for event in page["events"]:
-            yield json.loads(event["message"])["detail"]
+            detail: Any = json.loads(event["message"])["detail"]
+            yield detail
