@@ -12,6 +12,7 @@ from collections.abc import Callable
 from ops import cost
 from ops.__main__ import COMMANDS
 from tests.support.project import ROOT, template
+from tests.verify.tools import AWS_CLI
 
 README = ROOT / "README.md"
 
@@ -27,6 +28,19 @@ def demo() -> str:
     )
     shown = done.stdout.split("\nno-image.jpg: ")[0].split("all followed\n\n")[1]
     return f"```\n{shown.strip()}\n```"
+
+
+def session() -> str:
+    """Return the session of tests/support/session.py. Raises ToolMissing without an AWS CLI."""
+    AWS_CLI.require()
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.session"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return f"```\n{done.stdout.strip()}\n```"
 
 
 def table(*rows: tuple[str, ...]) -> str:
@@ -83,6 +97,7 @@ def costs() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "demo": demo,
+    "session": session,
     "model": model,
     "parameters": parameters,
     "costs": costs,

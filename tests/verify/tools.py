@@ -78,7 +78,9 @@ CHECKOV = Tool("checkov", "3.3.30", "checkov")
 PARLIAMENT = Tool("parliament", "1.6.4", "parliament")
 ASL_VALIDATOR = Tool("asl-validator", "4.0.0", "asl-validator", registry="npm")
 ZIZMOR = Tool("zizmor", "1.32.0", "zizmor")
-TOOLS = (SAM, CHECKOV, PARLIAMENT, ASL_VALIDATOR, ZIZMOR)
+# Not a judge: the ordinary tool that has to read the same state as ops.
+AWS_CLI = Tool("awscli", "1.46.3", "aws")
+TOOLS = (SAM, CHECKOV, PARLIAMENT, ASL_VALIDATOR, ZIZMOR, AWS_CLI)
 
 
 def offline_environment() -> dict[str, str]:
