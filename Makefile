@@ -47,7 +47,7 @@ bench: $(VENV)/.extra-dev ## Speed, memory and size, each beside its floor
 verify: $(VENV)/.extra-dev ## Every offline judge of the template, the state machine and the permissions
 	$(RUN) -m tests.verify
 
-chaos: $(VENV)/.extra-dev ## 1,000 uploads while everything fails, then 10,000 at once: half an hour
+chaos: $(VENV)/.extra-dev ## 1,000 uploads while everything fails, twice, then 10,000 at once: three quarters of an hour
 	$(RUN) -m tests.chaos
 	$(RUN) -m tests.chaos --type EXPRESS
 	$(RUN) -m tests.chaos --burst --uploads 10000

@@ -15,6 +15,7 @@ is in flight is answered first.
 import argparse
 import io
 import json
+import logging
 import os
 import signal
 import sys
@@ -170,6 +171,8 @@ def serve(classifier: Classifier, host: str, port: int) -> None:
         max_request_body_size=MAX_BODY_BYTES,
         ident=None,
     )
+    # A queue is how a burst is served, one picture a core; how long it is, latency tells.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _frame: stopping.append(number))

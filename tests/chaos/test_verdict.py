@@ -1,13 +1,16 @@
 """The judge of a chaos run finds each promise that is broken."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from ops.ledger import Decision
-from tests.chaos.uploads import Upload
+from tests.chaos.faults import FAULTS
+from tests.chaos.uploads import FATES, Upload
 from tests.chaos.verdict import Detail, judged
+from tests.support.project import ROOT
 
 NAME = "bucket/uploads/a.png#0"
 GOOD = Upload(NAME, "good picture", survives=True)
@@ -100,3 +103,9 @@ Run = Callable[[], tuple[list[Decision], list[Detail], list[Upload]]]
 def test_a_broken_promise_is_told(run: Run, told: str) -> None:
     verdict = judged(*run())
     assert any(told in sentence for sentence in verdict.broken), verdict.broken
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, *filter(None, FATES)])
+def test_the_run_that_is_shown_had_every_fault(fault: str) -> None:
+    shown = (ROOT / "docs/chaos.md").read_text()
+    assert re.search(rf"^  {re.escape(fault)} +[1-9]", shown, re.MULTILINE), "run make chaos"
