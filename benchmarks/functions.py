@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from benchmarks.table import Row, row
-from local import template
+from local.packages import zipped
 
 ROOT = Path(__file__).parents[1]
 FRESH_PROCESSES = 15
@@ -142,10 +142,10 @@ def size_rows() -> list[Row]:
                 pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"]
                 options = ["--disable-pip-version-check", "--no-deps", "--target", str(built)]
                 subprocess.run([*pip, *options, "-r", built / "requirements.txt"], check=True)
-            zipped = len(template.zipped(built)) / 1e6
+            megabytes = len(zipped(built)) / 1e6
             unzipped = sum(path.stat().st_size for path in built.rglob("*") if path.is_file()) / 1e6
         note = f"of Lambda's limit for both; {unzipped:.1f} MB unzipped"
-        result.append(row(f"package, {step}, zipped", zipped, "MB", LAMBDA_LIMIT_MB, note=note))
+        result.append(row(f"package, {step}, zipped", megabytes, "MB", LAMBDA_LIMIT_MB, note=note))
     return result
 
 

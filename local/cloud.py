@@ -25,6 +25,7 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 
 from local import deployment
 from local.lambda_runtime import LambdaRuntime
+from local.packages import NotInstalled
 from local.seams import (
     copies,
     events,
@@ -98,7 +99,7 @@ class EmbeddedAws:
             return deployment.deploy(
                 self.client, template, stack, parameters or {}, REGION, capture_percentage
             )
-        except ClientError as error:
+        except (ClientError, NotInstalled) as error:
             raise EmbeddedAwsError(f"cannot deploy {template.name}: {error}") from error
 
 

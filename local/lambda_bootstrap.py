@@ -1,6 +1,6 @@
 """The first code of an execution environment; a process of its own runs this file.
 
-usage: python -P lambda_bootstrap.py RUNTIME LIFELINE HANDLER
+usage: python -S -P lambda_bootstrap.py RUNTIME LIFELINE HANDLER
 
 RUNTIME: awslambdaric, or loop (lambda_loop.py, where awslambdaric has no wheel).
 LIFELINE: a file descriptor that ends when the embedded AWS does, however it ends; this process
@@ -22,7 +22,9 @@ def end_with(lifeline: int) -> None:
 if __name__ == "__main__":
     runtime, lifeline, handler = sys.argv[1:]
     threading.Thread(target=end_with, args=(int(lifeline),), daemon=True).start()
+    # With the standard library, which -S leaves alone, this is all that a function can import.
     sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
+    sys.path.append(os.environ["LAMBDA_RUNTIME_DIR"])
     if runtime == "awslambdaric":
         from awslambdaric.__main__ import main
 

@@ -22,9 +22,10 @@ from local.lambda_spec import FunctionSpec
 
 TICK_S = 0.1  # how often memory is looked at, and an exit that nothing else tells of
 BOOTSTRAP = Path(__file__).with_name("lambda_bootstrap.py")
-# -P: the task root, not this package's folder, comes first on the path. -B: the task root is
-# read-only on AWS, so nothing is compiled into it. utf8: Lambda's locale, whatever this one is.
-FLAGS = ("-P", "-B", "-X", "utf8")
+# -S: nothing that happens to be installed here can be imported. -P: the task root, not this
+# package's folder, comes first on the path. -B: the task root is read-only on AWS, so nothing is
+# compiled into it. utf8: Lambda's locale, whatever this one is.
+FLAGS = ("-S", "-P", "-B", "-X", "utf8")
 
 
 class Environment:
@@ -34,9 +35,17 @@ class Environment:
     """
 
     def __init__(
-        self, spec: FunctionSpec, *, workdir: Path, runtime: str, lifeline: int, sink: LogSink
+        self,
+        spec: FunctionSpec,
+        *,
+        workdir: Path,
+        libraries: Path,
+        runtime: str,
+        lifeline: int,
+        sink: LogSink,
     ) -> None:
         self.spec = spec
+        self._libraries = libraries
         self.id = uuid.uuid4().hex
         self.logs = LogStream(spec, self.id, sink)
         self.exchange = Exchange()
@@ -83,6 +92,7 @@ class Environment:
             "AWS_LAMBDA_LOG_STREAM_NAME": self.logs.name,
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._listener.getsockname()[1]}",
             "AWS_REGION": region,
+            "LAMBDA_RUNTIME_DIR": str(self._libraries),
             "LAMBDA_TASK_ROOT": str(spec.code),
             "LANG": "en_US.UTF-8",
             "PATH": os.environ.get("PATH", os.defpath),

@@ -3,7 +3,8 @@
 One process per execution environment, reused newest first, idle ones stopped after a while.
 
 As on AWS: the answer and error documents, time-outs, init errors, size limits, concurrency,
-environment variables, log streams. Memory: a process whose resident set has once exceeded
+environment variables, log streams, and what can be imported: the package, the standard library,
+the runtime's own (local.lambda_libraries). Memory: a process whose resident set has once exceeded
 MemorySize is killed and reported as Lambda reports it (where /proc exists; children of the
 process do not count; an rlimit would count address space, which onnxruntime and numpy reserve
 in gigabytes). Not emulated: the CPU share that comes with memory, freezing between events,
@@ -16,6 +17,7 @@ import json
 import math
 import os
 import platform
+import shutil
 import threading
 import time
 import uuid
@@ -26,6 +28,7 @@ from typing import Self
 from local.lambda_api import Answer, Event, document_of
 from local.lambda_concurrency import Concurrency
 from local.lambda_environment import Environment
+from local.lambda_libraries import linked
 from local.lambda_logs import LogSink
 from local.lambda_spec import (
     REQUEST_LIMIT_BYTES,
@@ -76,6 +79,7 @@ class LambdaRuntime:
             plain_loop = importlib.util.find_spec("awslambdaric") is None
         self._runtime = "loop" if plain_loop else "awslambdaric"
         self._workdir = workdir
+        self._libraries = linked(workdir / "runtime")
         self._log = log
         self._concurrency = Concurrency(account_concurrency)
         self._idle_s = idle_s
@@ -150,6 +154,7 @@ class LambdaRuntime:
             each.kill()
         for each in leaving:
             self._discard(each)
+        shutil.rmtree(self._libraries)
         os.close(self._lifeline_end)
         os.close(self._lifeline)
         self._reaper.join()
@@ -177,6 +182,7 @@ class LambdaRuntime:
             environment = Environment(
                 spec,
                 workdir=self._workdir,
+                libraries=self._libraries,
                 runtime=self._runtime,
                 lifeline=self._lifeline,
                 sink=self._log,

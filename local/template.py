@@ -1,9 +1,7 @@
 """template.yaml as CloudFormation takes it: packaged, and translated by AWS's own SAM transform."""
 
 import hashlib
-import io
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +10,13 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
+from local.packages import zipped
+
 # The local files that a property of a type names, as `sam package` uploads them.
 ARTIFACTS = {
     "AWS::Serverless::Function": "CodeUri",
     "AWS::Serverless::StateMachine": "DefinitionUri",
 }
-EPOCH = (1980, 1, 1, 0, 0, 0)  # zip files know no earlier time; a fixed one keeps packages equal
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -27,7 +26,10 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def package(template: dict[str, Any], root: Path, bucket: str) -> dict[str, bytes]:
-    """Point a template's local files at a bucket, in place; return what to put there, by key."""
+    """Point a template's local files at a bucket, in place; return what to put there, by key.
+
+    Raises NotInstalled.
+    """
     artifacts = {}
     for resource in template["Resources"].values():
         name = ARTIFACTS.get(resource["Type"])
@@ -39,18 +41,6 @@ def package(template: dict[str, Any], root: Path, bucket: str) -> dict[str, byte
         artifacts[key] = data
         resource["Properties"][name] = {"Bucket": bucket, "Key": key}
     return artifacts
-
-
-def zipped(folder: Path) -> bytes:
-    """Return a folder as a deployment package, the same bytes for the same files."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                info = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
-                info.external_attr = 0o644 << 16
-                archive.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED)
-    return buffer.getvalue()
 
 
 def translate(template: dict[str, Any], region: str) -> dict[str, Any]:

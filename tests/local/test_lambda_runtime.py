@@ -200,7 +200,7 @@ def test_exceeding_the_memory_size_is_a_kill(runtime: LambdaRuntime) -> None:
         pytest.param(
             "without_dependency.handler",
             "Runtime.ImportModuleError",
-            "Unable to import module 'without_dependency': No module named 'no_such_module'",
+            "Unable to import module 'without_dependency': No module named 'PIL'",
             id="import",
         ),
         pytest.param("nowhere.handler", "Runtime.ImportModuleError", "nowhere", id="module"),
@@ -385,6 +385,7 @@ def test_a_function_sees_lambdas_variables_and_its_own_and_nothing_of_this_machi
         "AWS_LAMBDA_RUNTIME_API",
         "AWS_REGION",
         "HOME",
+        "LAMBDA_RUNTIME_DIR",
         "LAMBDA_TASK_ROOT",
         "LANG",
         "PATH",
@@ -396,6 +397,7 @@ def test_a_function_sees_lambdas_variables_and_its_own_and_nothing_of_this_machi
     assert variables["AWS_REGION"] == "eu-central-1"
     assert variables["HOME"] != os.environ.get("HOME")
     assert seen["path"][0] == seen["folder"] == variables["LAMBDA_TASK_ROOT"] == str(HANDLERS)
+    assert not [path for path in seen["path"] if "site-packages" in path]
     assert str(Path(__file__).parents[2]) not in seen["path"]
     assert seen["arn"] == ARN + "app-surroundings"
     assert seen["memory"] == "256"

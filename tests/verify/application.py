@@ -40,7 +40,9 @@ class Application:
     def translated(self) -> dict[str, Any]:
         """The CloudFormation template that AWS's SAM transform makes of template.yaml."""
         template = sam.load(self.folder / "template.yaml")
-        sam.package(template, self.folder, "bucket")
+        for resource in template["Resources"].values():
+            if uri := sam.ARTIFACTS.get(resource["Type"]):
+                resource["Properties"][uri] = {"Bucket": "bucket", "Key": "key"}
         return sam.translate(template, REGION)
 
     @cached_property

@@ -1,1 +1,1 @@
-import no_such_module  # noqa: F401
+import PIL  # noqa: F401 - installed here, but neither in the package nor in Lambda's runtime
