@@ -20,7 +20,7 @@ from typing import Any
 from unittest.mock import patch
 
 from moto.events.models import Rule, events_backends
-from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.logs.models import logs_backends
 from moto.s3 import notifications
 from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
@@ -28,6 +28,7 @@ from moto.sqs.models import sqs_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local.lambda_logs import LogSink
+from local.seams import permissions
 
 Json = Any  # an event, a target: moto types them narrower than AWS does
 logger = logging.getLogger(__name__)
@@ -155,13 +156,18 @@ def _deliver(rule: Rule, target: Json, event: Json, log: LogSink) -> None:
 
 
 def send(rule: Rule, target: Json, event: Json, log: LogSink) -> None:
-    """Deliver an event to a state machine, a log group, a queue or a bus."""
+    """Deliver an event to a state machine, a log group, a queue or a bus.
+
+    Raises PermissionError if the target's role may not start the state machine, or the log group's
+    policy does not let the rule write.
+    """
     service, resource = target["Arn"].split(":", 5)[2::3]
     document = json.dumps(event, ensure_ascii=False)
     if service == "states":
         machines = stepfunctions_parser_backends[rule.account_id][rule.region_name]
         machines.start_execution(target["Arn"], str(uuid.uuid4()), document)
     elif service == "logs":
+        _demand_log(rule, target["Arn"])
         group = resource.removeprefix("log-group:").removesuffix(":*")
         log(group, AUDIT_STREAM, [(int(time.time() * 1000), document)])
     elif service == "sqs":
@@ -176,13 +182,28 @@ def send(rule: Rule, target: Json, event: Json, log: LogSink) -> None:
         raise NotImplementedError(f"the embedded EventBridge has no target {target['Arn']}")
 
 
+def _demand_log(rule: Rule, arn: str) -> None:
+    """Only the call that writes tells which rule it is for, not the one that makes the stream.
+
+    https://github.com/aws-samples/serverless-patterns/pull/618
+    """
+    policies = logs_backends[rule.account_id][rule.region_name].describe_resource_policies()
+    for action, source in (("logs:CreateLogStream", ""), ("logs:PutLogEvents", rule.arn)):
+        stream = f"{arn.removesuffix(':*')}:log-stream:{AUDIT_STREAM}"
+        if not any(
+            permissions.lets_events(each.policy_document, action, stream, source)
+            for each in policies
+        ):
+            raise PermissionError(f"no policy lets {rule.name} {action} on {arn}")
+
+
 def _bury(rule: Rule, target: Json, event: Json, reason: str) -> None:
     """Send an event to the target's dead-letter queue, if the queue's policy lets the rule."""
     arn = target.get("DeadLetterConfig", {}).get("Arn")
     if arn is None:
         return
     queue = sqs_backends[rule.account_id][rule.region_name].get_queue(arn.rsplit(":", 1)[-1])
-    if not may_send(queue, rule.arn):
+    if not permissions.lets_events(queue.policy, "sqs:SendMessage", queue.queue_arn, rule.arn):
         logger.warning("dropped: the policy of %s does not let %s send", arn, rule.name)
         return
     attributes = {
@@ -198,22 +219,3 @@ def _bury(rule: Rule, target: Json, event: Json, reason: str) -> None:
             name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
         },
     )
-
-
-def may_send(queue: Any, rule_arn: str) -> bool:
-    """Tell whether a queue's policy lets EventBridge send for a rule."""
-    policy = queue.policy if isinstance(queue.policy, dict) else json.loads(queue.policy or "{}")
-    for statement in policy.get("Statement", []):
-        if "events.amazonaws.com" not in str(statement.get("Principal")):
-            continue
-        arns = statement.get("Condition", {}).get("ArnEquals", {}).get("aws:SourceArn", rule_arn)
-        if rule_arn not in ([arns] if isinstance(arns, str) else arns):
-            continue
-        bare = {name: statement[name] for name in ("Effect", "Action", "Resource")}
-        judge = IAMPolicy(json.dumps({"Version": "2012-10-17", "Statement": [bare]}))
-        if (
-            judge.is_action_permitted("sqs:SendMessage", queue.queue_arn)
-            is PermissionResult.PERMITTED
-        ):
-            return True
-    return False

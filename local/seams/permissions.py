@@ -83,6 +83,25 @@ def permitted(call: Call) -> bool:
     )
 
 
+def lets_events(policy: Any, action: str, resource: str, source: str) -> bool:
+    """Tell whether a resource's own policy lets EventBridge do something.
+
+    source: the ARN of the rule that it does so for; empty where the call does not tell.
+    """
+    document = policy if isinstance(policy, dict) else json.loads(policy or "{}")
+    for statement in document.get("Statement", []):
+        if "events.amazonaws.com" not in str(statement.get("Principal")):
+            continue
+        arns = statement.get("Condition", {}).get("ArnEquals", {}).get("aws:SourceArn", source)
+        if source not in ([arns] if isinstance(arns, str) else arns):
+            continue
+        bare = {name: statement[name] for name in ("Effect", "Action", "Resource")}
+        judge = IAMPolicy(json.dumps({"Version": "2012-10-17", "Statement": [bare]}))
+        if judge.is_action_permitted(action, resource) is PermissionResult.PERMITTED:
+            return True
+    return False
+
+
 def documents_of(role: str) -> list[str]:
     """Return a role's policies, its own and the attached ones, as JSON."""
     iam = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]

@@ -4,8 +4,9 @@ Made here: bucket, queue and log-group policies are put where the embedded AWS a
 a pipe is handed to local.seams.pipes. Alarms, dashboards, metric filters, topic policies and
 subscriptions are kept as they are declared: nothing here measures or notifies.
 
-moto besides ignores a bucket's EventBridgeConfiguration, a Ref to an event bus is no name, and
-a resource whose condition is false makes it stumble when it is asked for another or updates it.
+moto besides ignores a bucket's EventBridgeConfiguration, a Ref to an event bus is no name, the Arn
+of a log group lacks the ":*" that it ends with on AWS, and a resource whose condition is false
+makes it stumble when it is asked for another or updates it.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ from moto.cloudformation import parsing
 from moto.cloudformation.models import Stack
 from moto.core.common_models import CloudFormationModel
 from moto.events.models import EventBus
-from moto.logs.models import logs_backends
+from moto.logs.models import LogGroup, logs_backends
 from moto.s3.models import FakeBucket
 from moto.sqs.models import sqs_backends
 
@@ -121,6 +122,11 @@ class LogPolicy(Declared):
             self.properties["PolicyName"], self.properties["PolicyDocument"]
         )
 
+    def delete(self, *_: Any) -> None:
+        logs_backends[self.account][self.region].delete_resource_policy(
+            self.properties["PolicyName"]
+        )
+
 
 class Pipe(Declared):
     """Moved by local.seams.pipes, which is told of every pipe."""
@@ -160,6 +166,7 @@ def installed() -> Iterator[None]:
     types = {each.cloudformation_type() for each in ours}
     create = FakeBucket.create_from_cloudformation_json
     update = FakeBucket.update_from_cloudformation_json
+    log_group = LogGroup.get_cfn_attribute
     update_resource = parsing.parse_and_update_resource
 
     def get_model_list() -> list[Any]:
@@ -178,6 +185,9 @@ def installed() -> Iterator[None]:
         _notify(bucket, (kw.get("cloudformation_json") or args[2])["Properties"])
         return bucket
 
+    def log_group_attribute(self: LogGroup, attribute_name: str) -> str:
+        return log_group(self, attribute_name) + (":*" if attribute_name == "Arn" else "")
+
     def update_unless_absent(
         logical_id: str, resource_json: Json, resources_map: parsing.ResourceMap, **where: Any
     ) -> Any:
@@ -190,6 +200,7 @@ def installed() -> Iterator[None]:
         patch.object(parsing, "parse_and_update_resource", update_unless_absent),
         patch.object(Stack, "stack_resources", property(_resources)),
         patch.object(EventBus, "physical_resource_id", property(_name), create=True),
+        patch.object(LogGroup, "get_cfn_attribute", log_group_attribute),
         patch.object(FakeBucket, "create_from_cloudformation_json", staticmethod(create_bucket)),
         patch.object(FakeBucket, "update_from_cloudformation_json", staticmethod(update_bucket)),
     ):

@@ -21,9 +21,9 @@ from tests.conftest import Cloud, Stack
 PATIENCE_S = 20
 
 
-def until(condition: Callable[[], Any]) -> Any:
+def until(condition: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
     """Return what the condition gives as soon as that is true, or its last answer."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while not (found := condition()) and time.monotonic() < deadline:
         time.sleep(0.02)
     return found
@@ -141,6 +141,51 @@ def test_events_an_undeliverable_event_is_kept_only_if_the_queue_lets_the_rule_s
         else:
             assert until(lambda: "dropped: the policy of" in caplog.text)
             assert rule.received(letters) == []
+
+
+@pytest.mark.parametrize(
+    ("conditions", "allowed"),
+    [((), False), (("CreateLogStream", "PutLogEvents"), False), (("PutLogEvents",), True)],
+    ids=["without a policy", "a condition on the stream", "a condition on the events"],
+)
+def test_events_a_log_group_is_written_only_if_its_policy_lets_the_rule(
+    cloud: Cloud, conditions: tuple[str, ...], allowed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """CreateLogStream does not tell which rule it is for: a condition on the rule denies it."""
+    rule = Rule(cloud)
+    logs, arn = cloud.aws.client("logs"), rule.queue_arn.replace(":sqs:", ":logs:")
+    arn = arn.replace(rule.name, f"log-group:{rule.name}")
+    logs.create_log_group(logGroupName=rule.name)
+
+    def written(group: str) -> Any:
+        return logs.filter_log_events(logGroupName=group)["events"]
+
+    statements = [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": f"logs:{action}",
+            "Resource": f"{arn}:*",
+        }
+        | (
+            {"Condition": {"ArnEquals": {"aws:SourceArn": rule.arn}}}
+            if action in conditions
+            else {}
+        )
+        for action in ("CreateLogStream", "PutLogEvents")
+    ]
+    if conditions:
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        logs.put_resource_policy(policyName=rule.name, policyDocument=document)
+    rule.target(Arn=arn)
+    try:
+        with caplog.at_level("WARNING", logger="local.seams.events"):
+            rule.put()
+            until(lambda: written(rule.name) or "could not deliver" in caplog.text)
+    finally:
+        if conditions:
+            logs.delete_resource_policy(policyName=rule.name)  # AWS and moto keep ten
+    assert len(written(rule.name)) == allowed
 
 
 def refusal(call: Callable[..., Any], **arguments: Any) -> tuple[str, int]:
