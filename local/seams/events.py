@@ -164,6 +164,7 @@ def send(rule: Rule, target: Json, event: Json, log: LogSink) -> None:
     service, resource = target["Arn"].split(":", 5)[2::3]
     document = json.dumps(event, ensure_ascii=False)
     if service == "states":
+        permissions.demand(target["RoleArn"], "states:StartExecution", target["Arn"])
         machines = stepfunctions_parser_backends[rule.account_id][rule.region_name]
         machines.start_execution(target["Arn"], str(uuid.uuid4()), document)
     elif service == "logs":

@@ -1,8 +1,8 @@
 """Seam: moto lets every caller do everything; here a role's policies decide, as on AWS.
 
-Judged are the calls that functions and state machines make, each with its role's identity. What
-EventBridge and pipes do happens within moto, where there is no caller, and is not judged. Calls
-with other keys, which are those of whoever uses the embedded AWS, may do everything.
+Judged are the calls of functions and state machines, each with its role's identity, and what rules
+and pipes do within moto: their seams demand it. Calls with other keys, which are those of whoever
+uses the embedded AWS, may do everything.
 
 An object that is absent is "not found" only for a role that may list the bucket, else it is denied:
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
@@ -12,7 +12,8 @@ import contextlib
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
@@ -20,12 +21,9 @@ from urllib.parse import unquote
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.access_control import IAMPolicy, PermissionResult
-from moto.iam.models import Role, iam_backends
+from moto.iam.models import ManagedPolicy, iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.s3.models import s3_backends
-from moto.stepfunctions.parser.models import stepfunctions_parser_backends
-
-from local.seams.state_machines import ACCESS_KEY
 
 Environ = dict[str, Any]
 CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")
@@ -63,16 +61,16 @@ def calls_of(environ: Environ) -> list[Call]:
     if credential is None:
         return []
     key, region, service = credential.groups()
-    roles = _roles(key, region)
-    if not roles:
+    if key not in {role.name for role in iam_backends[DEFAULT_ACCOUNT_ID]["aws"].roles.values()}:
         return []
-    # All state machines share one key: the call is of the one that is allowed, if any is.
-    wanted = [(action, arn) for action, arn in _wanted(environ, region, service)]
-    return [
-        next((call for call in by_role if permitted(call)), by_role[0])
-        for action, arn in wanted
-        for by_role in [[Call(role, action, arn) for role in roles]]
-    ]
+    return [Call(key, action, arn) for action, arn in _wanted(environ, region, service)]
+
+
+def demand(role_arn: str, action: str, resource: str) -> None:
+    """Raise PermissionError unless a role's policies allow what a service does in its name."""
+    call = Call(role_arn.rsplit("/", 1)[-1], action, resource)
+    if not permitted(call):
+        raise PermissionError(_denied(call))
 
 
 def permitted(call: Call) -> bool:
@@ -106,25 +104,26 @@ def documents_of(role: str) -> list[str]:
     """Return a role's policies, its own and the attached ones, as JSON."""
     iam = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
     found = iam.get_role(role)
-    attached = [
+    attached = [_current(policy) for policy in found.managed_policies.values()]
+    return [*map(_text, found.policies.values()), *attached]
+
+
+def policy_document(arn: str) -> str:
+    """Return what a managed policy says, as JSON."""
+    return _current(iam_backends[DEFAULT_ACCOUNT_ID]["aws"].managed_policies[arn])
+
+
+def _current(policy: ManagedPolicy) -> str:
+    [document] = [
         version.document
-        for policy in found.managed_policies.values()
         for version in policy.versions
         if version.version_id == policy.default_version_id
     ]
-    return [_text(document) for document in (*found.policies.values(), *attached)]
+    return _text(document)
 
 
 def _text(document: Any) -> str:
     return document if isinstance(document, str) else json.dumps(document)
-
-
-def _roles(key: str, region: str) -> list[str]:
-    if key != ACCESS_KEY:
-        known: Iterable[Role] = iam_backends[DEFAULT_ACCOUNT_ID]["aws"].roles.values()
-        return [role.name for role in known if role.name == key]
-    machines = stepfunctions_parser_backends[DEFAULT_ACCOUNT_ID][region].state_machines
-    return sorted({machine.roleArn.rsplit("/", 1)[-1] for machine in machines})
 
 
 def _wanted(environ: Environ, region: str, service: str) -> Iterator[tuple[str, str]]:
@@ -155,16 +154,23 @@ def _body(environ: Environ) -> bytes:
     return body
 
 
+def _denied(call: Call) -> str:
+    return f"User: {call.role} is not authorized to perform: {call.action} on {call.resource}"
+
+
 def _refuse(call: Call, environ: Environ, start_response: Any) -> list[bytes]:
-    told = f"User: {call.role} is not authorized to perform: {call.action} on {call.resource}"
+    told = _denied(call)
     if call.action.startswith("s3:"):
         kind, body = "application/xml", "<Error><Code>AccessDenied</Code><Message/></Error>"
     else:
-        kind, body = "application/json", json.dumps({"Message": told, "message": told})
+        code = "AccessDeniedException"  # JSON services read it here, REST ones in the headers
+        kind = "application/json"
+        body = json.dumps({"__type": code, "Message": told, "message": told})
     headers = [
         ("Content-Type", kind),
         ("Content-Length", str(len(body.encode()))),
         ("x-amzn-errortype", "AccessDeniedException"),
+        ("x-amzn-requestid", str(uuid.uuid4())),
     ]
     environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))  # the connection is kept
     start_response("403 Forbidden", headers)

@@ -20,6 +20,7 @@ from moto.dynamodb.models.table import StreamShard
 from moto.events.models import EventPattern, events_backends
 from moto.sqs.models import sqs_backends
 
+from local.seams import permissions
 from local.seams.stack_resources import Pipe
 
 Json = dict[str, Any]
@@ -73,6 +74,7 @@ def _move(pipe: Pipe, positions: dict[tuple[str, str], int]) -> None:
     parameters = pipe.properties["SourceParameters"]["DynamoDBStreamParameters"]
     size = int(parameters.get("BatchSize", 1))
     place = (pipe.name, source)
+    permissions.demand(pipe.properties["RoleArn"], "dynamodb:GetRecords", source)
     while batch := table.stream_shard.items[positions.get(place, 0) :][:size]:
         _send_with_retries(pipe, [item.to_json() for item in batch], parameters)
         positions[place] = positions.get(place, 0) + len(batch)
@@ -114,6 +116,7 @@ def send(pipe: Pipe, records: list[Json]) -> None:
     ]
     if not entries:
         return
+    permissions.demand(pipe.properties["RoleArn"], "events:PutEvents", pipe.properties["Target"])
     for entry in entries:
         json.loads(entry["Detail"])  # an invalid event fails the batch
     answers = events_backends[pipe.account][pipe.region].put_events(entries)
@@ -171,5 +174,10 @@ def _bury(pipe: Pipe, records: list[Json], parameters: Json, reason: str) -> Non
             "batchSize": len(records),
         },
     }
+    try:
+        permissions.demand(pipe.properties["RoleArn"], "sqs:SendMessage", arn)
+    except PermissionError as error:
+        logger.warning("pipe %s lost %d records: %s", pipe.name, len(records), error)
+        return
     queues = sqs_backends[pipe.account][pipe.region]
     queues.send_message(queue_name=arn.rsplit(":", 1)[-1], message_body=json.dumps(message))

@@ -3,8 +3,8 @@
 Stock moto creates a stack's state machine in the backend that only pretends, ignores its S3
 location, substitutions, type and logging, names a nameless execution ":None", and lets EXPRESS
 do what AWS refuses. Its interpreter parses the definition and makes an SDK client at every step,
-400 and 200 ms each, starts a thread per execution without bound, logs nothing, and writes the
-times of the context object as Python does.
+400 and 200 ms each, with an identity that is nobody's, starts a thread per execution without
+bound, logs nothing, and writes the times of the context object as Python does.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ import functools
 import json
 import os
 import re
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -53,9 +54,6 @@ STANDARD_ONLY = {
     "describe_execution": "DescribeExecution",
 }
 
-# The access key of the state machine's own calls, so that their permissions can be judged.
-ACCESS_KEY = "STATEMACHINE"
-
 
 @contextlib.contextmanager
 def installed(host: str, port: int, log: LogSink) -> Iterator[None]:
@@ -85,7 +83,7 @@ def installed(host: str, port: int, log: LogSink) -> Iterator[None]:
             (execution_worker.ExecutionWorker, "stop", _stop),
             (execution_worker, "AmazonStateLanguageParser", SimpleNamespace(parse=parse)),
             (BaseExecutionWorkerCommunication, "terminated", ended),
-            (boto_client, "boto3", SimpleNamespace(client=_clients(host))),
+            *((module, "boto_client_for", _clients(host, port)) for module in _integrations()),
             (state, "datetime", SimpleNamespace(datetime=_Moment, timezone=datetime.timezone)),
             *(
                 (StepFunctionResponse, method, _refusing(method, operation))
@@ -110,16 +108,24 @@ class _Moment(datetime.datetime):
         return super().isoformat(sep, timespec).replace("+00:00", "Z")
 
 
-def _clients(host: str) -> Callable[..., Any]:
-    """Return boto3.client that makes each client once; they may be shared between threads."""
+def _integrations() -> list[Any]:
+    """Return the modules of moto's that make clients: each has the function by its own name."""
+    stock = boto_client.boto_client_for
+    parser = [module for name, module in sys.modules.items() if name.startswith("moto.stepfunc")]
+    return [module for module in parser if getattr(module, "boto_client_for", None) is stock]
+
+
+def _clients(host: str, port: int) -> Callable[..., Any]:
+    """Return boto_client_for that makes each client once; they may be shared between threads."""
 
     @functools.cache
-    def shared(service: str, region: str, endpoint: str) -> Any:
+    def shared(service: str, region: str, role: str) -> Any:
         return boto3.client(
             service,
             region_name=region,
-            endpoint_url=endpoint,
-            aws_access_key_id=ACCESS_KEY,
+            endpoint_url=f"http://{host}:{port}",
+            # The state machine's own identity, whose permissions are judged.
+            aws_access_key_id=role,
             aws_secret_access_key="none",
             config=boto3.session.Config(
                 retries={"total_max_attempts": 1},
@@ -129,10 +135,10 @@ def _clients(host: str) -> Callable[..., Any]:
             ),
         )
 
-    def client(service_name: str, region_name: str, endpoint_url: str, **_: Any) -> Any:
-        return shared(service_name, region_name, endpoint_url.replace("localhost", host))
+    def boto_client_for(region: str, service: str, state_credentials: Any) -> Any:
+        return shared(service, region, state_credentials.role_arn.rsplit("/", 1)[-1])
 
-    return client
+    return boto_client_for
 
 
 def definition_of(properties: Json, account: str) -> str:

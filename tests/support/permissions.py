@@ -9,16 +9,16 @@ import json
 import re
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 from unittest.mock import patch
 
 from local.cloud import embedded_aws
 from local.follow import Follower
 from local.seams import permissions
-from local.seams.permissions import Call, documents_of
+from local.seams.permissions import Call, documents_of, policy_document
 from tests.conftest import Stack
+from tests.support.allowances import MANAGED, UNSEEN, WILDCARDS
 from tests.support.faults import FaultyContainer
 from tests.support.project import ROOT
 from tests.verify.application import Application
@@ -27,40 +27,25 @@ PAGE = ROOT / "docs" / "permissions.md"
 IMAGES = ROOT / "events" / "images"
 STACK = "permissions"
 
-DELIVERY = "Step Functions sets up its log delivery; these actions have no resources"
-PIPE = "the pipe itself moves the table's stream; the embedded AWS does so within one process"
-RULE = "EventBridge itself starts executions; the embedded AWS does so within one process"
-
-# AWS's own policies, which SAM attaches: the services themselves log and trace for a role.
-MANAGED = {
-    "AWSLambdaBasicExecutionRole": "Lambda writes a function's log",
-    "AWSXRayDaemonWriteAccess": "traces are sent; X-Ray has no resources",
-    "AWSXrayWriteOnlyAccess": "traces are sent; X-Ray has no resources",
-}
-
-# What no recorder of calls can see, by role and action; fnmatch patterns, the first one counts.
-UNSEEN = {
-    ("ImageWorkflowRole", "logs:*"): DELIVERY,
-    ("AnnouncementPipeRole", "*"): PIPE,
-    ("ImageWorkflowObjectCreatedRole", "states:StartExecution"): RULE,
-}
-
+OPERATORS = "called by `python -m ops`: tests/ops/test_operator_policy.py"
 
 INTRODUCTION = """# What each role may do, and did
 
 Written by `python -m tests.support.permissions`: pictures go along every route of the workflow on
 the embedded AWS, which refuses what a role's policies do not allow, and every call is recorded.
-`used`: such a call was recorded. Else why no recorder can see one.
+`used`: such a call was recorded. Else why no recorder can see one. No action is a wildcard; the
+resources with one are listed in tests/support/allowances.py.
 
-| role | action, or AWS's own policy | resource | |
+| role or policy | action, or AWS's own policy | resource | |
 | --- | --- | --- | --- |"""
 
 
 @dataclass(frozen=True)
 class Grant:
-    """One action that a role is allowed on one resource; seen: on which, or why on none."""
+    """One action that a statement allows on one resource; seen: used, or why that is not seen."""
 
     role: str
+    sid: str
     action: str
     resource: str
     seen: str
@@ -68,7 +53,11 @@ class Grant:
 
 @dataclass(frozen=True)
 class Proof:
-    """The judgement of one stack. broken: a sentence for each grant unused or call not granted."""
+    """The judgement of one stack.
+
+    broken: a sentence for each grant that nothing uses or that is too wide, and each call that
+    nothing grants.
+    """
 
     grants: list[Grant]
     broken: list[str]
@@ -117,46 +106,71 @@ def judged(stack: Stack, name: str, calls: set[Call]) -> Proof:
         each for page in listed.paginate(StackName=name) for each in page["StackResourceSummaries"]
     ]
     known = {each["PhysicalResourceId"]: each["LogicalResourceId"] for each in resources}
-    roles = [
-        each["PhysicalResourceId"] for each in resources if each["ResourceType"].endswith("Role")
-    ]
-    grants, unused = [], []
-    allowed: dict[str, list[tuple[str, str]]] = {
-        role: [pair for document in documents_of(role) for pair in _pairs(json.loads(document))]
-        for role in roles
+    known[name] = "STACK"
+    roles = {
+        each["PhysicalResourceId"]: each["LogicalResourceId"]
+        for each in resources
+        if each["ResourceType"] == "AWS::IAM::Role"
     }
-    for role in sorted(roles, key=lambda each: known[each]):
-        for action, resource in sorted(set(allowed[role])):
-            seen = _seen(known[role], role, action, resource, calls)
-            told = Grant(known[role], action, readable(resource, known), seen)
-            grants.append(told)
-            if not seen:
-                unused.append(f"{told.role} may {action} on {told.resource}, and never did")
+    operators = [
+        each["PhysicalResourceId"]
+        for each in resources
+        if each["ResourceType"] == "AWS::IAM::ManagedPolicy"
+    ]
+    allowed = {role: list(_allowed(documents_of(role))) for role in roles}
+    grants = [
+        Grant(roles[role], sid, action, readable(arn, known), _seen(role, sid, action, arn, calls))
+        for role, statements in allowed.items()
+        for sid, action, arn in statements
+    ]
+    grants += [
+        Grant(known[policy], sid, action, readable(arn, known), OPERATORS)
+        for policy in operators
+        for sid, action, arn in _allowed([policy_document(policy)])
+    ]
+    grants += managed()
     broken = [
         f"{known[call.role]} did {call.action} on {readable(call.resource, known)}: not allowed"
         for call in calls
-        if call.role in roles and not any(_covers(call, *pair) for pair in allowed[call.role])
+        if call.role in roles
+        and not any(_covers(call, action, arn) for _, action, arn in allowed[call.role])
     ]
-    attached = list(managed())
-    broken += [f"{each.role} has {each.action}: unknown" for each in attached if not each.seen]
-    return Proof([*grants, *attached], sorted({*unused, *broken}))
+    broken += [
+        f"{each.role} may {each.action} on {each.resource}, and never did"
+        for each in grants
+        if not each.seen
+    ]
+    broken += [
+        f"{each.role} may {each.action} on {each.resource}: wider than it has to be"
+        for each in grants
+        if each.sid and "*" in each.resource and each.resource not in WILDCARDS.get(each.sid, ())
+    ]
+    return Proof(sorted(grants, key=_order), sorted(set(broken)))
 
 
-def managed() -> Iterator[Grant]:
-    """Yield AWS's own policies that SAM attaches, which moto does not know."""
+def managed() -> list[Grant]:
+    """Return AWS's own policies that SAM attaches, which moto does not know."""
+    found = []
     for name, role in Application(ROOT).translated["Resources"].items():
         for arn in role.get("Properties", {}).get("ManagedPolicyArns", []):
             policy = arn.rsplit("/", 1)[-1]
-            yield Grant(name, policy, "*", MANAGED.get(policy, ""))
+            found.append(Grant(name, "", policy, "*", MANAGED.get((name, policy), "")))
+    return found
 
 
-def _pairs(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    statements = document["Statement"]
-    for statement in statements if isinstance(statements, list) else [statements]:
-        assert statement["Effect"] == "Allow", "a Deny proves nothing here"
-        for action in _listed(statement["Action"]):
-            for resource in _listed(statement["Resource"]):
-                yield action, resource
+def _order(grant: Grant) -> tuple[bool, str, str, str]:
+    return (grant.seen == OPERATORS, grant.role, grant.action, grant.resource)
+
+
+def _allowed(documents: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield the Sid, the action and the resource of everything that policies allow."""
+    for document in documents:
+        statements = json.loads(document)["Statement"]
+        for statement in statements if isinstance(statements, list) else [statements]:
+            assert statement["Effect"] == "Allow", "a Deny proves nothing here"
+            for action in _listed(statement["Action"]):
+                for resource in _listed(statement["Resource"]):
+                    yield statement.get("Sid", "unnamed"), action, resource
 
 
 def _listed(value: str | list[str]) -> list[str]:
@@ -170,21 +184,27 @@ def _covers(call: Call, action: str, resource: str) -> bool:
     )
 
 
-def _seen(logical: str, role: str, action: str, resource: str, calls: set[Call]) -> str:
+def _seen(role: str, sid: str, action: str, resource: str, calls: set[Call]) -> str:
     if any(call.role == role and _covers(call, action, resource) for call in calls):
         return "used"
-    for (of, doing), reason in UNSEEN.items():
-        if fnmatch.fnmatchcase(logical, of) and fnmatch.fnmatchcase(action, doing):
-            return reason
-    return ""
+    actions, reason = UNSEEN.get(sid, ((), ""))
+    return reason if action in actions else ""
 
 
 def readable(arn: str, known: dict[str, str]) -> str:
     """Return an ARN by the template's names: what follows the account, or the bucket's own."""
-    for physical in sorted(known, key=len, reverse=True):
-        arn = arn.replace(re.split("[/:]", physical)[-1], known[physical])
-    arn = re.sub("/stream/.*", "/stream/*", arn)  # AWS labels a stream by its time
+    names = {_name(physical): logical for physical, logical in known.items()}
+    every = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    arn = re.sub(rf"(?<![\w.-])(?:{every})(?![\w.-])", lambda name: names[name[0]], arn)
+    arn = re.sub("/stream/.*", "/stream/LABEL", arn)  # AWS labels a stream by its time
     return arn.split(":", 5)[-1]
+
+
+def _name(physical: str) -> str:
+    """Return the name in a physical id, which may be an ARN or a queue's URL."""
+    if physical.startswith("arn:"):
+        return re.split("[/:]", physical)[-1]
+    return physical.rsplit("/", 1)[-1] if "://" in physical else physical
 
 
 def page(proof: Proof) -> str:

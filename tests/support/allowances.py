@@ -1,0 +1,68 @@
+"""What a policy may hold although no call proves it: by statement, each with AWS's reason.
+
+A statement is named by its Sid, a resource as docs/permissions.md names it.
+"""
+
+DELIVERY = "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html"
+LAMBDA_LOGS = "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html"
+LAMBDA_TRACES = "https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html"
+WORKFLOW_TRACES = "https://docs.aws.amazon.com/step-functions/latest/dg/concepts-xray-tracing.html"
+PIPES = "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-permissions.html"
+
+# Actions of services in a role's name, which no recorder sees.
+UNSEEN: dict[str, tuple[set[str], str]] = {
+    "DeliverLogs": (
+        {
+            "logs:CreateLogDelivery",
+            "logs:DeleteLogDelivery",
+            "logs:DescribeLogGroups",
+            "logs:DescribeResourcePolicies",
+            "logs:GetLogDelivery",
+            "logs:ListLogDeliveries",
+            "logs:PutResourcePolicy",
+            "logs:UpdateLogDelivery",
+        },
+        f"[Step Functions sets up its log delivery]({DELIVERY}); no resources",
+    ),
+    "WriteLog": (
+        {"logs:CreateLogStream", "logs:PutLogEvents"},
+        f"[Lambda writes the function's log]({LAMBDA_LOGS})",
+    ),
+    "SendTraces": (
+        {"xray:PutTelemetryRecords", "xray:PutTraceSegments"},
+        f"[Lambda sends the function's traces]({LAMBDA_TRACES}); no resources",
+    ),
+    "ReadStream": (
+        {"dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:ListStreams"},
+        f"[the pipe finds its place in the stream]({PIPES})",
+    ),
+    "KeepDeadLetters": (
+        {"sqs:SendMessage"},
+        f"[the pipe keeps what the bus refuses]({PIPES})",
+    ),
+}
+
+# AWS's own policies, which SAM attaches.
+MANAGED = {
+    ("ImageWorkflowRole", "AWSXrayWriteOnlyAccess"): (
+        f"[Step Functions sends traces]({WORKFLOW_TRACES}); no resources"
+    ),
+}
+
+# Every resource with a wildcard; what is not here is wider than it has to be.
+WILDCARDS: dict[str, set[str]] = {
+    "DeliverLogs": {"*"},
+    "SendTraces": {"*"},
+    "WriteLog": {
+        "log-group:SerializeLogGroup:*",
+        "log-group:ClassifyLogGroup:*",
+        "log-group:FilterLogGroup:*",
+    },
+    "ReadUploads": {"UploadBucket/uploads/*"},
+    # of OperatorPolicy
+    "FindStack": {"stack/STACK/*"},  # AWS ends it with an id
+    "SeeExecutions": {"execution:ImageWorkflow:*"},
+    "ReadCaptures": {"scones-image-classifier-123456789012-us-east-1/captures/*"},
+    "SeeAndDeletePictures": {"UploadBucket/uploads/*", "UploadBucket/labelled/*"},
+    "KeepLabelledPictures": {"UploadBucket/labelled/*"},
+}
