@@ -1,4 +1,8 @@
-"""Seam: moto takes any value for a stack's parameters; AWS holds them to the template's bounds."""
+"""Seam: moto takes any value for a stack's parameters; AWS holds them to the template's bounds.
+
+Refused, as on AWS, before anything is created or changed. moto besides hands an update the previous
+values as numbers, and makes 0 of 0.5; to it a stack whose parameters are all as before has changed.
+"""
 
 import contextlib
 import re
@@ -7,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 from moto.cloudformation.exceptions import ValidationError
-from moto.cloudformation.parsing import ResourceMap
+from moto.cloudformation.models import CloudFormationBackend, Stack
 
 Json = Any  # a template's Parameters
 
@@ -15,17 +19,42 @@ Json = Any  # a template's Parameters
 @contextlib.contextmanager
 def installed() -> Iterator[None]:
     """Refuse a parameter that its declaration rules out, until the context ends."""
-    load = ResourceMap.load_parameters
+    create, update = CloudFormationBackend.create_stack, CloudFormationBackend.update_stack
+    create_change_set = CloudFormationBackend.create_change_set
 
-    def load_parameters(self: ResourceMap) -> None:
-        # A change set that creates a stack begins with one of an empty template.
-        declared = self._template.get("Parameters", {})
-        if self._template and (reason := refusal(declared, self.input_parameters)):
-            raise ValidationError(message=reason)
-        load(self)
+    def create_held(self: CloudFormationBackend, **given: Any) -> Any:
+        _hold(given["template"], given["parameters"])
+        return create(self, **given)
 
-    with patch.object(ResourceMap, "load_parameters", load_parameters):
+    def update_held(self: CloudFormationBackend, **given: Any) -> Any:
+        stack = self.get_stack(given["name"])
+        _hold(given["template"], self._resolve_update_parameters(stack, given["parameters"]))
+        return update(self, **given)
+
+    def create_change_set_held(self: CloudFormationBackend, **given: Any) -> Any:
+        given["parameters"] = {name: str(value) for name, value in given["parameters"].items()}
+        _hold(given["template"], given["parameters"])
+        return create_change_set(self, **given)
+
+    def has_parameters(self: Stack, other_parameters: dict[str, Any]) -> bool:
+        declared = self.template_dict.get("Parameters", {}).items()
+        defaults = {name: str(each["Default"]) for name, each in declared if "Default" in each}
+        return defaults | self.parameters == defaults | other_parameters
+
+    with (
+        patch.object(CloudFormationBackend, "create_stack", create_held),
+        patch.object(CloudFormationBackend, "update_stack", update_held),
+        patch.object(CloudFormationBackend, "create_change_set", create_change_set_held),
+        patch.object(Stack, "has_parameters", has_parameters),
+    ):
         yield
+
+
+def _hold(template: str, given: dict[str, Any]) -> None:
+    """Raise ValidationError, with the parameter's own description, if one is ruled out."""
+    declared = Stack.parse_template(template).get("Parameters", {})
+    if reason := refusal(declared, given):
+        raise ValidationError(message=reason)
 
 
 def refusal(declared: Json, given: dict[str, Any]) -> str | None:
@@ -36,7 +65,7 @@ def refusal(declared: Json, given: dict[str, Any]) -> str | None:
     for name, value in given.items():
         if reason := _ruled_out(declared[name], str(value)):
             told = declared[name].get("ConstraintDescription", reason)
-            return f"Parameter {name} failed to satisfy constraint: {value!r}: {told}"
+            return f"Parameter {name} failed to satisfy constraint: {told}"
     return None
 
 

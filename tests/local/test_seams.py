@@ -319,8 +319,9 @@ def test_pipes_every_change_of_an_item_is_announced_once_and_in_order(
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("ConfidenceThreshold", "2", "constraint: '2': it must be between 0 and 1"),
-        ("ConfidenceThreshold", "high", "must be a number"),
+        ("ConfidenceThreshold", "2", "failed to satisfy constraint: a probability, from 0 to 1"),
+        ("ConfidenceThreshold", "high", "a probability, from 0 to 1"),
+        ("LogRetentionDays", "2", "a number of days that CloudWatch Logs offers"),
         ("WorkflowType", "FAST", "must be one of STANDARD, EXPRESS"),
         ("EndpointName", "Mine", "1 to 63 lower-case letters"),
         ("UploadPrefix", "labelled/", "UploadPrefix failed to satisfy constraint"),
