@@ -37,6 +37,7 @@ from local.seams import (
     stack_changes,
     stack_parameters,
     stack_resources,
+    stack_updates,
     state_machines,
     tables,
 )
@@ -158,6 +159,7 @@ def embedded_aws(
         cleanup.enter_context(stack_parameters.installed())
         cleanup.enter_context(stack_changes.installed(REGION))
         cleanup.enter_context(stack_resources.installed())
+        cleanup.enter_context(stack_updates.installed())
         cleanup.enter_context(tables.installed())
         cleanup.enter_context(copies.installed())
         cleanup.enter_context(state_machines.installed(host, port, log))

@@ -1,4 +1,4 @@
-"""Seam: moto's Lambda forgets LoggingConfig, and a stack update the reserved concurrency.
+"""Seam: moto's Lambda forgets LoggingConfig, and a stack update concurrency and architecture.
 
 Patched: LambdaFunction's __init__, get_configuration, update_configuration,
 create_from_cloudformation_json and update_from_cloudformation_json.
@@ -47,6 +47,7 @@ def installed() -> Iterator[None]:
     ) -> Any:
         properties = cloudformation_json["Properties"]
         original_resource.logging_config = {}
+        original_resource.architectures = properties.get("Architectures", ["x86_64"])
         original_resource.reserved_concurrency = properties.get("ReservedConcurrentExecutions")
         return update_in_stack(
             original_resource=original_resource,

@@ -1,7 +1,8 @@
 """Seam: moto's CloudFormation has no SAM transform and half of what change sets do.
 
 Stock moto creates nothing of an AWS::Serverless resource and calls that a success; a stack made by
-a change set has no Outputs; a template's URL must have its bucket in the host name.
+a change set has no Outputs; to it every SAM template has changed; a template's URL must have its
+bucket in the host name.
 """
 
 import contextlib
@@ -35,6 +36,10 @@ def installed(region: str) -> Iterator[None]:
 
         return parse_template
 
+    def has_template(self: Any, other_template: str) -> bool:
+        same: bool = Stack.parse_template(self.template) == Stack.parse_template(other_template)
+        return same
+
     def apply_change_set(self: ChangeSet) -> None:
         stack = self.stack
         apply(self)
@@ -47,6 +52,7 @@ def installed(region: str) -> Iterator[None]:
         patch.object(Stack, "_parse_template", transformed(parse_stack)),
         patch.object(ChangeSet, "_parse_template", transformed(parse_change_set)),
         patch.object(ChangeSet, "apply", apply_change_set),
+        patch.object(Stack, "has_template", has_template),
         patch.object(responses, "get_stack_from_s3_url", template_at),
     ):
         yield

@@ -6,7 +6,7 @@ subscriptions are kept as they are declared: nothing here measures or notifies.
 
 moto besides ignores a bucket's EventBridgeConfiguration, a Ref to an event bus is no name, the Arn
 of a log group lacks the ":*" that it ends with on AWS, and a resource whose condition is false
-makes it stumble when it is asked for another or updates it.
+makes it stumble when it is asked for another.
 """
 
 import contextlib
@@ -167,7 +167,6 @@ def installed() -> Iterator[None]:
     create = FakeBucket.create_from_cloudformation_json
     update = FakeBucket.update_from_cloudformation_json
     log_group = LogGroup.get_cfn_attribute
-    update_resource = parsing.parse_and_update_resource
 
     def get_model_list() -> list[Any]:
         stock = [each for each in models() if not issubclass(each, Declared)]
@@ -188,16 +187,8 @@ def installed() -> Iterator[None]:
     def log_group_attribute(self: LogGroup, attribute_name: str) -> str:
         return log_group(self, attribute_name) + (":*" if attribute_name == "Arn" else "")
 
-    def update_unless_absent(
-        logical_id: str, resource_json: Json, resources_map: parsing.ResourceMap, **where: Any
-    ) -> Any:
-        if resources_map[logical_id] is None:
-            return None
-        return update_resource(logical_id, resource_json, resources_map, **where)
-
     with (
         patch.object(parsing, "get_model_list", get_model_list),
-        patch.object(parsing, "parse_and_update_resource", update_unless_absent),
         patch.object(Stack, "stack_resources", property(_resources)),
         patch.object(EventBus, "physical_resource_id", property(_name), create=True),
         patch.object(LogGroup, "get_cfn_attribute", log_group_attribute),
