@@ -1,4 +1,7 @@
-"""The embedded AWS for tests: one for the whole run, with a stack of each workflow type."""
+"""The embedded AWS for tests: one for the whole run, with a stack of each workflow type.
+
+The stacks are deployed from what `sam build` makes, where the SAM CLI is installed, as AWS gets it.
+"""
 
 import logging
 from collections.abc import Iterator
@@ -9,7 +12,10 @@ import pytest
 
 from local.cloud import EmbeddedAws, embedded_aws
 from local.follow import Follower
+from tests.support.build import TEMPLATE, build
 from tests.support.faults import FaultyContainer
+from tests.support.project import ROOT
+from tests.verify.tools import SAM
 
 
 @dataclass
@@ -31,8 +37,30 @@ class Stack:
     follower: Follower
 
 
+def pytest_report_header() -> str:
+    """Tell which functions the run puts to the test."""
+    made = (
+        "made by sam build" if SAM.installed else "from the source: make verify installs sam build"
+    )
+    return f"functions: {made}"
+
+
 @pytest.fixture(scope="session")
-def cloud() -> Iterator[Cloud]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """The folder of the application as `sam build` makes it; None without the SAM CLI."""
+    return build(tmp_path_factory.mktemp("application")) if SAM.installed else None
+
+
+@pytest.fixture(scope="session")
+def application(built: Path | None) -> Path:
+    """The folder of the built application."""
+    if built is None:
+        pytest.skip("the SAM CLI is not installed: run make verify")
+    return built
+
+
+@pytest.fixture(scope="session")
+def cloud(built: Path | None) -> Iterator[Cloud]:
     for chatty in ("werkzeug", "moto", "local"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     containers: list[FaultyContainer] = []
@@ -42,8 +70,11 @@ def cloud() -> Iterator[Cloud]:
         return containers[0]
 
     with embedded_aws(container=faulty) as aws:
+        template = (built / TEMPLATE) if built else ROOT / "template.yaml"
         stacks = {
-            kind: aws.deploy(f"test-{kind.lower()}", {"WorkflowType": kind}, capture_percentage=100)
+            kind: aws.deploy(
+                f"test-{kind.lower()}", {"WorkflowType": kind}, template, capture_percentage=100
+            )
             for kind in ("STANDARD", "EXPRESS")
         }
         yield Cloud(aws, containers[0], stacks)

@@ -55,7 +55,7 @@ def parameters() -> str:
         *(
             (
                 name,
-                f"`{declared['Default']}`" if declared["Default"] else "",
+                f"`{declared['Default']}`" if declared["Default"] != "" else "",
                 declared["Description"],
             )
             for name, declared in template()["Parameters"].items()

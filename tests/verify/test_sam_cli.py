@@ -1,7 +1,6 @@
 """The README's deployment with the real SAM CLI: what it builds, packages and deploys runs."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +11,8 @@ import pytest
 from local.deployment import exists, stack_outputs
 from local.follow import Followed, Follower
 from tests.conftest import Cloud
-from tests.support.project import ROOT
-from tests.verify.tools import SAM, ToolMissing, offline_environment
+from tests.verify.tools import SAM, offline_environment
 
-APPLICATION = ("template.yaml", "samconfig.toml", "functions", "statemachine")
 STACK = "scones-unlimited"  # samconfig.toml
 
 
@@ -46,23 +43,18 @@ class SamCli:
         self.succeed("deploy", "--no-confirm-changeset", *arguments)
         return stack_outputs(self.cloudformation, STACK)
 
+    def describe(self) -> list[Any]:
+        stacks = self.cloudformation.describe_stacks()["Stacks"]
+        return [each for each in stacks if each["StackName"] == STACK]
+
     def decide(self, outputs: dict[str, str], image: Path) -> Followed:
         return Follower(self.aws, outputs).decide(image)
 
 
 @pytest.fixture(scope="module")
-def sam(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamCli]:
+def sam(cloud: Cloud, application: Path) -> Iterator[SamCli]:
     """The CLI where the application has been built; its stack is gone at the end."""
-    try:
-        program = SAM.require()
-    except ToolMissing as missing:
-        pytest.skip(str(missing))
-    folder = tmp_path_factory.mktemp("application")
-    for name in APPLICATION:
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
-    cli = SamCli(program, folder, cloud)
-    cli.succeed("build")
+    cli = SamCli(SAM.require(), application, cloud)
     yield cli
     if exists(cli.cloudformation, STACK):
         cli.cloudformation.delete_stack(StackName=STACK)
@@ -93,16 +85,19 @@ def test_sam_packages_what_another_account_can_deploy(sam: SamCli) -> None:
 
 
 def test_what_sam_deploys_decides_and_follows_its_parameters(sam: SamCli, images: Path) -> None:
-    photo = images / "large-motorcycle.jpg"
-    outputs = sam.deploy()
-    first = sam.decide(outputs, photo)
-    assert (first.decision, first.label) == ("accepted", "motorcycle")
+    unsure = images / "kick-scooter.png"
+    first = sam.deploy()
+    assert sam.decide(first, images / "large-motorcycle.jpg").label == "motorcycle"
+    assert sam.decide(first, unsure).decision == "review"
 
-    again = sam.deploy("--parameter-overrides", "ConfidenceThreshold=1")
-    assert again["DecisionsTable"] == outputs["DecisionsTable"]
-    assert again["ConfidenceThreshold"] == "1"
-    second = Follower(sam.aws, again).decide(photo, "the-same-under-another-name.jpg")
-    assert second.decision == "review"
+    second = sam.deploy("--parameter-overrides", "ConfidenceThreshold=0.5")
+    assert second["DecisionsTable"] == first["DecisionsTable"]
+    assert Follower(sam.aws, second).decide(unsure, "again.png").decision == "accepted"
+
+    third = sam.deploy("--parameter-overrides", "WorkflowType=EXPRESS")
+    assert (third["WorkflowType"], third["ConfidenceThreshold"]) == ("EXPRESS", "0.5")
+    assert third["StateMachineArn"] != second["StateMachineArn"]
+    assert Follower(sam.aws, third).decide(unsure, "once-more.png").decision == "accepted"
 
 
 def test_sam_deploys_express_from_the_production_environment(sam: SamCli, images: Path) -> None:
@@ -114,9 +109,11 @@ def test_sam_deploys_express_from_the_production_environment(sam: SamCli, images
     assert not exists(sam.cloudformation, f"{STACK}-production")
 
 
-def test_a_parameter_out_of_bounds_is_refused(sam: SamCli) -> None:
+def test_a_parameter_out_of_bounds_is_refused_with_its_description(sam: SamCli) -> None:
+    before = sam.describe()
     done = sam.run(
         "deploy", "--no-confirm-changeset", "--parameter-overrides", "ConfidenceThreshold=7"
     )
     assert done.returncode
-    assert "ConfidenceThreshold" in done.stdout + done.stderr
+    assert "a probability, from 0 to 1" in done.stdout + done.stderr
+    assert sam.describe() == before

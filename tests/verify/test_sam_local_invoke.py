@@ -5,7 +5,6 @@ The image is Lambda-like, not Lambda's: this machine's Python and Lambda's own r
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -18,7 +17,7 @@ import pytest
 from tests.support.base_image import make_base_image
 from tests.support.container_engine import Engine, NoEngine, running_engine
 from tests.support.project import ROOT
-from tests.verify.tools import SAM, ToolMissing, offline_environment
+from tests.verify.tools import SAM, offline_environment
 from tests.workflow.test_events import committed, comparable
 
 MACHINE = "172.17.0.1"  # as containers see it
@@ -94,20 +93,9 @@ def exports(engine: Engine) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def folder(
-    engine: Engine, exports: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def folder(engine: Engine, exports: dict[str, str], application: Path) -> Path:
     """The application as a user has it after `sam build` and `python -m local sam`."""
-    try:
-        program = SAM.require()
-    except ToolMissing as missing:
-        pytest.skip(str(missing))
-    application = tmp_path_factory.mktemp("application")
-    for name in ("template.yaml", "samconfig.toml", "functions", "statemachine"):
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, application / name)
     environment = offline_environment() | exports
-    subprocess.run([program, "build"], cwd=application, env=environment, check=True, timeout=240)
     subprocess.run(
         [sys.executable, "-m", "local", "sam"],
         cwd=application,
