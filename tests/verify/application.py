@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,26 @@ ARNS = {
     "AWS::SQS::Queue": "sqs:{region}:{account}:{name}",
     "AWS::StepFunctions::StateMachine": "states:{region}:{account}:stateMachine:{name}",
 }
+
+# The few types whose Ref is their ARN.
+REFERRED_TO_BY_ARN = ("AWS::SNS::Topic", "AWS::StepFunctions::StateMachine")
+# What a resource of these types allows to others.
+RESOURCE_POLICIES = (
+    "AWS::Logs::ResourcePolicy",
+    "AWS::S3::BucketPolicy",
+    "AWS::SNS::TopicPolicy",
+    "AWS::SQS::QueuePolicy",
+)
+# Prints the policies of the roles that model/endpoint_role.py makes, by name.
+ENDPOINT_POLICIES = f"""
+import json
+from model.endpoint import Place
+from model.endpoint_role import serving, training
+place = Place("scones-image-classifier", "{ACCOUNT}", "{REGION}", "aws", None)
+image = "{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/scones-image-classifier:1"
+trains = training(place, image, ["s3://pictures/train"])
+print(json.dumps({{"endpoint/serving": serving(place, image), "endpoint/training": trains}}))
+"""
 
 
 class Application:
@@ -74,6 +96,26 @@ class Application:
             for policy in role["Properties"].get("Policies", [])
         }
 
+    def resource_policies(self) -> dict[str, dict[str, Any]]:
+        """Return the policies of buckets, queues, topics and log groups, by name; all resolved."""
+        found = {
+            name: self.resolved(resource["Properties"]["PolicyDocument"])
+            for name, resource in self.translated["Resources"].items()
+            if resource["Type"] in RESOURCE_POLICIES
+        }
+        # That of a log group is text.
+        return {
+            name: json.loads(document) if isinstance(document, str) else document
+            for name, document in found.items()
+        }
+
+    def endpoint_policies(self) -> dict[str, dict[str, Any]]:
+        """Return the policies of the endpoint's roles, by name."""
+        command = [sys.executable, "-c", ENDPOINT_POLICIES]
+        told = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True)
+        policies: dict[str, dict[str, Any]] = json.loads(told.stdout)
+        return policies
+
     def resolved(self, value: Any) -> Any:
         """Return a value with Ref, GetAtt, Sub and If replaced by what AWS would put there."""
         if isinstance(value, list):
@@ -98,13 +140,14 @@ class Application:
             return PSEUDO_PARAMETERS[name]
         if parameter := self.translated["Parameters"].get(name):
             return str(parameter["Default"])
-        # The few types whose Ref is their ARN.
-        if self.translated["Resources"][name]["Type"] == "AWS::StepFunctions::StateMachine":
+        if self.translated["Resources"][name]["Type"] in REFERRED_TO_BY_ARN:
             return self._attribute(name, "Arn")
         return name.lower()
 
     def _attribute(self, name: str, attribute: str) -> str:
         kind = self.translated["Resources"][name]["Type"]
+        if attribute in ("Name", "QueueName"):
+            return name.lower()
         if attribute == "StreamArn":
             return self._attribute(name, "Arn") + "/stream/2026"  # AWS labels it by a time
         if attribute != "Arn" or kind not in ARNS:

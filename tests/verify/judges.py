@@ -113,7 +113,7 @@ def checkov(folder: Path) -> list[str]:
 
 
 def parliament(folder: Path) -> list[str]:
-    """Run parliament on every policy of every role, with its references resolved."""
+    """Run parliament on every policy of a role or a resource, with its references resolved."""
     accepted = [
         # SAM writes this policy, and leaves the version out; it uses no policy variable.
         r"NO_VERSION ImageWorkflowObjectCreatedRole/",
@@ -125,7 +125,9 @@ def parliament(folder: Path) -> list[str]:
         r"RESOURCE_MISMATCH OperatorPolicy: [^{]*\[\{'action': 'states:DescribeExecution'[^{]*$",
     ]
     findings = []
-    for name, document in Application(folder).policies().items():
+    application = Application(folder)
+    policies = application.policies() | application.resource_policies()
+    for name, document in (policies | application.endpoint_policies()).items():
         ended = _process([str(PARLIAMENT.require()), "--json"], folder, as_text(document))
         for line in ended.stdout.splitlines():
             issue = json.loads(line)
@@ -148,7 +150,8 @@ def zizmor(folder: Path) -> list[str]:
 
 def structure_tests(folder: Path) -> list[str]:
     """Run the tests that hold template, state machine, functions and ledger together."""
-    command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", "--noconftest"]
+    command += ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]  # a second less each
     ended = _process([*command, *STRUCTURE_TESTS], folder, environment=dict(os.environ))
     findings = re.findall(r"^(?:FAILED|ERROR) \S+?::(\S+)", ended.stdout, re.MULTILINE)
     if ended.returncode and not findings:

@@ -26,13 +26,14 @@ def test_the_planted_fault_is_caught(fault: Fault, judge: Judge, tmp_path: Path)
         findings = judge.findings(fault.planted(tmp_path))
     except ToolMissing as missing:
         pytest.skip(str(missing))
-    assert findings
+    assert any(fault.caught_by[judge.name] in finding for finding in findings), findings
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
 def test_the_fault_can_be_caught_without_what_has_to_be_installed(fault: Fault) -> None:
-    """Make test alone catches every fault but four."""
+    """Make test alone catches every fault but these."""
     needs_a_tool = {
+        "an-action-of-the-endpoint-s-role-that-does-not-exist",
         "a-public-bucket",
         "a-resource-of-another-service",
         "a-path-that-is-no-path",
