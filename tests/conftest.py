@@ -15,6 +15,7 @@ from local.follow import Follower
 from tests.support.build import TEMPLATE, build
 from tests.support.faults import FaultyContainer
 from tests.support.project import ROOT
+from tests.verify.proofs import TESTS
 from tests.verify.tools import SAM
 
 
@@ -107,6 +108,16 @@ def images() -> Path:
     return Path(__file__).parents[1] / "events" / "images"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--unverified", action="store_true", help="leave out what `make verify` has just run"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the embedded AWS last: services are global in moto, and mock_aws resets them."""
+    if config.getoption("--unverified"):
+        verified = [item for item in items if item.path.relative_to(ROOT).as_posix() in TESTS]
+        config.hook.pytest_deselected(items=verified)
+        items[:] = [item for item in items if item not in verified]
     items.sort(key=lambda item: "cloud" in getattr(item, "fixturenames", ()))

@@ -84,7 +84,8 @@ def every_route(stack: Stack) -> None:
     items = [stack.follower.outcome(each.upload, patience_s=60) for each in uploads]
     assert all(items)
     event = json.loads(items[0]["event"]["S"])  # type: ignore[index]
-    for key, etag in (("gone.png", "0" * 32), ("bicycle.png", "1" * 32)):  # older: superseded
+    absent = f"{uuid.uuid4()}.png"
+    for key, etag in ((absent, "0" * 32), ("bicycle.png", "1" * 32)):  # older: superseded
         event["detail"]["object"] |= {"key": f"{stack.outputs['UploadPrefix']}{key}", "etag": etag}
         stack.aws.client("stepfunctions").start_execution(
             stateMachineArn=stack.outputs["StateMachineArn"],

@@ -1,10 +1,11 @@
-"""Ask every offline judge of the application, and print what each found and cannot see.
+"""Ask every offline judge of the application, run what proves it, and print one table.
 
     python -m tests.verify
-    python -m tests.verify --only checkov --only statelint
+    python -m tests.verify --only checkov --only "least privilege"
 
-What a judge needs is installed into .verify/ first. The exit code is 1 if a judge found a fault
-or could not be asked.
+What a judge needs is installed into .verify/ first. The exit code is 1 if anything found a fault,
+or a judge could not be asked. A proof that this machine cannot run (no container engine, no newer
+Python) is NOT RUN, with its reason, and no fault.
 """
 
 import argparse
@@ -16,7 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from tests.support.project import ROOT
+from tests.verify import proofs
 from tests.verify.judges import JUDGES, Judge
+from tests.verify.proofs import PROOFS, Proof
 from tests.verify.tools import Tool, ToolMissing
 
 NEVER_ON_AWS = """\
@@ -27,18 +30,12 @@ X-Ray under its own roles; latencies, cold starts and prices; the SageMaker endp
 
 @dataclass
 class Verdict:
-    """What a judge said; asked is False where it could not be asked."""
+    """What a row of the table says. told: printed below the table; failed: if it is a fault."""
 
-    judge: Judge
-    asked: bool
-    findings: list[str] = field(default_factory=list)
-
-    @property
-    def result(self) -> str:
-        """The judgement in a word or two."""
-        if not self.asked:
-            return "NOT ASKED"
-        return f"{len(self.findings)} FAULTS" if self.findings else "passed"
+    row: Judge | Proof
+    result: str
+    told: list[str] = field(default_factory=list)
+    failed: bool = False
 
 
 def ask(judge: Judge) -> Verdict:
@@ -46,9 +43,12 @@ def ask(judge: Judge) -> Verdict:
     try:
         if judge.tool and not judge.tool.installed:
             judge.tool.install()
-        return Verdict(judge, True, judge.findings(ROOT))
+        findings = judge.findings(ROOT)
     except ToolMissing as missing:
-        return Verdict(judge, False, [str(missing)])
+        return Verdict(judge, "NOT ASKED", [str(missing)], failed=True)
+    if findings:
+        return Verdict(judge, f"{len(findings)} FAULTS", findings, failed=True)
+    return Verdict(judge, "passed")
 
 
 def verdicts(judges: Sequence[Judge]) -> Iterator[Verdict]:
@@ -67,22 +67,32 @@ def verdicts(judges: Sequence[Judge]) -> Iterator[Verdict]:
         yield ask(judge)
 
 
+def proved(chosen: Sequence[Proof]) -> Iterator[Verdict]:
+    """Run the tests of proofs, all together."""
+    if not chosen:
+        return
+    say(f"running the tests of {', '.join(proof.name for proof in chosen)}")
+    for proof, outcome in zip(chosen, proofs.run(chosen), strict=True):
+        if outcome.failures:
+            result = f"{len(outcome.failures)} FAULTS"
+        elif outcome.skipped:
+            result = "NOT RUN"
+        else:
+            result = f"{outcome.passed} passed"
+        skipped = [outcome.skipped] if outcome.skipped else []
+        yield Verdict(proof, result, [*outcome.failures, *skipped], bool(outcome.failures))
+
+
 def say(what: str) -> None:
     """Show progress, apart from the table."""
     print(what, file=sys.stderr, flush=True)
 
 
 def print_table(asked: Sequence[Verdict]) -> None:
-    """Print one line per judge, then what was found."""
+    """Print one line per row, then what was found."""
     lines = [("judge", "version", "looked at", "result", "cannot see")]
     lines += [
-        (
-            each.judge.name,
-            each.judge.version(),
-            each.judge.looks_at,
-            each.result,
-            each.judge.blind_to,
-        )
+        (each.row.name, each.row.version(), each.row.looks_at, each.result, each.row.blind_to)
         for each in asked
     ]
     widths = [max(len(line[column]) for line in lines) for column in range(4)]
@@ -90,9 +100,9 @@ def print_table(asked: Sequence[Verdict]) -> None:
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
         print("  ".join([*cells, line[4]]))
     for each in asked:
-        for finding in each.findings:
-            print(f"\n{each.judge.name}:")
-            print(textwrap.indent(finding, "  "))
+        for told in each.told:
+            print(f"\n{each.row.name}:")
+            print(textwrap.indent(told, "  "))
 
 
 def main() -> int:
@@ -102,16 +112,17 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = [judge.name for judge in JUDGES]
+    names = [row.name for row in (*JUDGES, *PROOFS)]
     parser.add_argument(
         "--only", action="append", choices=names, metavar="JUDGE", help=f"of {', '.join(names)}"
     )
     only = parser.parse_args().only or names
     logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of its own telemetry
     asked = list(verdicts([judge for judge in JUDGES if judge.name in only]))
+    asked += proved([proof for proof in PROOFS if proof.name in only])
     print_table(asked)
     print(f"\n{NEVER_ON_AWS}")
-    return 1 if any(each.findings for each in asked) else 0
+    return 1 if any(each.failed for each in asked) else 0
 
 
 if __name__ == "__main__":

@@ -217,12 +217,12 @@ JUDGES = (
         "checkov",
         looks_at="template.yaml, security",
         findings=checkov,
-        blind_to="whether a skip's reason is true",
+        blind_to="the roles and the rule that SAM adds; whether a skip's reason is true",
         **_tool(CHECKOV),
     ),
     Judge(
         "parliament",
-        looks_at="every policy of every role",
+        looks_at="every policy of a role, a resource, the endpoint",
         findings=parliament,
         blind_to="what the code needs; actions younger than its list of 2024",
         **_tool(PARLIAMENT),
@@ -238,7 +238,7 @@ JUDGES = (
         "asl-validator",
         looks_at="the substituted state machine",
         findings=asl_validator,
-        blind_to="the same",
+        blind_to="whether errors, functions and JSONPaths exist; arguments of intrinsics",
         **_tool(ASL_VALIDATOR),
     ),
     Judge(

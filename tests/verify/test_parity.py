@@ -1,7 +1,6 @@
 """The functions run where they are deployed: on what the runtime has, and on newer Python."""
 
 import ast
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.project import ROOT, STEPS
+from tests.verify.tools import NEWER, newer_python
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html: what a Python runtime includes.
 RUNTIME = {"boto3", "botocore"}
 DISTRIBUTIONS = {"PIL": "pillow", "pillow_heif": "pillow-heif"}  # import name to distribution
-NEWER = "3.13"
 TESTS = (
     "tests/unit/test_classify.py",
     "tests/unit/test_filter.py",
@@ -46,11 +45,9 @@ def test_what_a_function_imports_is_in_the_runtime_or_in_its_package(step: str) 
 
 
 @pytest.fixture(scope="module")
-def newer_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def newer_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment of the newer Python with what the functions' tests need."""
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    found = [*versions.glob(f"{NEWER}.*/bin/python{NEWER}"), Path(f"/usr/bin/python{NEWER}")]
-    program = next((path for path in found if path.exists()), None)
+    program = newer_python()
     if program is None:
         pytest.skip(f"there is no Python {NEWER} here")
     folder = tmp_path_factory.mktemp("newer")
@@ -65,8 +62,16 @@ def newer_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin/python"
 
 
-def test_the_functions_pass_their_tests_on_newer_python(newer_python: Path) -> None:
-    command = [newer_python, "-m", "pytest", "--quiet", "--noconftest", "-p", "no:cacheprovider"]
+def test_the_functions_pass_their_tests_on_newer_python(newer_environment: Path) -> None:
+    command = [
+        newer_environment,
+        "-m",
+        "pytest",
+        "--quiet",
+        "--noconftest",
+        "-p",
+        "no:cacheprovider",
+    ]
     done = subprocess.run(
         [*command, *TESTS], cwd=ROOT, capture_output=True, text=True, timeout=500, check=False
     )

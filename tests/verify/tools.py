@@ -83,6 +83,21 @@ AWS_CLI = Tool("awscli", "1.46.3", "aws")
 TOOLS = (SAM, CHECKOV, PARLIAMENT, ASL_VALIDATOR, ZIZMOR, AWS_CLI)
 
 
+NEWER = "3.13"  # the Python that the functions should run on next
+
+
+def newer_python() -> Path | None:
+    """Return a program that is that Python, or None."""
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    on_path = shutil.which(f"python{NEWER}")  # pyenv's is a shim that may run none
+    found = [*versions.glob(f"{NEWER}.*/bin/python{NEWER}"), *([Path(on_path)] if on_path else [])]
+    for program in found:
+        told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+        if told.stdout.startswith(f"Python {NEWER}."):
+            return program
+    return None
+
+
 def offline_environment() -> dict[str, str]:
     """Return an environment in which an AWS tool finds no account and reports to nobody."""
     kept = (

@@ -1,0 +1,122 @@
+"""The rows of `python -m tests.verify` that are tests: what runs, not what is declared."""
+
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.support.project import ROOT
+from tests.verify.tools import NEWER, SAM
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Test files, or single tests as FILE::NAME, and what they prove together."""
+
+    name: str
+    version: Callable[[], str]
+    looks_at: str
+    tests: tuple[str, ...]
+    blind_to: str
+
+    def holds(self, case: ET.Element) -> bool:
+        """Tell whether a case of pytest's report is one of these tests."""
+        name = case.get("name", "").partition("[")[0]
+        path = case.get("classname", "").replace(".", "/") + ".py"
+        return path in self.tests or f"{path}::{name}" in self.tests
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a proof's tests. skipped: why, if this machine cannot run one of them."""
+
+    passed: int
+    failures: list[str]
+    skipped: str
+
+
+def run(proofs: Sequence[Proof]) -> list[Outcome]:
+    """Run the tests of proofs in one pytest, whose progress goes to stderr."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", "--no-summary"]
+        tests = dict.fromkeys(test for proof in proofs for test in proof.tests)
+        subprocess.run(
+            [*command, f"--junitxml={report}", *tests], cwd=ROOT, stdout=sys.stderr, check=False
+        )
+        cases = list(ET.parse(report).getroot().iter("testcase"))
+    return [outcome([case for case in cases if proof.holds(case)]) for proof in proofs]
+
+
+def outcome(cases: Sequence[ET.Element]) -> Outcome:
+    """Sum up cases of pytest's report."""
+    failures, skipped = [], ""
+    for case in cases:
+        for fault in (*case.iter("failure"), *case.iter("error")):
+            words = fault.get("message", "").partition("\n")[0]
+            failures.append(f"{case.get('name')}: {words}"[:300])
+        for skip in case.iter("skipped"):
+            skipped = skip.get("message", "")
+    passed = sum(len(case.findall("*")) == 0 for case in cases)
+    if not cases:
+        failures.append("no test was found")
+    return Outcome(passed, failures, skipped)
+
+
+PROOFS = (
+    Proof(
+        "planted faults",
+        lambda: version("pytest"),
+        "whether the judges above see known faults",
+        ("tests/verify/test_planted_faults.py",),
+        "faults that nobody has thought of",
+    ),
+    Proof(
+        "sam build, deploy, delete",
+        lambda: SAM.version,
+        "the commands of README against the embedded AWS",
+        ("tests/verify/test_sam_cli.py",),
+        "what CloudFormation itself refuses or waits for; names that are taken; quotas",
+    ),
+    Proof(
+        "workflow",
+        lambda: f"moto {version('moto')}",
+        "every route, on the functions that sam build made",
+        ("tests/workflow/test_build.py", "tests/workflow/test_routes.py"),
+        "Amazon Linux, AWS's services themselves, latencies",
+    ),
+    Proof(
+        "sam local invoke",
+        lambda: SAM.version,
+        "every sample event, in a container",
+        ("tests/verify/test_sam_local_invoke.py",),
+        "Lambda's own image: it is Debian with Lambda's runtime client",
+    ),
+    Proof(
+        "least privilege",
+        lambda: f"moto {version('moto')}",
+        "every call of every role, and of python -m ops",
+        ("tests/workflow/test_permissions.py", "tests/ops/test_operator_policy.py"),
+        "what services do in a role's name (docs/permissions.md lists it), conditions, boundaries",
+    ),
+    Proof(
+        f"Python {NEWER}",
+        lambda: NEWER,
+        "the functions' tests; what they import is shipped",
+        ("tests/verify/test_parity.py",),
+        "the libraries of Lambda's newer runtimes",
+    ),
+    Proof(
+        "cost",
+        lambda: "-",
+        "the arithmetic of python -m ops cost, against the template and the measured run",
+        ("tests/ops/test_cost.py",),
+        "what AWS bills: prices are read from its pages, durations measured here",
+    ),
+)
+# With these the judges' own rows: all that need not be run again after `python -m tests.verify`.
+TESTS = {test for proof in PROOFS for test in proof.tests} | {"tests/verify/test_judges.py"}
