@@ -3,26 +3,32 @@
     python -m benchmarks.costs
 
 Photos of 12 megapixels go through the workflow on the embedded AWS, one after the other; read are
-the functions' own reports, and the bytes of item, announcement and logs.
+the functions' own reports, the executions' times and states, and the bytes of item and logs. The
+template tells what is billed by the month.
 """
 
 import json
 import logging
 import statistics
 import sys
+import time
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from benchmarks.serialize import file_of, photo
+from local import template
 from local.cloud import EmbeddedAws, embedded_aws
 from local.follow import Follower
 
-MEASURED = Path(__file__).parents[1] / "ops" / "measured.json"
+ROOT = Path(__file__).parents[1]
+MEASURED, TEMPLATE = ROOT / "ops" / "measured.json", ROOT / "template.yaml"
+ALARM = "AWS::CloudWatch::Alarm"
 STACK = "costs"
 WARM_UP, PHOTOS = 3, 20
 STEPS = ("serialize", "classify", "filter")
+OUTCOMES = 6  # accepted, review, rejected, superseded, failed, reviewed: a metric each
 
 
 def main() -> int:
@@ -31,23 +37,53 @@ def main() -> int:
     picture = file_of(photo(4000, 3000), "JPEG", quality=85)
     with embedded_aws() as aws:
         follower = Follower(aws, aws.deploy(STACK))
+        executions: list[float] = []
+        item: dict[str, Any] = {}
         for number in range(WARM_UP + PHOTOS):
             # One more byte behind the end of each JPEG: an upload of its own.
             uploaded = follower.upload(picture + bytes([number]), f"{number}.jpg")
-            item = follower.outcome(uploaded.upload)
-        assert item is not None
+            item = follower.outcome(uploaded.upload) or {}
+            executions.append(execution_ms(aws, item["execution"]["S"]))
         measured = {
             "measured": datetime.now(UTC).date().isoformat(),
             "photo": f"{len(picture) / 1e6:.1f} MB JPEG of 12 megapixels",
+            "photo_bytes": len(picture),
+            "states": len(follower.states(item["execution"]["S"])),
+            "execution_ms": round(statistics.median(executions[WARM_UP:]), 1),
             "milliseconds": milliseconds(aws),
             "item_bytes": sum(
                 len(name) + len(str(*value.values())) for name, value in item.items()
             ),
             "log_bytes": log_bytes(aws) // (WARM_UP + PHOTOS),
+            "watched": watched(),
         }
     MEASURED.write_text(json.dumps(measured, indent=2) + "\n")
     print(MEASURED.read_text(), end="")
     return 0
+
+
+def execution_ms(aws: EmbeddedAws, arn: str) -> float:
+    """Return how long an execution took, once it has ended."""
+    client = aws.client("stepfunctions")
+    while (told := client.describe_execution(executionArn=arn))["status"] == "RUNNING":
+        time.sleep(0.01)
+    took: timedelta = told["stopDate"] - told["startDate"]
+    return took.total_seconds() * 1000
+
+
+def watched() -> dict[str, int]:
+    """Return how many metrics alarms list, metrics and dashboards template.yaml declares."""
+    resources = template.load(TEMPLATE)["Resources"].values()
+
+    def declared(kind: str) -> list[Any]:
+        return [each.get("Properties", {}) for each in resources if each["Type"] == kind]
+
+    listed = [alarm.get("Metrics", [{"MetricStat": {}}]) for alarm in declared(ALARM)]
+    return {
+        "alarm_metrics": sum("MetricStat" in metric for metrics in listed for metric in metrics),
+        "custom_metrics": OUTCOMES * len(declared("AWS::Logs::MetricFilter")),
+        "dashboards": len(declared("AWS::CloudWatch::Dashboard")),
+    }
 
 
 def milliseconds(aws: EmbeddedAws) -> dict[str, float]:

@@ -1,13 +1,13 @@
 """What a million photos cost, by what is billed, beside the usual way to build this.
 
     python -m ops cost                      STANDARD and EXPRESS, x86_64 and arm64
-    python -m ops cost --images 50000       the endpoint's share when fewer come in a month
+    python -m ops cost --images 50000       the bill of a month with so many, evenly spread
 
-Durations and bytes were measured on the embedded AWS with photos of 12 megapixels
+Durations, states and bytes were measured on the embedded AWS with photos of 12 megapixels
 (`python -m benchmarks.costs` does it anew); a function that has a part of a processor is taken to
 need as much longer. Prices are list prices, kept in ops/prices.py with their date. The usual way:
-three functions of 128 MB that pass the file, 8 ms each, a STANDARD workflow, nothing recorded. It
-asks AWS nothing and needs no stack.
+three functions of 128 MB that pass the file, 8 ms each, a STANDARD workflow, nothing recorded; its
+pictures cost as much as here, and are not counted. It asks AWS nothing and needs no stack.
 """
 
 import argparse
@@ -23,7 +23,6 @@ MEASURED = Path(__file__).parent / "measured.json"
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 MEMORY_MB = {"serialize": 1024, "classify": 512, "filter": 128}
 WHOLE_PROCESSOR_MB = 1769
-BILLED_STEPS = 4
 USUAL_FUNCTIONS, USUAL_MB, USUAL_MS = 3, 128, 8
 DOCUMENT_GB = 64 * 1024 / 1e9  # the most that is sent to the endpoint
 VARIANTS = [(kind, on) for kind in ("STANDARD", "EXPRESS") for on in prices.LAMBDA_GB_S]
@@ -38,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_images,
         default=1_000_000,
         metavar="N",
-        help="photos a month, over which the endpoint's hours are spread (default: %(default)s)",
+        help="photos a month, over which what is billed by time is spread (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
@@ -52,12 +51,14 @@ def _images(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table."""
-    bills, endpoint = all_bills(), endpoint_bill(arguments.images)
+    images = arguments.images
+    bills, endpoint = all_bills(images), endpoint_bill(images)
     if arguments.json:
-        print(json.dumps({"per": 1_000_000, "bills": bills, "endpoint": endpoint}, indent=2))
+        told = {"per": 1_000_000, "images": images, "bills": bills, "endpoint": endpoint}
+        print(json.dumps(told, indent=2))
         return 0
-    print(f"US dollars for a million photos ({prices.NOTED})\n")
-    for row in rows(bills, endpoint):
+    print(f"US dollars for a million photos, {images:,} a month ({prices.NOTED})\n")
+    for row in [*rows(bills, endpoint), *month_rows(bills, endpoint, images)]:
         print(f"{row[0]:<40}" + "".join(f"{cell:>17}" for cell in row[1:]))
     told = measured()
     print(f"\nmeasured {told['measured']} on the embedded AWS with a {told['photo']}")
@@ -65,15 +66,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def measured() -> dict[str, Any]:
-    """Return what `python -m benchmarks.costs` wrote: milliseconds by step, bytes a photo."""
+    """Return what `python -m benchmarks.costs` wrote: milliseconds, states and bytes a photo."""
     found: dict[str, Any] = json.loads(MEASURED.read_text())
     return found
 
 
-def all_bills() -> dict[str, Bill]:
-    """Return dollars for a million photos, by variant and by what is billed; no endpoint."""
+def all_bills(images: int) -> dict[str, Bill]:
+    """Return dollars for a million photos, by variant and by what is billed; no endpoint.
+
+    images: a month, over which it is evenly spread what is billed by time.
+    """
     bills = {"the usual way": usual_bill()}
-    bills |= {f"{kind} {on}": bill(kind, on) for kind, on in VARIANTS}
+    bills |= {f"{kind} {on}": bill(kind, on, images) for kind, on in VARIANTS}
     return {
         name: {part: dollars * prices.MILLION for part, dollars in each.items()}
         for name, each in bills.items()
@@ -90,8 +94,8 @@ def usual_bill() -> Bill:
     }
 
 
-def bill(kind: str, architecture: str) -> Bill:
-    """Return dollars a photo of this project. kind: STANDARD or EXPRESS."""
+def bill(kind: str, architecture: str, images: int) -> Bill:
+    """Return dollars a photo of this project. kind: STANDARD or EXPRESS; images: a month."""
     told = measured()
     seconds = {
         step: milliseconds / 1000 / min(1, MEMORY_MB[step] / WHOLE_PROCESSOR_MB)
@@ -99,10 +103,11 @@ def bill(kind: str, architecture: str) -> Bill:
     }
     gb_s = sum(MEMORY_MB[step] / 1024 * each for step, each in seconds.items())
     units = math.ceil(told["item_bytes"] / 1024)
-    steps = BILLED_STEPS * prices.STANDARD_TRANSITION
+    steps = told["states"] * prices.STANDARD_TRANSITION
     if kind == "EXPRESS":
-        duration = sum(seconds.values()) * prices.EXPRESS_GB * prices.EXPRESS_GB_S
-        steps = prices.EXPRESS_REQUEST + duration
+        slower = sum(seconds.values()) - sum(told["milliseconds"].values()) / 1000
+        duration = billed_seconds(told["execution_ms"] / 1000 + slower)
+        steps = prices.EXPRESS_REQUEST + duration * prices.EXPRESS_GB * prices.EXPRESS_GB_S
     return {
         "steps": steps,
         "functions, requests": len(seconds) * prices.LAMBDA_REQUEST,
@@ -113,8 +118,36 @@ def bill(kind: str, architecture: str) -> Bill:
         + prices.PIPE_REQUEST
         + prices.CUSTOM_EVENT,
         "logs": told["log_bytes"] / 1e9 * prices.LOG_GB,
-        "traces": prices.TRACED * prices.TRACE,
+        "traces": traced(images) * prices.TRACE,
+        "alarms, metrics, dashboard": watching(told["watched"]) / images,
     }
+
+
+def kept() -> float:
+    """Return dollars a photo for each month that it is kept."""
+    dollars: float = measured()["photo_bytes"] / 1e9 * prices.S3_GB_MONTH
+    return dollars
+
+
+def billed_seconds(seconds: float) -> float:
+    """Return how long an EXPRESS execution is billed for."""
+    return math.ceil(round(seconds / prices.EXPRESS_STEP_S, 6)) * prices.EXPRESS_STEP_S
+
+
+def traced(images: int) -> float:
+    """Return the share of photos that are traced, if a month's are evenly spread over it."""
+    a_second = images / prices.SECONDS_A_MONTH
+    first = min(a_second, prices.TRACED_A_SECOND)
+    return (first + prices.TRACED_OF_OTHERS * (a_second - first)) / a_second
+
+
+def watching(watched: dict[str, int]) -> float:
+    """Return dollars a month for what the template watches with."""
+    return (
+        watched["alarm_metrics"] * prices.ALARM_METRIC_MONTH
+        + watched["custom_metrics"] * prices.CUSTOM_METRIC_MONTH
+        + watched["dashboards"] * prices.DASHBOARD_MONTH
+    )
 
 
 def endpoint_bill(images: int) -> dict[str, float]:
@@ -142,4 +175,14 @@ def rows(bills: dict[str, Bill], endpoint: dict[str, float]) -> list[list[str]]:
     table.append(["without endpoint", *(f"{each:.2f}" for each in sums.values())])
     for kind, dollars in endpoint.items():
         table.append([f"with endpoint, {kind}", *(f"{s + dollars:.2f}" for s in sums.values())])
+    table.append(["pictures, each month they are kept", *([f"{kept() * 1e6:.2f}"] * len(sums))])
     return table
+
+
+def month_rows(bills: dict[str, Bill], endpoint: dict[str, float], images: int) -> list[list[str]]:
+    """Return the bill of a month with so many photos, all kept to its end."""
+    sums = [sum(each.values()) + kept() * prices.MILLION for each in bills.values()]
+    return [
+        [f"the month, {kind.partition(',')[0]}", *(f"{(s + of) * images / 1e6:.2f}" for s in sums)]
+        for kind, of in endpoint.items()
+    ]

@@ -1,6 +1,7 @@
 """AWS's list prices in US dollars, us-east-1, first tier, no free tier.
 
-Noted in November 2026 and not read from AWS: the pages decide. Endpoint prices are approximate.
+Noted in November 2026 from stored copies of the pages named here, or of 2026's pages that quote
+them: what the pages say today decides. Endpoint prices are approximate.
 """
 
 NOTED = "November 2026, us-east-1, list prices without free tier"
@@ -11,7 +12,8 @@ MILLION = 1e6
 STANDARD_TRANSITION = 25 / MILLION
 EXPRESS_REQUEST = 1 / MILLION
 EXPRESS_GB_S = 0.00001667
-EXPRESS_GB = 64 / 1024  # memory is billed in steps of 64 MB; a state holds less
+EXPRESS_GB = 64 / 1024  # memory is billed in steps of 64 MB: 50 MB and what the states hold
+EXPRESS_STEP_S = 0.1  # duration is rounded up to 100 ms
 
 # https://aws.amazon.com/lambda/pricing/
 LAMBDA_REQUEST = 0.20 / MILLION
@@ -20,9 +22,12 @@ LAMBDA_GB_S = {"x86_64": 0.0000166667, "arm64": 0.0000133334}
 # https://aws.amazon.com/s3/pricing/
 S3_PUT = 5 / MILLION
 S3_GET = 0.40 / MILLION
+S3_GB_MONTH = 0.023
 
 # https://aws.amazon.com/dynamodb/pricing/on-demand/
 DYNAMODB_WRITE = 0.625 / MILLION  # a unit is 1 KB
+# Reads by Lambda are free; of reads by pipes the page says nothing: here they are billed, one a
+# photo. If AWS bills them, the four looks a second that a shard gets while idle add $2 a month.
 DYNAMODB_STREAM_READ = 0.20 / MILLION
 
 # https://aws.amazon.com/eventbridge/pricing/ S3's own events cost nothing.
@@ -31,14 +36,21 @@ CUSTOM_EVENT = 1 / MILLION
 
 # https://aws.amazon.com/cloudwatch/pricing/
 LOG_GB = 0.50
+ALARM_METRIC_MONTH = 0.10  # for each metric that an alarm lists
+CUSTOM_METRIC_MONTH = 0.30
+DASHBOARD_MONTH = 3.00
 
-# https://aws.amazon.com/xray/pricing/ A trace in twenty is recorded, beside the first each second.
+# https://aws.amazon.com/xray/pricing/
 TRACE = 5 / MILLION
-TRACED = 0.05
+# https://docs.aws.amazon.com/xray/latest/devguide/xray-console-sampling.html: the default rule
+# records the first request of each second, and one in twenty of the others.
+TRACED_A_SECOND = 1
+TRACED_OF_OTHERS = 0.05
 
 # https://aws.amazon.com/sagemaker/ai/pricing/
 ENDPOINT_HOUR = 0.102  # ml.c5.large or ml.c6i.large, one instance
 HOURS_A_MONTH = 730
+SECONDS_A_MONTH = HOURS_A_MONTH * 3600
 SERVERLESS_GB_S = 0.00002
 SERVERLESS_GB = 2  # the memory that create_endpoint asks for
 SERVERLESS_DATA_GB = 0.016  # in and out

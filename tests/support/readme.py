@@ -91,7 +91,7 @@ def model() -> str:
 
 
 def costs() -> str:
-    header, *rows = cost.rows(cost.all_bills(), cost.endpoint_bill(1_000_000))
+    header, *rows = cost.rows(cost.all_bills(1_000_000), cost.endpoint_bill(1_000_000))
     return table(("US dollars for a million photos", *header[1:]), *(tuple(row) for row in rows))
 
 
