@@ -42,6 +42,7 @@ events: $(VENV)/.extra-local ## Capture the sample document of each step anew
 	$(RUN) -m local events
 
 bench: $(VENV)/.extra-dev ## Speed, memory and size, each beside its floor
+	$(RUN) -m tests.support.build
 	$(RUN) -m benchmarks
 
 verify: $(VENV)/.extra-dev ## Every offline judge of the template, the state machine and the permissions

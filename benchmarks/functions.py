@@ -1,4 +1,4 @@
-"""Cold start and warm time of each function, beside the bare interpreter and bare SDK calls."""
+"""Cold start, warm time and size of what `sam build` made, beside bare SDK calls."""
 
 import json
 import os
@@ -15,9 +15,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from benchmarks.table import Row, row
-from local.packages import zipped
+from local.lambda_libraries import linked
 
-ROOT = Path(__file__).parents[1]
+BUILT = Path(__file__).parents[1] / ".aws-sam" / "build"
+# As on Lambda: the package, the standard library and the runtime's own libraries, nothing else, and
+# no bytecode of the package, which has none.
+FLAGS = ("-S", "-P", "-B")
+PATH = "import sys; sys.path.insert(0, {package!r}); sys.path.append({runtime!r})\n"
 FRESH_PROCESSES = 15
 WARM_CALLS = 300
 LAMBDA_LIMIT_MB = 250  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -40,9 +44,41 @@ ADDRESS = {"s3_bucket": "bucket", "s3_key": "uploads/a.png", "etag": "0" * 32}
 
 
 def rows() -> list[Row]:
-    """Return a row per function for its cold start and one for its warm time."""
-    with services() as environment:
-        return [*cold_rows(environment), *warm_rows(environment), *size_rows()]
+    """Return a row per function for its cold start, its warm time and its size."""
+    if not BUILT.is_dir():
+        raise SystemExit("there is no .aws-sam/build: run `sam build`, or `make bench`")
+    with services() as environment, tempfile.TemporaryDirectory() as folder:
+        python = Python(linked(Path(folder) / "runtime"), environment)
+        return [*cold_rows(python), *warm_rows(python), *size_rows()]
+
+
+class Python:
+    """Runs code as Lambda's runtime would run it in a function's package."""
+
+    def __init__(self, runtime: Path, environment: dict[str, str]) -> None:
+        self.runtime, self.environment = runtime, environment
+
+    def run(self, code: str, step: str, stdin: object = None) -> str:
+        """Return what the code prints."""
+        package = BUILT / f"{step.title()}Function"
+        path = PATH.format(package=str(package), runtime=str(self.runtime))
+        return subprocess.run(
+            [sys.executable, *FLAGS, "-c", path + code],
+            check=True,
+            env=self.environment,
+            input=json.dumps(stdin),
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+
+    def cold_ms(self, code: str, step: str) -> float:
+        """Return the median milliseconds of fresh processes that run the code, start to exit."""
+        times = []
+        for _ in range(FRESH_PROCESSES + 1):
+            start = time.perf_counter()
+            self.run(code, step)
+            times.append((time.perf_counter() - start) * 1000)
+        return statistics.median(times[1:])  # the first one fills the disk's cache
 
 
 @contextmanager
@@ -84,7 +120,6 @@ def services() -> Iterator[dict[str, str]]:
         try:
             yield {
                 "PATH": os.environ["PATH"],
-                "PYTHONDONTWRITEBYTECODE": "",
                 "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
                 "AWS_ACCESS_KEY_ID": "benchmark",
                 "AWS_SECRET_ACCESS_KEY": "benchmark",
@@ -97,9 +132,9 @@ def services() -> Iterator[dict[str, str]]:
             server.shutdown()
 
 
-def cold_rows(environment: dict[str, str]) -> list[Row]:
+def cold_rows(python: Python) -> list[Row]:
     """Return the median time to import each handler in a fresh process, beside its floor."""
-    interpreter = cold_ms("pass", environment)
+    interpreter = python.cold_ms("pass", "filter")
     result = [row("cold start, bare interpreter", interpreter, "ms")]
     floors = {
         "serialize": ("a bare boto3 S3 client", "import boto3; boto3.client('s3')"),
@@ -110,41 +145,21 @@ def cold_rows(environment: dict[str, str]) -> list[Row]:
         "filter": ("the bare interpreter", "pass"),
     }
     for step, (note, code) in floors.items():
-        value = cold_ms("import app", environment, ROOT / "functions" / step)
-        result.append(
-            row(f"cold start, {step}", value, "ms", cold_ms(code, environment), note=note)
-        )
+        value, floor = python.cold_ms("import app", step), python.cold_ms(code, step)
+        result.append(row(f"cold start, {step}", value, "ms", floor, note=note))
     return result
 
 
-def cold_ms(code: str, environment: dict[str, str], folder: Path | None = None) -> float:
-    """Return the median milliseconds of fresh processes that run the code, start to exit."""
-    times = []
-    with tempfile.TemporaryDirectory() as empty:
-        for _ in range(FRESH_PROCESSES + 1):
-            start = time.perf_counter()
-            subprocess.run(
-                [sys.executable, "-c", code], check=True, cwd=folder or empty, env=environment
-            )
-            times.append((time.perf_counter() - start) * 1000)
-    return statistics.median(times[1:])  # the first one may write bytecode
-
-
 def size_rows() -> list[Row]:
-    """Return the size of each package as `sam build` makes it: the code and what it requires."""
+    """Return the size of each package as `sam deploy` uploads it."""
     result = []
     for step in ("serialize", "classify", "filter"):
+        package = BUILT / f"{step.title()}Function"
         with tempfile.TemporaryDirectory() as folder:
-            built = Path(folder) / step
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / "functions" / step, built, ignore=ignored)
-            if (built / "requirements.txt").exists():
-                pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"]
-                options = ["--disable-pip-version-check", "--no-deps", "--target", str(built)]
-                subprocess.run([*pip, *options, "-r", built / "requirements.txt"], check=True)
-            megabytes = len(zipped(built)) / 1e6
-            unzipped = sum(path.stat().st_size for path in built.rglob("*") if path.is_file()) / 1e6
-        note = f"of Lambda's limit for both; {unzipped:.1f} MB unzipped"
+            archive = shutil.make_archive(str(Path(folder) / step), "zip", package)
+            megabytes = Path(archive).stat().st_size / 1e6
+        sizes = [path.stat().st_size for path in package.rglob("*") if path.is_file()]
+        note = f"of Lambda's limit for both; {sum(sizes) / 1e6:.1f} MB unzipped"
         result.append(row(f"package, {step}, zipped", megabytes, "MB", LAMBDA_LIMIT_MB, note=note))
     return result
 
@@ -185,18 +200,18 @@ floor = lambda: runtime.invoke_endpoint(
 }
 
 
-def warm_rows(environment: dict[str, str]) -> list[Row]:
+def warm_rows(python: Python) -> list[Row]:
     """Return the median time of a warm call of each handler, beside one bare SDK call."""
     documents: dict[str, object] = {"serialize": ADDRESS}
-    documents["classify"] = _run_step("serialize", ADDRESS, environment)
-    documents["filter"] = _run_step("classify", documents["classify"], environment)
+    documents["classify"] = _run_step(python, "serialize", ADDRESS)
+    documents["filter"] = _run_step(python, "classify", documents["classify"])
     result = []
     for step, (note, floor) in FLOORS.items():
         code = WARM_CODE + floor + "event = EVENTS['event']\n"
         code += "handler = lambda: app.lambda_handler(event, None)\n"
         code += f"median_ms(handler, 20), median_ms(floor, 20)\ncount = {WARM_CALLS}\n"
         code += "print(median_ms(handler, count), median_ms(floor, count))"
-        output = _python(code, step, {"event": documents[step]}, environment)
+        output = python.run(code, step, {"event": documents[step]})
         value, bare = map(float, output.split())
         name = f"warm call, {step}, 32x32 PNG"
         if bare < 0.01:  # milliseconds
@@ -206,21 +221,9 @@ def warm_rows(environment: dict[str, str]) -> list[Row]:
     return result
 
 
-def _run_step(step: str, event: object, environment: dict[str, str]) -> object:
+def _run_step(python: Python, step: str, event: object) -> object:
     code = "import app, json, sys\nprint(json.dumps(app.lambda_handler(json.load(sys.stdin), 0)))"
-    return json.loads(_python(code, step, event, environment))
-
-
-def _python(code: str, step: str, stdin: object, environment: dict[str, str]) -> str:
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        check=True,
-        cwd=ROOT / "functions" / step,
-        env=environment,
-        input=json.dumps(stdin),
-        stdout=subprocess.PIPE,
-        text=True,
-    ).stdout
+    return json.loads(python.run(code, step, event))
 
 
 def _json(value: object) -> bytes:
