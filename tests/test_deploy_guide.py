@@ -1,5 +1,6 @@
-"""The commands of docs/deploy.md exist, with the options and names that it gives them."""
+"""The commands of docs/deploy.md and of GitHub's workflows exist, with the names they give."""
 
+import os
 import re
 import subprocess
 import sys
@@ -8,10 +9,14 @@ import tomllib
 import pytest
 import yaml
 
+from local import template as sam
 from tests.support.project import ROOT, template
 
 TEXT = (ROOT / "docs" / "deploy.md").read_text()
 MODULES = sorted(set(re.findall(r"python -m ((?:model|ops)[.\w]*(?: [a-z]+)?)(.*?)[`\n]", TEXT)))
+ROLE = sam.load(ROOT / ".github" / "deploy-role.yaml")
+# Stacks that the guide names beside the application's.
+OTHER_STACKS = {"github-deploys-scones", "aws-sam-cli-managed-default"}
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
@@ -34,30 +39,40 @@ def test_a_make_target_exists(target: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"\b([A-Z]\w+)=", TEXT))))
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\b([A-Z][a-z]\w+)=", TEXT))))
 def test_a_parameter_exists(name: str) -> None:
-    assert name in template()["Parameters"]
+    assert name in template()["Parameters"] | ROLE["Parameters"]
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"output (\w+)", TEXT))))
 def test_an_output_exists(name: str) -> None:
-    assert name in template()["Outputs"]
+    assert name in template()["Outputs"] | ROLE["Outputs"]
 
 
 def test_the_stack_is_the_one_of_samconfig() -> None:
     configured = tomllib.loads((ROOT / "samconfig.toml").read_text())
-    [name] = set(re.findall(r"--stack(?:-name)? ([\w-]+)", TEXT))
-    assert name == configured["production"]["global"]["parameters"]["stack_name"]
+    names = set(re.findall(r"--stack(?:-name)? ([\w-]+)", TEXT)) - OTHER_STACKS
+    assert names == {configured["production"]["global"]["parameters"]["stack_name"]}
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_a_workflow_runs_make_targets_and_environments_that_exist(path: object) -> None:
     text = path.read_text()  # type: ignore[attr-defined]
-    [job] = yaml.safe_load(text)["jobs"].values()
     for target in re.findall(r"run: make (\S+)", text):
         test_a_make_target_exists(target)
     environments = re.search(r"options: \[(.*)\]", text)
     configured = tomllib.loads((ROOT / "samconfig.toml").read_text())
     for name in environments[1].split(", ") if environments else []:
         assert name in configured
-    assert job["permissions"]["contents"] == "read"
+    for job in yaml.safe_load(text)["jobs"].values():
+        assert job["permissions"]["contents"] == "read"
+        if "uses" in job:
+            assert (ROOT / job["uses"]).is_file()
+    for program in re.findall(r"run: (\.\S+)", text):
+        assert os.access(ROOT / program, os.X_OK)
+
+
+def test_nothing_is_deployed_that_has_not_passed_the_checks() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/deploy.yml").read_text())["jobs"]
+    assert jobs["deploy"]["needs"] == "check"
+    assert jobs["check"]["uses"] == "./.github/workflows/check.yml"

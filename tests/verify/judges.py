@@ -62,21 +62,24 @@ def translator(folder: Path) -> list[str]:
 
 
 def cfn_lint(folder: Path) -> list[str]:
-    """Run cfn-lint and its serverless rules on the translated template."""
+    """Run cfn-lint and its serverless rules on the translated template and the deploy role."""
     ignored = [
         "I3011",  # logs and dead letters go with the stack; bucket and ledger say Retain
         "ES6000",  # a dead-letter queue has no dead-letter queue
         "WS1004",  # it looks for /aws/lambda/NAME; test_template.py for what LoggingConfig names
     ]
-    matches = lint(
-        as_text(Application(folder).translated),
-        config=ManualArgs(
-            regions=[REGION],
-            include_checks=["I"],
-            ignore_checks=ignored,
-            append_rules=["cfn_lint_serverless.rules"],
-        ),
+    config = ManualArgs(
+        regions=[REGION],
+        include_checks=["I"],
+        ignore_checks=ignored,
+        append_rules=["cfn_lint_serverless.rules"],
     )
+    deploy_role = (folder / ".github" / "deploy-role.yaml").read_text()
+    matches = [
+        match
+        for text in (as_text(Application(folder).translated), deploy_role)
+        for match in lint(text, config=config)
+    ]
     return [f"{match.rule.id} {match.message}"[:300] for match in matches]
 
 
@@ -202,7 +205,7 @@ JUDGES = (
     Judge(
         "cfn-lint + serverless rules",
         lambda: f"{version('cfn-lint')} + {version('cfn-lint-serverless')}",
-        "the translated template",
+        "the translated template, the deploy role's",
         cfn_lint,
         "a missing queue policy, resource forms behind GetAtt, quotas of an account",
     ),
