@@ -39,7 +39,8 @@ class Verdict:
 
 
 def ask(judge: Judge) -> Verdict:
-    """Install what a judge needs, and let it judge."""
+    """Let a judge judge; install what it needs, if that has not been done."""
+    say(f"asking {judge.name}")
     try:
         if judge.tool and not judge.tool.installed:
             judge.tool.install()
@@ -51,20 +52,17 @@ def ask(judge: Judge) -> Verdict:
     return Verdict(judge, "passed")
 
 
-def verdicts(judges: Sequence[Judge]) -> Iterator[Verdict]:
-    """Ask one judge after the other, while what they need is installed side by side."""
+def install(rows: Sequence[Judge | Proof]) -> None:
+    """Install what rows need, side by side. What cannot be installed is told by its rows."""
     missing: dict[Tool, None] = {
-        judge.tool: None for judge in judges if judge.tool and not judge.tool.installed
+        row.tool: None for row in rows if row.tool and not row.tool.installed
     }
     with ThreadPoolExecutor() as pool:
         for tool in missing:
             say(f"installing {tool.package} {tool.version}")
         installing = [pool.submit(tool.install) for tool in missing]
         for each in installing:
-            each.exception()  # ask() tries once more, and tells
-    for judge in judges:
-        say(f"asking {judge.name}")
-        yield ask(judge)
+            each.exception()
 
 
 def proved(chosen: Sequence[Proof]) -> Iterator[Verdict]:
@@ -118,8 +116,11 @@ def main() -> int:
     )
     only = parser.parse_args().only or names
     logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of its own telemetry
-    asked = list(verdicts([judge for judge in JUDGES if judge.name in only]))
-    asked += proved([proof for proof in PROOFS if proof.name in only])
+    judges = [judge for judge in JUDGES if judge.name in only]
+    chosen = [proof for proof in PROOFS if proof.name in only]
+    install([*judges, *chosen])
+    asked = [ask(judge) for judge in judges]
+    asked += proved(chosen)
     print_table(asked)
     print(f"\n{NEVER_ON_AWS}")
     return 1 if any(each.failed for each in asked) else 0

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.support.project import ROOT
-from tests.verify.tools import NEWER, SAM
+from tests.verify.tools import AWS_CLI, NEWER, SAM, Tool
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Proof:
     looks_at: str
     tests: tuple[str, ...]
     blind_to: str
+    tool: Tool | None = None  # what has to be installed beside the dev extra
 
     def holds(self, case: ET.Element) -> bool:
         """Tell whether a case of pytest's report is one of these tests."""
@@ -81,6 +82,7 @@ PROOFS = (
         "the commands of README against the embedded AWS",
         ("tests/verify/test_sam_cli.py",),
         "what CloudFormation itself refuses or waits for; names that are taken; quotas",
+        SAM,
     ),
     Proof(
         "workflow",
@@ -88,6 +90,7 @@ PROOFS = (
         "every route, on the functions that sam build made",
         ("tests/workflow/test_build.py", "tests/workflow/test_routes.py"),
         "Amazon Linux, AWS's services themselves, latencies",
+        SAM,
     ),
     Proof(
         "sam local invoke",
@@ -95,6 +98,15 @@ PROOFS = (
         "every sample event, in a container",
         ("tests/verify/test_sam_local_invoke.py",),
         "Lambda's own image: it is Debian with Lambda's runtime client",
+        SAM,
+    ),
+    Proof(
+        "AWS CLI",
+        lambda: AWS_CLI.version,
+        "that aws and python -m ops read the same state",
+        ("tests/ops/test_aws_cli.py",),
+        "AWS's answers: they are the embedded AWS's",
+        AWS_CLI,
     ),
     Proof(
         "least privilege",
