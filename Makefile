@@ -45,7 +45,7 @@ bench: $(VENV)/.extra-dev ## Speed, memory and size, each beside its floor
 	$(RUN) -m tests.support.build
 	$(RUN) -m benchmarks
 
-verify: $(VENV)/.extra-dev ## Every offline judge of the template, the state machine and the permissions
+verify: $(VENV)/.extra-dev ## Every offline judge of the deployment, and what none can see: five minutes
 	$(RUN) -m tests.verify
 
 chaos: $(VENV)/.extra-dev ## 1,000 uploads while everything fails, twice, then 10,000 at once: three quarters of an hour
