@@ -17,6 +17,7 @@ import importlib
 import os
 import sys
 import tomllib
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -72,6 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         return _refused(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
+    except Exception:  # 1, Python's own code for it, would look like something that was found
+        traceback.print_exc()
+        return 2
 
 
 def _add_stack_options(parser: argparse.ArgumentParser) -> None:

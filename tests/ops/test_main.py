@@ -104,6 +104,19 @@ def test_an_endpoint_that_does_not_answer_is_named(
     assert "127.0.0.1:9" in ran.err
 
 
+def test_a_fault_of_a_command_is_told_apart_from_what_a_command_finds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def faulty(_: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("ops.export.run", faulty)
+    assert main(["export"]) == 2
+    told = capsys.readouterr().err
+    assert "Traceback" in told
+    assert "ZeroDivisionError" in told
+
+
 def test_ctrl_c_ends_with_130(standard: Stack) -> None:
     code = (
         "import os, runpy, signal, sys, threading\n"
