@@ -1,8 +1,8 @@
 """Seam: moto keeps an endpoint's DataCaptureConfig and captures nothing; here captures are written.
 
 The files are SageMaker's: PREFIX/ENDPOINT/VARIANT/yyyy/mm/dd/hh/NAME.jsonl, one JSON a line, with
-the same fields. SageMaker puts several requests into a file, here each has its own. A failed write
-does not fail the request.
+the same fields. SageMaker puts several requests into a file, here each has its own. What cannot be
+captured does not fail the request.
 https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpoint.html
 """
 
@@ -32,6 +32,19 @@ def capture(
     percentage = config.get("InitialSamplingPercentage", 0)
     if not config.get("EnableCapture") or random.random() * 100 >= percentage:
         return
+    try:
+        _write(account, endpoint, config, request, answer)
+    except Exception:
+        logger.exception("nothing captured in %s", config["DestinationS3Uri"])
+
+
+def _write(
+    account: str,
+    endpoint: FakeEndpoint,
+    config: dict[str, Any],
+    request: tuple[str, bytes],
+    answer: tuple[str, bytes],
+) -> None:
     now = datetime.now(UTC)
     record: dict[str, Any] = {
         "captureData": {},
@@ -59,12 +72,7 @@ def capture(
     folder = [place.path.strip("/"), endpoint.endpoint_name, variant["VariantName"]]
     name = now.strftime("%M-%S-") + f"{now.microsecond // 1000:03}-{uuid.uuid4()}.jsonl"
     key = "/".join([*filter(None, folder), now.strftime("%Y/%m/%d/%H"), name])
-    try:
-        s3_backends[account]["aws"].put_object(
-            place.netloc, key, (json.dumps(record) + "\n").encode()
-        )
-    except Exception:
-        logger.exception("nothing captured in %s", config["DestinationS3Uri"])
+    s3_backends[account]["aws"].put_object(place.netloc, key, (json.dumps(record) + "\n").encode())
 
 
 def encoded(content_type: str, body: bytes, headers: dict[str, list[str]]) -> tuple[str, str]:

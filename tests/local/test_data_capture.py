@@ -96,6 +96,13 @@ def test_the_answer_comes_though_the_capture_cannot_be_written(cloud: Cloud) -> 
     assert json.loads(answer)["inferences"][0]["label"] == "bicycle"
 
 
+def test_the_answer_comes_though_it_is_not_the_text_that_it_says(cloud: Cloud) -> None:
+    create_endpoint(cloud.aws.client, "garbled", 100)
+    cloud.container.tell((200, "application/json", b"\xff"))
+    assert ask(cloud, "garbled")[1] == b"\xff"
+    assert captured(cloud, "garbled") == []
+
+
 def test_the_demo_keeps_a_picture_of_each_execution(
     cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
