@@ -63,10 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
         heard = announcements(aws, outputs["AuditLogGroup"], len(everything))
         keep(aws, outputs, everything)
     print_announcements(heard)
-    print(
-        f"\nKept in {FOLDER.name}/: executions/ has a picture of each execution, captures/ what"
-        " the endpoint was asked and answered."
-    )
+    kept = ["captures/ has what the endpoint was asked and answered"]
+    if outputs["WorkflowType"] == "STANDARD":
+        kept.append("executions/ a picture of each execution")
+    print(f"\nKept in {FOLDER.name}/: {', '.join(kept)}.")
     print(
         "\nWhere to look next: `python -m local up` keeps it running for the AWS CLI and"
         " `python -m ops`;\ntemplate.yaml declares all of it, statemachine/ holds the routes,"
