@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 # Lengths in pixels of the SVG's user space.
 STATE_WIDTH, STATE_HEIGHT = 180, 50
-COLUMN_GAP, ROW_GAP = 180, 50
+COLUMN_GAP, ROW_GAP = 200, 50
 LANE = 14  # between parallel lines
+LABEL = 140  # the longest that stands beside a state
 MARGIN = 40
 
 COLOURS = {  # fill, border
@@ -49,6 +50,13 @@ class Layout:
     edges: list[Edge]
     row: dict[str, int] = field(default_factory=dict)
     column: dict[str, int] = field(default_factory=dict)
+
+    def straight(self, edge: Edge) -> bool:
+        """Whether an edge leads to the state right below."""
+        return (
+            self.column[edge.source] == self.column[edge.target]
+            and self.row[edge.target] == self.row[edge.source] + 1
+        )
 
 
 def edges_of(definition: Mapping[str, Any]) -> list[Edge]:
@@ -216,24 +224,31 @@ def _edge(
         text = _short(visits[source].error)
     colour = "#5b6472" if taken and not edge.label else "#b0653a" if taken else "#d5d9df"
     top = (x[target] + STATE_WIDTH / 2, y[target])
-    below = layout.row[target] == layout.row[source] + 1
-    if layout.column[source] == layout.column[target] and below:
+    if layout.straight(edge):
         label = _text(text, top[0] + 8, top[1] - 14, 11, anchor="start", colour=colour)
         return _line([(top[0], y[source] + STATE_HEIGHT), top], colour) + label
     leftward = layout.column[target] < layout.column[source]
     side = x[source] if leftward else x[source] + STATE_WIDTH
     towards = -1 if leftward else 1
-    # Lines to one target share a lane; a second target on the same side has its own.
-    targets = [
-        each.target
-        for each in layout.edges
-        if each.source == source
-        and (layout.column[each.target] < layout.column[source]) == leftward
-    ]
-    exit_y = y[source] + STATE_HEIGHT * (targets.index(target) + 1) / (len(targets) + 1)
-    shift = LANE * targets.index(target)
-    lane = side + towards * (COLUMN_GAP - 36 + shift)
-    entry_y = y[target] - LANE - shift
+    # Lines to one target share a lane; each further target on the same side has its own. The
+    # farthest leaves at the top and turns last, so that none crosses another.
+    targets = sorted(
+        (
+            each.target
+            for each in layout.edges
+            if each.source == source
+            and not layout.straight(each)
+            and (layout.column[each.target] < layout.column[source]) == leftward
+        ),
+        key=lambda name: -abs(layout.column[name] - layout.column[source]),
+    )
+    at = targets.index(target)
+    exit_y = y[source] + STATE_HEIGHT * (at + 0.5) / len(targets)
+    shift = LANE * (len(targets) - 1 - at)
+    past_a_column = layout.column[source] - layout.column[target] > 1
+    # What passes a column on the left turns at once: farther off stand that column's labels.
+    lane = side + towards * (COLUMN_GAP - LABEL - LANE if past_a_column else LABEL + shift)
+    entry_y = y[target] - LANE * (2 if leftward else 1) - shift
     points = [(side, exit_y), (lane, exit_y), (lane, entry_y), (top[0], entry_y), top]
     anchor = "end" if leftward else "start"
     label = _text(text, side + towards * 6, exit_y - 4, 11, anchor=anchor, colour=colour)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.drawing import Visit, draw
+from ops.errors import OpsError
 from ops.stack import Stack
 
 
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     visits, title = None, ""
     if arguments.definition is not None:
-        definition = json.loads(arguments.definition.read_text())
+        definition = definition_in(arguments.definition)
     else:
         stack = Stack.of(arguments)
         definition = stack.definition()
@@ -62,11 +63,26 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def definition_in(path: Path) -> dict[str, Any]:
+    """Return the state machine of a file. Raises OpsError where it holds none."""
+    try:
+        definition: dict[str, Any] = json.loads(path.read_text())
+        draw(definition)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OpsError(
+            f"{path} holds no state machine ({type(error).__name__}: {error}): give a file in the"
+            " Amazon States Language"
+        ) from error
+    return definition
+
+
 def title_of(execution: Mapping[str, Any]) -> str:
     """Return one line about an execution, as DescribeExecution tells it."""
     event = json.loads(execution["input"])
-    seconds = (execution["stopDate"] - execution["startDate"]).total_seconds()
     key = event.get("detail", {}).get("object", {}).get("key", execution["name"])
+    if "stopDate" not in execution:
+        return f"{key}: {execution['status']} since {execution['startDate']:%Y-%m-%d %H:%M:%S %Z}"
+    seconds = (execution["stopDate"] - execution["startDate"]).total_seconds()
     return f"{key}: {execution['status']} in {seconds * 1000:,.0f} ms"
 
 
