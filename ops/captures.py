@@ -8,27 +8,36 @@ import io
 import json
 import os
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 from urllib.parse import urlparse
 
-from PIL import Image
+from boto3.s3.transfer import TransferConfig
+from PIL import Image, PngImagePlugin
 
 from model.image_statistics import measured
 from model.pictures import squashed
 from ops.errors import OpsError
-from ops.observations import Observation, decided
+from ops.observations import Observation, decided, printable
 from ops.stack import Stack
 
 # A request of 25 MB and an answer of as much, both in base64.
 LINE_LIMIT = 2 * 26_214_400 * 4 // 3 + 10_000
 MAX_PIXELS = 4_000_000  # the workflow sends 256x256; more than this is not measured
-FILES_AT_ONCE = 16
+# Opening an animation makes a frame of its size, before that can be checked; without this reader
+# of its header it is a plain picture, the same first one.
+if hasattr(PngImagePlugin.PngStream, "chunk_acTL"):
+    del PngImagePlugin.PngStream.chunk_acTL
+FIRST = datetime(2017, 11, 29, tzinfo=UTC)  # SageMaker is not older
+AHEAD = timedelta(days=1)  # clocks differ, but by no more
+FILES_AHEAD = 16
+ONE_THREAD = TransferConfig(use_threads=False)  # for each file; 16 of these are under way
+IN_MEMORY = 2**20  # bytes of a file that waits to be read; larger ones wait on disk
 HOUR = re.compile(r"(?:^|/)(\d{4})/(\d\d)/(\d\d)/(\d\d)/[^/]+$")
 
 
@@ -67,16 +76,20 @@ class Captures:
         try:
             record = json.loads(line)
             time = datetime.fromisoformat(record["eventMetadata"]["inferenceTime"])
-            output = record["captureData"]["endpointOutput"]
+            captured = record["captureData"]
+            sent, output = captured.get("endpointInput"), captured["endpointOutput"]
         except (ValueError, RecursionError):
             raise BadLineError("no JSON, or no time") from None
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, AttributeError):
             raise BadLineError("no inferenceTime or no endpointOutput") from None
+        time = time if time.tzinfo else time.replace(tzinfo=UTC)
+        if not FIRST <= time <= datetime.now(UTC) + AHEAD:
+            raise BadLineError("a time before SageMaker's or in the future")
         label, confidence, model = self.inference(_data(output))
-        picture = _data(record["captureData"].get("endpointInput") or {})
+        picture = _data(sent)
         statistics = _measured(picture, self.size)
         return Observation(
-            time if time.tzinfo else time.replace(tzinfo=UTC),
+            time.astimezone(UTC),
             decided(label, confidence, self.threshold),
             model=model,
             label=label,
@@ -95,23 +108,24 @@ class Captures:
                 model = str(found.get("model", ""))
             else:
                 numbers, model = [float(number) for number in found], ""
-                if not self.labels:
-                    raise OpsError(
-                        f"the endpoint answers {len(numbers)} numbers without labels:"
-                        " name them in their order with --labels bicycle,motorcycle"
+                if numbers and not self.labels:
+                    raise BadLineError(
+                        "numbers without labels: name these in their order with --labels A,B"
                     )
                 pairs = list(zip(self.labels, numbers, strict=True))
             label, confidence = max(pairs, key=lambda pair: pair[1])
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise BadLineError("an answer that holds no inferences for these labels") from None
         if not 0 <= confidence <= 1:
             raise BadLineError("a confidence outside 0..1")
-        return label[:100], confidence, model[:100]
+        return printable(label), confidence, printable(model)
 
 
 def _data(side: Any) -> bytes:
     """Return the bytes of an input or output, whatever its encoding."""
-    data = side.get("data", "") if isinstance(side, dict) else ""
+    if not isinstance(side, dict):
+        return b""
+    data = side.get("data", "")
     if not isinstance(data, str):
         raise BadLineError("data that is no text")
     if side.get("encoding") != "BASE64":
@@ -129,7 +143,7 @@ def _measured(picture: bytes, size: int) -> dict[str, float]:
             if opened.width * opened.height > MAX_PIXELS:
                 return {}
             small = squashed(opened.convert("RGB"), size)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # of broken files Pillow raises what its parsers happen to meet
         return {}
     return measured(small)
 
@@ -178,22 +192,35 @@ def in_s3(stack: Stack, address: str, since: datetime | None) -> Iterator[bytes 
                 if entry["Key"].endswith(".jsonl"):
                     yield entry["Key"]
 
-    def opened(key: str) -> Any:
-        return client.get_object(Bucket=bucket, Key=key)["Body"]
+    def fetched(key: str) -> IO[bytes]:
+        # At once and whole: a body left open while others are read would be cut off.
+        file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - its reader closes it
+        client.download_fileobj(bucket, key, file, Config=ONE_THREAD)
+        file.seek(0)
+        return file
 
-    asked, names = 0, keys()
-    with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
-        while some := list(islice(names, FILES_AT_ONCE)):
-            asked += len(some)
-            wanted = [key for key in some if not ended_before(key, since)]
-            for body in pool.map(opened, wanted):
-                with body:
-                    yield from lines_of(io.BufferedReader(body, 2**16))
+    asked, waiting = 0, deque[Future[IO[bytes]]]()
+    with ThreadPoolExecutor(FILES_AHEAD) as pool:
+        for key in keys():
+            asked += 1
+            if ended_before(key, since):
+                continue
+            waiting.append(pool.submit(fetched, key))
+            if len(waiting) > FILES_AHEAD:
+                yield from _emptied(waiting)
+        while waiting:
+            yield from _emptied(waiting)
     if not asked:
         raise OpsError(
             f"nothing ends in .jsonl under {address}: see whether the endpoint captures"
             " (python -m model.create_endpoint --help), and whether the captures have expired"
         )
+
+
+def _emptied(waiting: deque[Future[IO[bytes]]]) -> Iterator[bytes | None]:
+    """Yield the lines of the first file that waits, and close it."""
+    with waiting.popleft().result() as file:
+        yield from lines_of(file)
 
 
 def ended_before(key: str, since: datetime | None) -> bool:

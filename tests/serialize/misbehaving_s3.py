@@ -1,4 +1,4 @@
-"""A server that answers GetObject as told: errors, slow bodies, broken connections."""
+"""A server that answers GetObject and the like as told: errors, slow bodies, broken connections."""
 
 import threading
 import time
@@ -56,6 +56,8 @@ class Handler(BaseHTTPRequestHandler):
                 time.sleep(answer.pause)
         except OSError:  # the reader went away, as it should
             pass
+
+    do_HEAD = do_GET  # the answer then has a length and no body
 
     def log_message(self, *_: object) -> None:
         pass
