@@ -4,6 +4,7 @@ Throughout: `probabilities` is (n, classes), `truth` is (n,) class indices, `con
 the highest probability of each row, `right` is (n,) whether that class is the true one.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,11 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 BINS = 15  # equal-width confidence bins, as in Guo et al. 2017
+
+
+def rounded_up(threshold: float) -> str:
+    """Return a threshold in three digits, upwards: what is promised of it holds for these too."""
+    return f"{math.ceil(round(threshold * 1000, 6)) / 1000:.3f}"
 
 
 def softmax(logits: Floats, temperature: float = 1) -> Floats:
@@ -155,7 +161,7 @@ def table(measured: dict[str, Any], labels: Sequence[str]) -> str:
     return "\n".join(
         [
             line("accuracy, named classes", measured["accuracy"]),
-            line(f"accepted at {measured['threshold']:.3f}", measured["accepted"]),
+            line(f"accepted at {rounded_up(measured['threshold'])}", measured["accepted"]),
             line("right among these", measured["right_of_accepted"]),
             line("strangers accepted", measured["strangers_accepted"]),
             f"{'AUROC, one class against the rest':<34} {measured['auroc']:6.3f}",

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageOps
 
-from model.figures import BINS, Bools, Floats, risk_coverage
+from model.figures import BINS, Bools, Floats, risk_coverage, rounded_up
 from model.pictures import upright
 
 TILE, CAPTION = 160, 30  # pixels
@@ -60,7 +60,8 @@ def risk(confidence: Floats, right: Bools, threshold: float, limit: float, path:
         axes.plot(coverage, error)
         at = int((thresholds >= threshold).sum())
         if at:
-            axes.plot(coverage[at - 1], error[at - 1], "o", label=f"threshold {threshold:.3f}")
+            named = f"threshold {rounded_up(threshold)}"
+            axes.plot(coverage[at - 1], error[at - 1], "o", label=named)
     axes.axhline(limit, color="tab:red", linestyle="--", label=f"limit {limit:.1%}")
     axes.set(xlim=(0, 1), ylim=(0, None))
     axes.legend()

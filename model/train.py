@@ -34,7 +34,7 @@ from model.calibration import LEVEL, RISK, NoThreshold, temperature, threshold
 from model.card import baseline, write_card
 from model.evaluate import draw, pixels
 from model.export import ExportError, Model, check, export, milliseconds
-from model.figures import Floats, accepted, measure, softmax, table
+from model.figures import Floats, accepted, measure, rounded_up, softmax, table
 from model.fit import Progress, Settings, TrainingError, channels_last, fit, logits
 from model.network import Classifier
 from model.pictures import DatasetError, Pictures, folds, load, refuse_duplicates
@@ -214,7 +214,8 @@ def train(options: argparse.Namespace, settings: Settings, out: Path) -> int:
             "baseline": baseline(chances, pictures, limit, settings.size),
         },
     )
-    say(f"model {version} in {out}; threshold {limit:.3f}, {time.monotonic() - started:.0f} s")
+    seconds = f"{time.monotonic() - started:.0f} s"
+    say(f"model {version} in {out}; threshold {rounded_up(limit)}, {seconds}")
     return 0
 
 

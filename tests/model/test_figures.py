@@ -14,6 +14,7 @@ from model.figures import (
     interval,
     measure,
     risk_coverage,
+    rounded_up,
     softmax,
     upper_bound,
 )
@@ -39,6 +40,15 @@ def test_the_interval_of_a_share_is_clopper_and_pearsons(
 def test_zero_errors_prove_one_percent_from_299_pictures_on() -> None:
     assert upper_bound(0, 298) > 0.01 >= upper_bound(0, 299)
     assert upper_bound(3, 3) == 1
+
+
+@pytest.mark.parametrize(
+    ("threshold", "told"), [(0.98340, "0.984"), (0.984, "0.984"), (0.9, "0.900"), (1.0, "1.000")]
+)
+def test_a_threshold_is_told_in_three_digits_that_keep_its_promise(
+    threshold: float, told: str
+) -> None:
+    assert rounded_up(threshold) == told
 
 
 def test_auroc_counts_ties_half() -> None:
