@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.figures import Floats, accepted
-from model.image_statistics import STATISTICS, measured
+from model.figures import Floats, accepted, rounded_up
+from model.image_statistics import BINS, STATISTICS, measured, quantiles
 from model.pictures import OTHER, Pictures, squashed
 
 EDGES = [i / 20 for i in range(21)]  # of the confidence histogram
 
 
-def spread(values: list[float]) -> dict[str, float]:
-    """Return mean, standard deviation and three quantiles."""
+def spread(values: list[float], top: float) -> dict[str, float]:
+    """Return mean, standard deviation and three quantiles of figures from 0 to `top`."""
     array: NDArray[np.float64] = np.array(values)
-    low, middle, high = np.percentile(array, [5, 50, 95])
+    counts, edges = np.histogram(np.minimum(array, top), BINS, (0, top))
+    low, middle, high = quantiles(counts, edges, [0.05, 0.5, 0.95])
     return {
         "mean": float(array.mean()),
         "std": float(array.std()),
@@ -51,7 +52,10 @@ def baseline(
         if OTHER in pictures.labels
         else 0.0,
         "accepted_share": float(accepted(chances, pictures.labels, threshold).mean()),
-    } | {name: spread([found[name] for found in figures]) for name in STATISTICS}
+    } | {
+        name: spread([found[name] for found in figures], top)
+        for name, (_, top) in STATISTICS.items()
+    }
 
 
 def as_json(facts: dict[str, Any]) -> str:
@@ -87,7 +91,7 @@ def readable(card: dict[str, Any]) -> str:
         + ". A confidence is a probability: the temperature"
         + f" ({card['temperature']:.3f}) is inside the graph.",
         "",
-        f"**Threshold {threshold['value']:.3f}**: {threshold['promise']}, on out-of-fold"
+        f"**Threshold {rounded_up(threshold['value'])}**: {threshold['promise']}, on out-of-fold"
         f" predictions of {sum(data['pictures'].values())} pictures ({counts};"
         f" {data['folds']} folds).",
         "",

@@ -1,7 +1,12 @@
 """Figures of a picture that need no model: the card keeps them, monitoring compares them."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+
+BINS = 1000  # of a figure's histogram, from 0 to its bound
 
 
 def brightness(picture: Image.Image) -> float:
@@ -34,3 +39,18 @@ STATISTICS = {
 def measured(picture: Image.Image) -> dict[str, float]:
     """Return every figure of a picture, by name."""
     return {name: measure(picture) for name, (measure, _) in STATISTICS.items()}
+
+
+def quantiles(
+    counts: NDArray[np.int64], edges: NDArray[np.float64], shares: Sequence[float]
+) -> list[float]:
+    """Return quantiles of a histogram, as if each bin's were evenly spread in it; nan of none.
+
+    Card and monitoring both take them from histograms of the same bins: exact ones of a figure
+    that is the same in all pictures, as the colour of grey ones, would lie beside every bin's
+    even spread, and nothing new would look like a change.
+    """
+    if not counts.sum():
+        return [float("nan")] * len(shares)
+    total = np.concatenate([[0], np.cumsum(counts)]) / counts.sum()
+    return [float(np.interp(share, total, edges)) for share in shares]

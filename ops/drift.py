@@ -1,10 +1,17 @@
 """Drift: a window of inferences against the baseline that the model's card keeps.
 
-Each comparison is a two-sample test (Kolmogorov-Smirnov on what has an order, chi-squared on the
-labels, Fisher's exact on a share) and a population stability index. The tests alone decide, each at
-the rate of false alarms divided by the number of tests (Bonferroni): where nothing has changed, a
-report cries wolf at most so often. The index tells how large a change is: below 0.1 is small, above
-0.25 is large, by custom; of a few dozen inferences it is large by chance.
+Each comparison is a two-sample test (Kolmogorov-Smirnov on what has an order, Fisher's exact on
+shares, the label mix being the share of each label) and a population stability index. Drift is
+what passes two gates:
+
+- The test, at the rate of false alarms divided by the number of tests (Bonferroni): where nothing
+  has changed, a report cries wolf at most so often. Both are exact for few inferences; five do.
+- The least change worth a person's time, since in a million inferences every trifle is significant:
+  an index of 0.1, 1 point of the share of `other` (a new class begins as a few), 5 points of the
+  share accepted.
+
+The index is below 0.1 for a small change and above 0.25 for a large one, by custom. What samples of
+this size give by chance is taken off.
 """
 
 import json
@@ -16,19 +23,24 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2_contingency, fisher_exact, kstwo
+from scipy.stats import fisher_exact, ks_2samp, kstwo
 
 from model.image_statistics import STATISTICS
 from ops.errors import OpsError
 from ops.observations import NONE_OF_THE_CLASSES
-from ops.windows import Histogram, Sums, Windows
+from ops.windows import EDGES, Histogram, Sums, Windows
 
 LEAST = 20  # inferences of a window that is judged by itself
-LEAST_EXPECTED = 5  # of a bin, for the chi-squared approximation; smaller bins are joined
-EXACT_UP_TO = 100_000  # inferences; beyond, the approximation is as good and quick
-EDGES = [i / 20 for i in range(21)]
+LEAST_OF_ALL = 5  # inferences of a period that is judged
+EXACT_UP_TO = 100, 5_000  # inferences of a window, of the baseline; beyond, p is within a tenth
+LEAST_PSI = 0.1
+LEAST_POINTS_OF_OTHER, LEAST_POINTS_ACCEPTED = 0.01, 0.05
+LEAST_PART = 0.05  # of the baseline in a bin of the index
+SAME_THRESHOLD = 0.001  # apart at most: what is accepted can be compared
+CONFIDENCE_BINS = [i / 20 for i in range(21)]
 QUARTERS = (0.05, 0.5, 0.95)  # quantiles that bound the bins of a picture's figures
 SHARES = (0.05, 0.45, 0.45, 0.05)
+OWN = "inferences seen by python -m ops monitor"  # the source of a baseline that is no model's
 
 Counts = NDArray[np.float64]
 
@@ -67,31 +79,44 @@ class Baseline:
     def pictures(self) -> int:
         return int(self.facts["pictures"])
 
+    @property
+    def own(self) -> bool:
+        """Whether it is of inferences seen at work, and not of a model's training pictures."""
+        return self.facts.get("source") == OWN
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """One test. was, now: the figure in words; psi: 0 is no change; p: of the test, 1 if unfit."""
+    """One test. was, now: the figure in words; psi: 0 is no change; p: of the test, 1 if unfit.
+
+    matters: whether the change is large enough to act on.
+    """
 
     name: str
     was: str
     now: str
     psi: float
     p: float
+    matters: bool
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """All tests of a report. limit: the p below which a comparison is drift."""
+    """All tests of a report. limit: the p below which a comparison may be drift."""
 
     limit: float
-    whole: list[Comparison]
-    windows: list[list[Comparison]]  # empty for a window with too few inferences
+    whole: list[Comparison]  # empty with too few inferences
+    windows: list[list[Comparison]]  # likewise
+
+    def drifts(self, found: Comparison) -> bool:
+        """Whether a comparison is drift: no chance, and large enough."""
+        return found.p < self.limit and found.matters
 
     @property
     def drifted(self) -> list[Comparison]:
         """The comparisons of the whole period, then of the windows, that are drift."""
         every = [self.whole, *self.windows]
-        return [each for some in every for each in some if each.p < self.limit]
+        return [each for some in every for each in some if self.drifts(each)]
 
 
 def judge(windows: Windows, baseline: Baseline, false_alarms: float) -> Judgement:
@@ -99,9 +124,10 @@ def judge(windows: Windows, baseline: Baseline, false_alarms: float) -> Judgemen
 
     false_alarms: how often, at most, a report may find drift where there is none, 0..1.
     """
-    whole = compare(windows.whole(), baseline)
+    all_of_it = windows.whole()
+    whole = compare(all_of_it, baseline) if all_of_it.inferences >= LEAST_OF_ALL else []
     each = [compare(sums, baseline) if sums.inferences >= LEAST else [] for _, sums in windows]
-    if sum(map(bool, each)) == 1 and len(each) == 1:
+    if len(each) == 1:
         each = [[]]  # it is the whole period
     tests = len(whole) + sum(map(len, each))
     return Judgement(false_alarms / max(tests, 1), whole, each)
@@ -115,7 +141,8 @@ def compare(sums: Sums, baseline: Baseline) -> list[Comparison]:
     mix_was = np.array([known.get(label, 0.0) for label in labels])
     mix_now = np.array([float(sums.labels[label]) for label in labels])
     edges, shares = facts["confidence"]["edges"], np.array(facts["confidence"]["share"])
-    confidence = coarse(sums.confidence, edges)
+    confidence = coarse(sums.histograms["confidence"], edges)
+    apart = psi(mix_was * size, mix_now)
     found = [
         _ordered(
             "confidence", shares * size, confidence, _top(shares, edges), _top(confidence, edges)
@@ -124,27 +151,33 @@ def compare(sums: Sums, baseline: Baseline) -> list[Comparison]:
             "label mix",
             _mix(labels, mix_was),
             _mix(labels, mix_now),
-            psi(mix_was * size, mix_now),
-            chi_squared(mix_was * size, mix_now),
+            apart,
+            any_share(mix_was * size, mix_now),
+            apart >= LEAST_PSI,
         ),
         _share(
             f"share of {NONE_OF_THE_CLASSES}",
-            facts["other_share"],
-            size,
-            sums.labels[NONE_OF_THE_CLASSES],
-            sums.labels.total(),
+            (facts["other_share"], size),
+            (sums.labels[NONE_OF_THE_CLASSES], sums.labels.total()),
+            LEAST_POINTS_OF_OTHER,
         ),
-        _share("share accepted", facts["accepted_share"], size, sums.accepted, sums.decided),
     ]
-    for name, (_, top) in STATISTICS.items():
-        histogram = sums.statistics[name]
+    if same_threshold(sums, baseline):
+        accepted = (sums.accepted, sums.decided)
+        found.append(
+            _share(
+                "share accepted", (facts["accepted_share"], size), accepted, LEAST_POINTS_ACCEPTED
+            )
+        )
+    for name in STATISTICS:
+        histogram = sums.histograms[name]
         if histogram.sum() and facts.get(name, {}).get("p50") is not None:
             edges = [facts[name][f"p{round(share * 100)}"] for share in QUARTERS]
             found.append(
                 _ordered(
                     name,
                     np.array(SHARES) * size,
-                    _between(histogram, edges, top),
+                    _between(histogram, edges, EDGES[name]),
                     f"{facts[name]['p50']:.3f} median",
                     f"{sums.quantiles(name, [0.5])[0]:.3f} median",
                 )
@@ -152,27 +185,65 @@ def compare(sums: Sums, baseline: Baseline) -> list[Comparison]:
     return found
 
 
+def same_threshold(sums: Sums, baseline: Baseline) -> bool:
+    """Whether all of a window was accepted by the baseline's threshold, but for its rounding."""
+    return all(abs(each - baseline.threshold) <= SAME_THRESHOLD for each in sums.thresholds)
+
+
 def _ordered(name: str, was: Counts, now: Counts, words_was: str, words_now: str) -> Comparison:
-    return Comparison(name, words_was, words_now, psi(was, now), kolmogorov_smirnov(was, now))
+    apart = psi(*joined(was, now))
+    return Comparison(
+        name, words_was, words_now, apart, kolmogorov_smirnov(was, now), apart >= LEAST_PSI
+    )
 
 
-def _share(name: str, share: float, size: int, hits: int, of: int) -> Comparison:
-    was = np.array([round(share * size), size - round(share * size)], float)
-    now = np.array([hits, of - hits], float)
-    return Comparison(name, f"{share:.1%}", _percent(hits, of), psi(was, now), exact(was, now))
+def _share(
+    name: str, was: tuple[float, int], now: tuple[int, int], least_points: float
+) -> Comparison:
+    """Compare two shares. was: the share, of how many; now: hits, of how many."""
+    (share, size), (hits, of) = was, now
+    before = np.array([round(share * size), size - round(share * size)], float)
+    after = np.array([hits, of - hits], float)
+    return Comparison(
+        name,
+        f"{share:.1%}",
+        _percent(hits, of),
+        psi(before, after),
+        exact(before, after),
+        bool(of) and abs(hits / of - share) >= least_points,
+    )
 
 
 def psi(was: Counts, now: Counts) -> float:
-    """Return the population stability index of two histograms; half a count more in each bin.
+    """Return the population stability index of two histograms, less what chance gives.
 
-    Bins that are empty in both tell nothing. nan where one of the two is empty.
+    Half a count more in each bin; bins that are empty in both tell nothing. Chance gives the
+    variance of the two shares' difference over the share, summed over the bins. nan where one of
+    the two is empty.
     """
     used = (was + now) > 0
     if not was.sum() or not now.sum():
         return math.nan
     a, b = was[used] + 0.5, now[used] + 0.5
     a, b = a / a.sum(), b / b.sum()
-    return float(((b - a) * np.log(b / a)).sum())
+    share = (was + now)[used] / (was + now).sum()
+    variance = share * (1 - share) * (1 / was.sum() + 1 / now.sum())
+    chance = (variance / np.maximum(share, 0.5 / now.sum())).sum()
+    return max(0.0, float(((b - a) * np.log(b / a)).sum() - chance))
+
+
+def joined(was: Counts, now: Counts) -> tuple[Counts, Counts]:
+    """Join neighbouring bins until each holds a twentieth of the baseline, for the index."""
+    pairs: list[Counts] = []
+    waiting = np.zeros(2)
+    for pair in np.stack([was, now], axis=1):
+        waiting = waiting + pair
+        if waiting[0] > 0.999 * LEAST_PART * was.sum():
+            pairs.append(waiting)
+            waiting = np.zeros(2)
+    pairs[-1:] = [sum(pairs[-1:], waiting)]
+    before, after = np.array(pairs).T
+    return before, after
 
 
 def kolmogorov_smirnov(was: Counts, now: Counts) -> float:
@@ -183,49 +254,53 @@ def kolmogorov_smirnov(was: Counts, now: Counts) -> float:
     """
     if not was.sum() or not now.sum():
         return 1.0
+    if now.sum() <= EXACT_UP_TO[0] and was.sum() <= EXACT_UP_TO[1]:
+        bins = np.arange(len(was))
+        values = [np.repeat(bins, _whole(counts)) for counts in (was, now)]
+        return float(ks_2samp(*values, method="exact").pvalue)
     apart = np.abs(np.cumsum(was) / was.sum() - np.cumsum(now) / now.sum()).max()
     size = was.sum() * now.sum() / (was.sum() + now.sum())
-    return float(kstwo.sf(apart, max(round(size), 1)))
+    return float(kstwo.sf(apart, round(size)))
 
 
-def chi_squared(was: Counts, now: Counts) -> float:
-    """Return p of the two-sample chi-squared test; neighbours are joined until each bin is fit."""
-    if not was.sum() or not now.sum():
-        return 1.0
-    joined: list[Counts] = []
-    part = min(was.sum(), now.sum()) / (was.sum() + now.sum())  # of a bin, in the smaller sample
-    waiting = np.zeros(2)
-    for pair in np.stack([was, now], axis=1):
-        waiting = waiting + pair
-        if waiting.sum() * part >= LEAST_EXPECTED:
-            joined.append(waiting)
-            waiting = np.zeros(2)
-    if joined:
-        joined[-1] = joined[-1] + waiting
-    if len(joined) < 2:
-        return 1.0
-    return float(chi2_contingency(np.array(joined).T, correction=False).pvalue)
+def _whole(counts: Counts) -> NDArray[np.int64]:
+    """Return whole numbers with the same sum: a bin that lay on an edge had been split."""
+    return np.diff(np.concatenate([[0], np.cumsum(counts).round()])).astype(np.int64)
+
+
+def any_share(was: Counts, now: Counts) -> float:
+    """Return p of all labels being as frequent as before: each label tested against the rest.
+
+    The chi-squared test, which is usual here, finds drift several times too often where labels are
+    rare and the limit is as low as that of a report of many windows.
+    """
+    used = np.flatnonzero((was + now) > 0)
+    each = [
+        exact(np.array([was[i], was.sum() - was[i]]), np.array([now[i], now.sum() - now[i]]))
+        for i in used
+    ]
+    return min(1.0, len(each) * min(each, default=1.0))
 
 
 def exact(was: Counts, now: Counts) -> float:
     """Return p of Fisher's exact test on two counts of two kinds."""
     if not was.sum() or not now.sum():
         return 1.0
-    if now.sum() > EXACT_UP_TO:
-        return chi_squared(was, now)
-    return float(fisher_exact(np.array([was, now], dtype=np.int64)).pvalue)
+    return float(fisher_exact(np.array([was, now]).round().astype(np.int64)).pvalue)
 
 
 def coarse(histogram: Histogram, edges: Sequence[float]) -> Counts:
-    """Return a fine histogram of 0..1 by coarser edges, which lie on fine ones."""
-    return _between(histogram, edges[1:-1], 1.0)
+    """Return a histogram of confidences by coarser edges, which lie on its own."""
+    return _between(histogram, edges[1:-1], EDGES["confidence"])
 
 
-def _between(histogram: Histogram, edges: Sequence[float], top: float) -> Counts:
-    """Return counts below, between and above edges; a bin on an edge is split in proportion."""
+def _between(histogram: Histogram, edges: Sequence[float], own: Counts) -> Counts:
+    """Return counts below, between and above edges; a bin on an edge is split in proportion.
+
+    own: the edges of the histogram.
+    """
     total = np.concatenate([[0.0], np.cumsum(histogram)])
-    places = np.linspace(0, top, len(histogram) + 1)
-    at = np.interp(edges, places, total)
+    at = np.interp(edges, own, total)
     return np.diff(np.concatenate([[0.0], at, [total[-1]]]))
 
 
@@ -260,11 +335,11 @@ def baseline_of(windows: Windows, before: Baseline) -> Baseline:
     sums = windows.whole()
     total = sums.inferences
     facts: dict[str, Any] = {
-        "source": "inferences seen by python -m ops monitor",
+        "source": OWN,
         "pictures": total,
         "confidence": {
-            "edges": EDGES,
-            "share": (coarse(sums.confidence, EDGES) / total).tolist(),
+            "edges": CONFIDENCE_BINS,
+            "share": (coarse(sums.histograms["confidence"], CONFIDENCE_BINS) / total).tolist(),
         },
         "labels": {label: number / total for label, number in sums.labels.items()},
         "other_share": sums.labels[NONE_OF_THE_CLASSES] / total,
@@ -273,5 +348,5 @@ def baseline_of(windows: Windows, before: Baseline) -> Baseline:
     for name in STATISTICS:
         values = zip(("p5", "p50", "p95"), sums.quantiles(name, QUARTERS), strict=True)
         facts[name] = {key: None if math.isnan(value) else value for key, value in values}
-    model = windows.models.most_common(1)[0][0] if windows.models else before.model
+    [(model, _)] = windows.models.most_common(1)
     return Baseline(model, windows.threshold(before.threshold), before.size, facts)

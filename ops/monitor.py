@@ -16,8 +16,8 @@ own differs from these; once the workflow does well, make a baseline of its own 
     python -m ops monitor --captures --since 7d --write-baseline good.json
     python -m ops monitor --captures --baseline good.json
 
-The report embeds the eight least confident pictures. Exit code 0: no drift; 1: drift; 2: nothing
-could be reported.
+The report embeds the eight least confident pictures. Exit code 0: no drift, or fewer than five
+inferences, which is not judged; 1: drift; 2: nothing could be reported.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from pathlib import Path
 
 from ops.age import add_since
 from ops.captures import Captures, destination, in_folder, in_s3
-from ops.drift import Baseline, as_json, judge
+from ops.drift import LEAST, Baseline, as_json, judge
 from ops.errors import OpsError
 from ops.ledger import Ledger
 from ops.monitor_report import Report
@@ -41,6 +41,7 @@ from ops.windows import Windows
 CARD = Path(__file__).parents[1] / "model" / "pretrained" / "card.json"
 FROM_ENDPOINT = "endpoint"
 OUT = Path("monitor")
+LEAST_OF_A_BASELINE = 100  # inferences; of fewer the rarest twentieth is told by four pictures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,6 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not len(windows):
         left = f"; {bad.total():,} lines left out ({_kinds(bad)})" if bad else ""
         raise OpsError(f"{source}: nothing to report{left}; look further back with --since")
+    windows.widen(LEAST)
     judgement = judge(windows, baseline, arguments.false_alarms)
     report = Report(source, windows, baseline, judgement, arguments.false_alarms, bad)
     page = arguments.out / "index.html"
@@ -163,8 +165,11 @@ def observations(
 def keep_baseline(path: Path, windows: Windows, baseline: Baseline) -> None:
     """Write what was seen as a baseline for later."""
     inferences = windows.whole().inferences
-    if not inferences:
-        raise OpsError(f"{path}: no baseline without a single inference")
+    if inferences < LEAST_OF_A_BASELINE:
+        raise OpsError(
+            f"{path} is not written: {inferences} inferences are too few for a baseline,"
+            f" {LEAST_OF_A_BASELINE} the least; look further back with --since"
+        )
     path.write_text(as_json(windows, baseline))
     print(f"Baseline: {path}, of {inferences:,} inferences")
 

@@ -1,18 +1,23 @@
 """The plots of the monitoring report, as SVG text."""
 
 import io
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
+from model.figures import rounded_up
 from ops.drift import Baseline, Judgement, coarse
-from ops.windows import Sums, Windows
+from ops.windows import OTHERS, Sums, Windows
 
 OUTCOME_COLOURS = {
     "accepted": "#2e8b57",
@@ -22,9 +27,19 @@ OUTCOME_COLOURS = {
     "failed": "#c0392b",
 }
 LABEL_COLOURS = ["#3567b0", "#c2702e", "#8a8f98", "#6b4fa0", "#2e8b8b", "#a83e6c"]
+MORE_LABELS = "#d5d9df"
+BLUE, PALE, RED, ORANGE, DARK, FAINT = (
+    *("#3567b0", "#9db8dc", "#c0392b", "#c2702e", "#1f2430", "#b4bac3"),
+)
+# So few shades that the scale is drawn, and not embedded as a picture.
+SHADES = LinearSegmentedColormap.from_list("psi", ["#eef1f5", "#f3c9a0", "#d9762b"], N=40)
+DARKEST_PSI = 0.5
+SURE = [0.05, 0.2, 0.5, 0.9, 0.99, 0.999, 0.9999]  # ticks of a scale that is finest at its ends
+MOST_SURE = 1 - 1e-5  # at 1 that scale has no end
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
     "svg.hashsalt": "monitor",  # the same figures give the same file
+    "text.parse_math": False,  # a label is no formula
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.spines.top": False,
@@ -34,179 +49,246 @@ STYLE: dict[Any, Any] = {
     "axes.titleweight": "bold",
 }
 BARE = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-WIDE, HIGH = 6.4, 2.7  # inches
+NARROW, WIDE, HIGH = 6.4, 13.2, 2.7  # inches
+MOST_COUNTED = 16  # windows; above more bars their numbers would run into each other
 
 
-def plots(windows: Windows, baseline: Baseline, judgement: Judgement) -> list[tuple[str, str]]:
-    """Return caption and SVG of each plot that the observations allow."""
+class Plot(NamedTuple):
+    """A plot of the report. wide: takes the room of two."""
+
+    caption: str
+    svg: str
+    wide: bool
+
+
+Each = Sequence[tuple[datetime, Sums]]
+
+
+def plots(windows: Windows, baseline: Baseline, judgement: Judgement) -> list[Plot]:
+    """Return each plot that the observations allow; none leaves a gap in rows of two."""
     each = list(windows)
     whole = windows.whole()
-    drawn = []
+    drawn: list[tuple[str, Callable[[Any], None]]] = []
     if whole.inferences:
         drawn += [
             (
-                "Confidence of the likeliest label: median and the middle 90 % of each window."
-                " Below the dashed threshold a person looks.",
-                _drawn(lambda axes: _confidence(axes, windows, each, baseline)),
+                "Confidence of the likeliest label: median and the middle 90 % of each window, on a"
+                " scale that is finest where it matters. Below the dashed threshold a person"
+                " looks.",
+                lambda figure: _confidence(figure, windows, each, baseline),
             ),
             (
                 "Confidences of the whole period beside the baseline, on a logarithmic scale.",
-                _drawn(lambda axes: _histogram(axes, whole, baseline)),
+                lambda figure: _histogram(figure, whole, baseline),
             ),
         ]
+    counted = "; the figure above a bar is their number" if len(each) <= MOST_COUNTED else ""
     drawn.append(
         (
-            "What became of the uploads of each window; the figure above a bar is their number.",
-            _drawn(lambda axes: _outcomes(axes, windows, each)),
+            f"What became of the uploads of each window{counted}.",
+            lambda figure: _outcomes(figure, windows, each),
         )
     )
     if whole.inferences:
         drawn.append(
             (
-                "What the model saw, the baseline first.",
-                _drawn(lambda axes: _labels(axes, windows, each, baseline)),
+                "What the model saw, beside the baseline.",
+                lambda figure: _labels(figure, windows, each, baseline),
             )
         )
-    if whole.latency.sum():
+    if whole.histograms["latency"].sum():
         drawn.append(
             (
                 "Upload to decision. S3 tells the second of an upload, so a second is the least"
                 " difference that means anything.",
-                _drawn(lambda axes: _latency(axes, windows, each)),
+                lambda figure: _latency(figure, windows, each),
             )
         )
-    if whole.inferences:
-        drawn.append(
-            (
-                "Population stability index of each window, darker is further from the baseline;"
-                " a dot marks drift, a cross too few inferences to judge.",
-                _drawn(lambda axes: _drift(axes, windows, each, judgement)),
-            )
+    found = [
+        Plot(caption, _drawn(draw, wide), wide)
+        for at, (caption, draw) in enumerate(drawn)
+        for wide in [at == 0 and len(drawn) % 2 == 1]
+    ]
+    if judgement.whole and len(each) > 1:
+        caption = (
+            "Population stability index of each window, beyond what chance gives: darker is further"
+            " from the baseline. A dot marks drift, a cross too few inferences to judge."
         )
-    return drawn
+        svg = _drawn(lambda figure: _drift(figure, windows, each, judgement), wide=True)
+        found.append(Plot(caption, svg, True))
+    return found
 
 
-def _drawn(draw: Callable[[Any], None]) -> str:
-    with rc_context(STYLE):
-        figure = Figure(figsize=(WIDE, HIGH), layout="constrained")
+def _drawn(draw: Callable[[Any], None], wide: bool) -> str:
+    with rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser has other fonts
+        figure = Figure(figsize=(WIDE if wide else NARROW, HIGH), layout="constrained")
         FigureCanvasSVG(figure)
-        draw(figure.subplots())
+        draw(figure)
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata=BARE, transparent=True)
     text = out.getvalue()
     return text[text.index("<svg") :]
 
 
-def _times(axes: Any, windows: Windows, each: Sequence[tuple[datetime, Sums]]) -> tuple[Any, float]:
+def _times(axes: Any, windows: Windows, each: Each) -> tuple[Any, float]:
     """Return the middle of each window in days, and a window's width; name the hours below."""
     width = windows.length.total_seconds() / 86_400
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     starts = [start for start, _ in each]
     middles = np.asarray(date2num(starts)) + width / 2  # type: ignore[no-untyped-call]
-    axes.set_xlim(middles.min() - width, middles.max() + width)
+    axes.set_xlim(middles.min() - 0.6 * width, middles.max() + 0.6 * width)
     return middles, width
 
 
-def _confidence(
-    axes: Any, windows: Windows, each: Sequence[tuple[datetime, Sums]], baseline: Baseline
-) -> None:
+def _line(axes: Any, middles: Any, values: Any, style: str, **more: str) -> None:
+    """Draw a line that breaks off where windows are missing, at night for instance."""
+    steps = np.diff(middles)
+    gaps = np.flatnonzero(steps > 1.5 * steps.min(initial=np.inf)) + 1
+    middles, values = (np.insert(each, gaps, np.nan) for each in (middles, values))
+    axes.plot(middles, values, style, markersize=4, linewidth=1, **more)
+
+
+def _beside(figure: Any, title: str, name: str) -> tuple[Any, Any]:
+    """Return a narrow axes for one column without a time, and the wide one beside it."""
+    narrow, wide = figure.subplots(
+        1, 2, sharey=True, width_ratios=(1, 2.6 * figure.get_figwidth()), gridspec_kw={"wspace": 0}
+    )
+    narrow.set_title(title).set_in_layout(False)
+    narrow.set(xticks=[0], xlim=(-0.55, 0.55))
+    narrow.set_xticklabels([name])
+    narrow.tick_params(bottom=False)
+    for axes in (narrow, wide):
+        axes.spines["bottom"].set_visible(False)
+    wide.spines["left"].set_visible(False)
+    wide.tick_params(left=False)
+    return narrow, wide
+
+
+def _confidence(figure: Any, windows: Windows, each: Each, baseline: Baseline) -> None:
+    axes = figure.subplots()
     middles, _ = _times(axes, windows, each)
-    low, middle, high = np.array(
-        [sums.quantiles("confidence", [0.05, 0.5, 0.95]) for _, sums in each]
+    low, middle, high = np.clip(
+        [sums.quantiles("confidence", [0.05, 0.5, 0.95]) for _, sums in each],
+        1 - MOST_SURE,
+        MOST_SURE,
     ).T
-    axes.vlines(middles, low, high, color="#9db8dc", linewidth=5)
-    axes.plot(middles, middle, "o-", color="#3567b0", markersize=4, linewidth=1)
     threshold = windows.threshold(baseline.threshold)
-    axes.axhline(threshold, color="#c0392b", linestyle="--", linewidth=1)
+    axes.vlines(middles, low, high, color=PALE, linewidth=5)
+    _line(axes, middles, middle, "o-", color=BLUE)
+    axes.axhline(min(threshold, MOST_SURE), color=RED, linestyle="--", linewidth=1)
     axes.text(
-        1, threshold, f"threshold {threshold:.3f} ", color="#c0392b", ha="right", va="top",
-        fontsize=8, transform=axes.get_yaxis_transform(),
+        1, 1.02, f"- - -  threshold {rounded_up(threshold)}", color=RED, ha="right", va="bottom",
+        fontsize=8, transform=axes.transAxes,
     )  # fmt: skip
-    axes.set(title="Confidence", ylim=(min(0.4, np.nanmin(low)) - 0.02, 1.02))
+    axes.set_yscale("logit")
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_yticks(SURE, [f"{tick:g}" for tick in SURE])
+    top = max(0.999, np.nanmax(high))
+    axes.set(title="Confidence", ylim=(min(0.4, np.nanmin(low)), top + (1 - top) / 2))
 
 
-def _histogram(axes: Any, whole: Sums, baseline: Baseline) -> None:
+def _histogram(figure: Any, whole: Sums, baseline: Baseline) -> None:
+    axes = figure.subplots()
     edges = np.array(baseline.facts["confidence"]["edges"])
-    now = coarse(whole.confidence, edges.tolist()) / whole.inferences
+    now = coarse(whole.histograms["confidence"], edges.tolist()) / whole.inferences
     was = np.array(baseline.facts["confidence"]["share"])
-    axes.bar(edges[:-1], now, np.diff(edges) * 0.9, align="edge", color="#9db8dc", label="now")
-    axes.stairs(was, edges, color="#222", linewidth=1, label=f"baseline, {baseline.pictures:,}")
+    axes.bar(edges[:-1], now, np.diff(edges) * 0.9, align="edge", color=PALE, label="now")
+    axes.stairs(was, edges, color=DARK, linewidth=1, label=f"baseline, {baseline.pictures:,}")
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set(title="Confidences", xlabel="confidence", ylabel="share of inferences")
     axes.set_xlim(edges[np.flatnonzero(now + was)[0]], 1)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper left")
 
 
-def _outcomes(axes: Any, windows: Windows, each: Sequence[tuple[datetime, Sums]]) -> None:
+def _outcomes(figure: Any, windows: Windows, each: Each) -> None:
+    axes = figure.subplots()
     middles, width = _times(axes, windows, each)
     totals = np.array([sums.uploads for _, sums in each])
     below = np.zeros(len(each))
+    bars = {}
     for name, colour in OUTCOME_COLOURS.items():
         share = np.array([sums.outcomes[name] for _, sums in each]) / totals
         if share.any():
-            axes.bar(middles, share, width * 0.85, below, color=colour, label=name)
+            bars[name] = axes.bar(middles, share, width * 0.85, below, color=colour)
             below += share
-    if len(each) <= 16:
+    if len(each) <= MOST_COUNTED:
         for at, total in zip(middles, totals, strict=True):
             axes.text(at, 1.01, f"{total:,}", ha="center", va="bottom", fontsize=7)
-    _shares(axes, "Decisions")
+    axes.set_title("Decisions")
+    _shares(axes, axes, bars)
 
 
-def _labels(
-    axes: Any, windows: Windows, each: Sequence[tuple[datetime, Sums]], baseline: Baseline
-) -> None:
+def _labels(figure: Any, windows: Windows, each: Each, baseline: Baseline) -> None:
+    before, axes = _beside(figure, "Labels", "baseline")
     middles, width = _times(axes, windows, each)
-    first = middles.min() - 2 * width
-    axes.set_xlim(first - width, middles.max() + width)
-    known = list(baseline.facts["labels"])
-    common = [label for label, _ in windows.whole().labels.most_common(len(LABEL_COLOURS))]
-    labels = list(dict.fromkeys([*known, *common]))[: len(LABEL_COLOURS)]
+    was = baseline.facts["labels"]
+    common = (label for label, _ in windows.whole().labels.most_common())
+    labels = [label for label in dict.fromkeys([*was, *common]) if label != OTHERS]
+    named = dict(zip(labels, LABEL_COLOURS, strict=False))
     totals = np.array([max(sums.inferences, 1) for _, sums in each])
-    below = np.zeros(len(each) + 1)
-    for label, colour in zip(labels, LABEL_COLOURS, strict=False):
+    below, below_before, bars = np.zeros(len(each)), 0.0, {}
+
+    def stack(name: str, colour: str, now: Any, share_before: float) -> None:
+        nonlocal below, below_before
+        bars[name] = axes.bar(middles, now, width * 0.85, below, color=colour)
+        before.bar(0, share_before, 0.85, below_before, color=colour)
+        below, below_before = below + now, below_before + share_before
+
+    for label, colour in named.items():
         now = np.array([sums.labels[label] for _, sums in each]) / totals
-        share = np.concatenate([[baseline.facts["labels"].get(label, 0.0)], now])
-        axes.bar([first, *middles], share, width * 0.85, below, color=colour, label=label)
-        below += share
-    axes.text(first, 1.01, "baseline", ha="center", va="bottom", fontsize=7)
-    _shares(axes, "Labels")
+        stack(label, colour, now, was.get(label, 0.0))
+    if len(labels) > len(named) or windows.whole().labels[OTHERS]:
+        rest = np.array([sums.inferences > 0 for _, sums in each]) - below
+        stack("more labels", MORE_LABELS, rest, sum(was.values()) - below_before)
+    _shares(axes, before, bars)
 
 
-def _shares(axes: Any, title: str) -> None:
-    axes.set(title=title, ylim=(0, 1.1), yticks=[0, 0.5, 1], yticklabels=["0 %", "50 %", "100 %"])
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8)
+def _shares(axes: Any, first: Any, bars: Mapping[str, Any]) -> None:
+    """Name the shares: the first axes bears the ticks. bars: by name."""
+    first.set(ylim=(0, 1.1), yticks=[0, 0.5, 1])
+    first.set_yticklabels(["0 %", "50 %", "100 %"])
+    axes.legend(
+        [*bars.values()], [*bars], loc="center left", bbox_to_anchor=(1, 0.5), frameon=False,
+        fontsize=8,
+    )  # fmt: skip
 
 
-def _latency(axes: Any, windows: Windows, each: Sequence[tuple[datetime, Sums]]) -> None:
+def _latency(figure: Any, windows: Windows, each: Each) -> None:
+    axes = figure.subplots()
     middles, _ = _times(axes, windows, each)
     middle, high = np.array([sums.quantiles("latency", [0.5, 0.95]) for _, sums in each]).T
-    axes.plot(middles, middle, "o-", color="#3567b0", markersize=4, linewidth=1, label="median")
-    axes.plot(middles, high, "s--", color="#c2702e", markersize=4, linewidth=1, label="95 %")
+    _line(axes, middles, middle, "o-", color=BLUE, label="median")
+    _line(axes, middles, high, "s--", color=ORANGE, label="95 %")
     axes.set(title="Latency", ylabel="seconds", ylim=(0, None))
     axes.legend(frameon=False)
 
 
-def _drift(
-    axes: Any, windows: Windows, each: Sequence[tuple[datetime, Sums]], judgement: Judgement
-) -> None:
+def _drift(figure: Any, windows: Windows, each: Each, judgement: Judgement) -> None:
+    all_of_it, axes = _beside(figure, "Drift", "all")
     middles, width = _times(axes, windows, each)
-    names = [found.name for found in judgement.whole]
-    columns = [judgement.whole, *judgement.windows]
-    first = middles.min() - 2 * width
-    axes.set_xlim(first - width, middles.max() + width)
-    for at, column in zip([first, *middles], columns, strict=True):
+    every = [judgement.whole, *judgement.windows]
+    names = list(dict.fromkeys(found.name for column in every for found in column))
+    shade = ScalarMappable(Normalize(0, DARKEST_PSI), SHADES)
+    columns = [(all_of_it, 0.0, 1.0, judgement.whole)]
+    columns += [(axes, at, width, found) for at, found in zip(middles, every[1:], strict=True)]
+    for place, at, wide, column in columns:
         found = {comparison.name: comparison for comparison in column}
         for row, name in enumerate(names):
-            if not column:
-                axes.plot(at, row, "x", color="#c3c7cd", markersize=4)
-            elif name in found:
-                shade = min(max(found[name].psi, 0.0) / 0.5, 1.0)
-                colour = (1.0, 0.97 - 0.55 * shade, 0.93 - 0.75 * shade)
-                axes.bar(at, 0.9, width * 0.92, row - 0.45, color=colour)
-                if found[name].p < judgement.limit:
-                    axes.plot(at, row, "o", color="#222", markersize=3)
-    axes.text(first, -0.62, "all", ha="center", va="bottom", fontsize=7)
-    axes.set(title="Drift", yticks=range(len(names)), yticklabels=names)
-    axes.set_ylim(len(names) - 0.4, -0.9)
+            if name in found:
+                colour = shade.to_rgba(np.nan_to_num(found[name].psi))
+                place.bar(at, 0.88, wide * 0.92, row - 0.44, color=colour)
+                if judgement.drifts(found[name]):
+                    place.plot(at, row, "o", color=DARK, markersize=4)
+            elif not column:
+                place.plot(at, row, "x", color=FAINT, markersize=4)
+    all_of_it.set_yticks(range(len(names)), names)
+    all_of_it.set_ylim(len(names) - 0.4, -0.6)
+    bar = figure.colorbar(shade, ax=axes, aspect=12, pad=0.01, ticks=[0, 0.1, 0.25, DARKEST_PSI])
+    bar.ax.set_yticklabels(["0", "0.1 small", "0.25 large", "0.5 or more"])
+    bar.solids.set_edgecolor("face")  # no seams between the shades
+    bar.outline.set_visible(False)

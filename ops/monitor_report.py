@@ -4,11 +4,12 @@ import base64
 import math
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import escape
 
-from ops.drift import Baseline, Judgement
-from ops.monitor_plots import plots
+from model.figures import rounded_up
+from ops.drift import LEAST_OF_ALL, Baseline, Comparison, Judgement, same_threshold
+from ops.monitor_plots import OUTCOME_COLOURS, Plot, plots
 from ops.observations import Observation
 from ops.windows import Windows
 
@@ -24,19 +25,23 @@ h1 { font-size: 22px; margin: 0 } h2 { font-size: 16px; margin: 28px 0 8px }
 .tiles div, figure { background: #fff; padding: 12px 16px; margin: 0; border-radius: 4px }
 .tiles b { display: block; font-size: 22px }
 .plots { grid-template-columns: repeat(auto-fit, minmax(460px, 1fr)) }
-.plots svg { width: 100%; height: auto }
+.plots svg { width: 100%; height: auto } .plots .wide { grid-column: 1 / -1 }
 .faces { grid-template-columns: repeat(auto-fill, minmax(120px, 1fr)) }
 .faces img { width: 100%; aspect-ratio: 1; object-fit: cover }
 figcaption { font-size: 13px; color: #626a78 }
 table { border-collapse: collapse; background: #fff; width: 100% }
 th, td { text-align: left; padding: 6px 12px; border-bottom: 1px solid #e3e6ea }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
+td.number, td:first-child, td:last-child { white-space: nowrap }
 tr.drift td { background: #fdecea }
 """
 CUSTOM = (
-    "PSI below 0.1 is a small change, above 0.25 a large one, by custom; of a few dozen inferences"
-    " it is large by chance. The tests decide."
+    "PSI below 0.1 is a small change, above 0.25 a large one, by custom; what chance gives is taken"
+    " off. Drift is a change that is no chance, by the test's p, and large enough to act on; one"
+    " that is no chance either, but small, is slight."
 )
+MODELS_NAMED = 5
+LEAST_P = 1e-99  # that is told
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,8 @@ class Report:
     bad: Counter[str]
 
     def period(self) -> str:
-        """Return the time from the first window to the end of the last."""
-        starts = [start for start, _ in self.windows]
-        end = starts[-1] + self.windows.length
-        return f"{starts[0]:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+        """Return the time from the first observation to the last."""
+        return f"{self.windows.first:%Y-%m-%d %H:%M} to {self.windows.last:%Y-%m-%d %H:%M} UTC"
 
     def figures(self) -> list[tuple[str, str, str]]:
         """Return name, value and a remark of each figure of the whole period."""
@@ -62,14 +65,15 @@ class Report:
         # Captures tell of nothing but inferences.
         counted = "inferences" if whole.inferences == whole.uploads else "uploads"
         found = [(counted, f"{whole.uploads:,}", f"in windows of {self.span()}")]
-        for name, number in whole.outcomes.most_common():
-            found.append((name, f"{number / whole.uploads:.1%}", f"{number:,}"))
+        for name in OUTCOME_COLOURS:
+            if number := whole.outcomes[name]:
+                found.append((name, f"{number / whole.uploads:.1%}", f"{number:,}"))
         if whole.inferences:
             low, middle = whole.quantiles("confidence", [0.05, 0.5])
             threshold = self.windows.threshold(self.baseline.threshold)
-            remark = f"5 % are below {low:.3f}; threshold {threshold:.3f}"
+            remark = f"5 % are below {low:.3f}; threshold {rounded_up(threshold)}"
             found.append(("median confidence", f"{middle:.3f}", remark))
-        if whole.latency.sum():
+        if whole.histograms["latency"].sum():
             middle, high = whole.quantiles("latency", [0.5, 0.95])
             found.append(("median latency", f"{middle:.1f} s", f"95 % are within {high:.1f} s"))
         if reviewed := whole.reviews.total():
@@ -79,17 +83,24 @@ class Report:
 
     def span(self) -> str:
         """Return the length of a window in words."""
-        minutes = int(self.windows.length.total_seconds() // 60)
-        hours, minutes = divmod(minutes, 60)
-        return " ".join([f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes))
+        minutes = self.windows.length // timedelta(minutes=1)
+        for unit, of in (("day", 1440), ("hour", 60), ("minute", 1)):
+            if minutes >= of and not minutes % of:
+                number = minutes // of
+                return f"{number} {unit}" + "s" * (number > 1)
+        return "less than a minute"
 
     def verdict(self) -> str:
         """Return in a sentence whether, and in what, there is drift."""
         names = list(dict.fromkeys(each.name for each in self.judgement.drifted))
+        if not self.judgement.whole:
+            return "Not judged"
         return f"Drift in {', '.join(names)}" if names else "No drift"
 
     def promise(self) -> str:
         """Return what the verdict is worth."""
+        if not self.judgement.whole:
+            return f"{LEAST_OF_ALL} inferences are the least"
         tests = len(self.judgement.whole) + sum(map(len, self.judgement.windows))
         return (
             f"{tests} tests at p < {self.judgement.limit:.2g}: where nothing has changed, at most"
@@ -101,8 +112,27 @@ class Report:
         found = [f"left out, {number:,} lines: {kind}" for kind, number in self.bad.most_common()]
         models = self.windows.models
         if set(models) - {self.baseline.model}:
-            named = ", ".join(f"{name} ({number:,})" for name, number in models.most_common(5))
-            found.append(f"answers came from {named}; the baseline is of {self.baseline.model}")
+            named = ", ".join(
+                f"{name or 'a model without a name'} ({number:,})"
+                for name, number in models.most_common(MODELS_NAMED)
+            )
+            found.append(
+                f"answers came from {named}; the baseline is of {self.baseline.model}, so their"
+                " comparison tells little"
+            )
+        if not self.baseline.own:
+            found.append(
+                "the baseline is the pictures that the model was trained on, and your cameras"
+                " differ from them at once: keep a good time of theirs with --write-baseline, and"
+                " compare with it by --baseline"
+            )
+        whole = self.windows.whole()
+        if not same_threshold(whole, self.baseline):
+            used = " to ".join(dict.fromkeys(map(rounded_up, whole.thresholds)))
+            found.append(
+                f"the share accepted is not compared: it was decided at {used}, the baseline's at"
+                f" {rounded_up(self.baseline.threshold)}"
+            )
         return found
 
     def as_text(self) -> str:
@@ -112,7 +142,7 @@ class Report:
         lines += [f"! {remark}" for remark in self.remarks()]
         if self.judgement.whole:
             rows = [("compared", "baseline", "now", "PSI", "p", "")] + [
-                (each.name, each.was, each.now, _psi(each.psi), f"{each.p:.2g}", self._mark(each.p))
+                (each.name, each.was, each.now, _psi(each.psi), _p(each.p), self._mark(each))
                 for each in self.judgement.whole
             ]
             widths = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -124,16 +154,16 @@ class Report:
                 words = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
                 line = f"  {'  '.join(words)}  {row[3]:>6}  {row[4]:>7}  {row[5]}"
                 lines.append(line.rstrip())
-        drifted = sum(
-            any(each.p < self.judgement.limit for each in some) for some in self.judgement.windows
-        )
+        drifted = sum(any(map(self.judgement.drifts, some)) for some in self.judgement.windows)
         judged = sum(map(bool, self.judgement.windows))
         if judged:
             lines.append(f"  {drifted} of {judged} windows drifted")
         return "\n".join([*lines, f"{self.verdict()}. {self.promise()}."])
 
-    def _mark(self, p: float) -> str:
-        return "drift" if p < self.judgement.limit else ""
+    def _mark(self, found: Comparison) -> str:
+        if self.judgement.drifts(found):
+            return "drift"
+        return "slight" if found.p < self.judgement.limit else ""
 
     def as_html(self) -> str:
         """Return the report as one HTML page."""
@@ -145,8 +175,7 @@ class Report:
         )
         remarks = "".join(f"<p class='small'>Note: {escape(each)}.</p>" for each in self.remarks())
         drawn = "".join(
-            f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
-            for caption, svg in plots(self.windows, self.baseline, self.judgement)
+            _figure(plot) for plot in plots(self.windows, self.baseline, self.judgement)
         )
         return (
             "<!doctype html><html lang='en'><meta charset='utf-8'>"
@@ -165,10 +194,10 @@ class Report:
         if not self.judgement.whole:
             return ""
         rows = "".join(
-            f"<tr class='{self._mark(each.p)}'><td>{escape(each.name)}</td>"
+            f"<tr class='{'drift' * self.judgement.drifts(each)}'><td>{escape(each.name)}</td>"
             f"<td>{escape(each.was)}</td><td>{escape(each.now)}</td>"
-            f"<td class='number'>{_psi(each.psi)}</td><td class='number'>{each.p:.2g}</td>"
-            f"<td>{self._mark(each.p)}</td></tr>"
+            f"<td class='number'>{_psi(each.psi)}</td><td class='number'>{_p(each.p)}</td>"
+            f"<td>{self._mark(each)}</td></tr>"
             for each in self.judgement.whole
         )
         return (
@@ -186,6 +215,11 @@ class Report:
         return f"<h2>The least confident</h2><div class='faces'>{''.join(map(_face, worst))}</div>"
 
 
+def _figure(plot: Plot) -> str:
+    wide = " class='wide'" if plot.wide else ""
+    return f"<figure{wide}>{plot.svg}<figcaption>{escape(plot.caption)}</figcaption></figure>"
+
+
 def _face(seen: Observation) -> str:
     kind = "png" if (seen.picture or b"").startswith(b"\x89PNG") else "jpeg"
     data = base64.b64encode(seen.picture or b"").decode()
@@ -194,6 +228,10 @@ def _face(seen: Observation) -> str:
         f"{escape(seen.label)} {seen.confidence or 0:.3f}<br>{seen.time:%m-%d %H:%M}"
         "</figcaption></figure>"
     )
+
+
+def _p(value: float) -> str:
+    return f"{value:.2g}" if value > LEAST_P else f"< {LEAST_P:g}"
 
 
 def _psi(value: float) -> str:

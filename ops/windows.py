@@ -1,6 +1,7 @@
 """Sums over windows of time: as many bytes for a million observations as for one."""
 
 import heapq
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,22 +11,26 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from model.image_statistics import STATISTICS
+from model.image_statistics import BINS, STATISTICS, quantiles
 from ops.observations import INFERRED, Observation
 
-FINE = 1000  # bins of a confidence or of a picture's statistic
+# Good models are sure: nine of ten confidences are above 0.95, so bins narrow towards 1.
+CONFIDENCE_EDGES = np.concatenate([np.arange(990) / 1000, 1 - np.geomspace(1e-2, 1e-5, 61), [1.0]])
 LATENCY_EDGES = np.geomspace(0.01, 1e6, 161)  # seconds; bins of 12 %
+EDGES = {
+    "confidence": CONFIDENCE_EDGES,
+    "latency": LATENCY_EDGES,
+    **{name: np.linspace(0, top, BINS + 1) for name, (_, top) in STATISTICS.items()},
+}
 MOST_LABELS = 100
 OTHERS = "(more labels)"
-SHORTEST = timedelta(minutes=1)
-MOST_WINDOWS = 48
+# Each is a multiple of the one before, and ends with the hour, the day or the week.
+LENGTHS = [timedelta(minutes=m) for m in (1, 2, 10, 30, 60, 120, 360, 720, 1440, 10_080, 40_320)]
+MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
+MOST_WINDOWS, FEWEST_WINDOWS = 48, 3
 KEPT_PICTURES = 8
 
 Histogram = NDArray[np.int64]
-
-
-def _zeros(bins: int) -> Histogram:
-    return np.zeros(bins, np.int64)
 
 
 @dataclass
@@ -35,39 +40,51 @@ class Sums:
     outcomes: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     reviews: Counter[bool] = field(default_factory=Counter)  # whether the reviewer agreed
-    confidence: Histogram = field(default_factory=lambda: _zeros(FINE))
-    latency: Histogram = field(default_factory=lambda: _zeros(len(LATENCY_EDGES) - 1))
-    statistics: dict[str, Histogram] = field(
-        default_factory=lambda: {name: _zeros(FINE) for name in STATISTICS}
+    thresholds: list[float] = field(default_factory=list)  # the lowest and the highest
+    histograms: dict[str, Histogram] = field(
+        default_factory=lambda: {
+            name: np.zeros(len(edges) - 1, np.int64) for name, edges in EDGES.items()
+        }
     )
 
     def add(self, seen: Observation) -> None:
         """Count one observation."""
         self.outcomes[seen.outcome] += 1
         if seen.latency_s is not None:
-            at = int(np.searchsorted(LATENCY_EDGES, seen.latency_s, "right")) - 1
-            self.latency[min(max(at, 0), len(self.latency) - 1)] += 1
+            self._place("latency", seen.latency_s)
         if seen.confidence is None:
             return
-        known = seen.label in self.labels or len(self.labels) < MOST_LABELS
-        self.labels[seen.label if known else OTHERS] += 1
-        self.confidence[_bin(seen.confidence, FINE, 1.0)] += 1
+        self._label(seen.label, 1)
+        self._place("confidence", seen.confidence)
+        if seen.threshold is not None:
+            self._threshold([seen.threshold])
         if seen.right is not None:
             self.reviews[seen.right] += 1
         for name, value in seen.statistics.items():
-            self.statistics[name][_bin(value, FINE, STATISTICS[name][1])] += 1
+            self._place(name, value)
 
     def take(self, other: "Sums") -> None:
         """Add the counts of another window."""
         self.outcomes.update(other.outcomes)
         self.reviews.update(other.reviews)
+        self._threshold(other.thresholds)
         for label, number in other.labels.items():
-            known = label in self.labels or len(self.labels) < MOST_LABELS
-            self.labels[label if known else OTHERS] += number
-        self.confidence += other.confidence
-        self.latency += other.latency
-        for name, histogram in other.statistics.items():
-            self.statistics[name] += histogram
+            self._label(label, number)
+        for name, histogram in other.histograms.items():
+            self.histograms[name] += histogram
+
+    def _label(self, label: str, number: int) -> None:
+        known = label in self.labels or len(self.labels) < MOST_LABELS
+        self.labels[label if known else OTHERS] += number
+
+    def _threshold(self, more: list[float]) -> None:
+        every = [*self.thresholds, *more]
+        self.thresholds = [min(every), max(every)] if every else []
+
+    def _place(self, name: str, value: float) -> None:
+        histogram = self.histograms[name]
+        at = int(np.searchsorted(EDGES[name], value, "right")) - 1
+        histogram[min(max(at, 0), len(histogram) - 1)] += 1
 
     @property
     def uploads(self) -> int:
@@ -75,7 +92,7 @@ class Sums:
 
     @property
     def inferences(self) -> int:
-        return int(self.confidence.sum())
+        return int(self.histograms["confidence"].sum())
 
     @property
     def accepted(self) -> int:
@@ -89,33 +106,20 @@ class Sums:
 
     def quantiles(self, name: str, shares: Sequence[float]) -> list[float]:
         """Return quantiles of confidence, latency or a picture's statistic; nan of nothing."""
-        if name == "latency":
-            histogram, edges = self.latency, LATENCY_EDGES
-        elif name == "confidence":
-            histogram, edges = self.confidence, np.linspace(0, 1, FINE + 1)
-        else:
-            histogram = self.statistics[name]
-            edges = np.linspace(0, STATISTICS[name][1], FINE + 1)
-        if not histogram.sum():
-            return [float("nan")] * len(shares)
-        total = np.concatenate([[0], np.cumsum(histogram)]) / histogram.sum()
-        # Within a bin as if evenly spread.
-        return [float(np.interp(share, total, edges)) for share in shares]
-
-
-def _bin(value: float, bins: int, top: float) -> int:
-    return min(max(int(value / top * bins), 0), bins - 1)
+        return quantiles(self.histograms[name], EDGES[name], shares)
 
 
 class Windows:
-    """Sums by time. There are at most 48: when more are needed, two and two become one.
+    """Sums by time. There are at most 48: when more are needed, several become one.
 
-    `length` of a window grows from `shortest` by doubling; starts are multiples of it.
+    length: of a window, grows from `shortest` along LENGTHS. begin: a moment at which one begins.
     """
 
-    def __init__(self, shortest: timedelta = SHORTEST) -> None:
-        self.length = shortest
+    def __init__(self, shortest: timedelta = LENGTHS[0], begin: datetime = MONDAY) -> None:
+        self.length, self.begin = shortest, begin
         self.models: Counter[str] = Counter()
+        self.first: datetime | None = None
+        self.last: datetime | None = None
         self.last_threshold: tuple[datetime, float] | None = None
         self._sums: dict[int, Sums] = {}
         self._worst: list[tuple[float, int, Observation]] = []
@@ -123,15 +127,18 @@ class Windows:
 
     def add(self, seen: Observation) -> None:
         """Count an observation in the window of its time."""
-        self._at(self._index(seen.time)).add(seen)
+        self._at((seen.time - self.begin) // self.length).add(seen)
         while len(self._sums) > MOST_WINDOWS:
-            self._double()
-        if seen.model and (seen.model in self.models or len(self.models) < MOST_LABELS):
+            self._lengthen()
+        self.first = min(self.first or seen.time, seen.time)
+        self.last = max(self.last or seen.time, seen.time)
+        if seen.confidence is not None and (
+            seen.model in self.models or len(self.models) < MOST_LABELS
+        ):
             self.models[seen.model] += 1
         if seen.threshold is not None:
-            self.last_threshold = max(
-                self.last_threshold or (seen.time, seen.threshold), (seen.time, seen.threshold)
-            )
+            latest = (seen.time, seen.threshold)
+            self.last_threshold = max(self.last_threshold or latest, latest)
         if seen.picture is not None and seen.confidence is not None:
             # A heap of the least confident: the first is the most confident of these.
             heapq.heappush(self._worst, (-seen.confidence, next(self._number), seen))
@@ -143,10 +150,18 @@ class Windows:
         for seen in everything:
             self.add(seen)
 
+    def widen(self, least: int) -> None:
+        """Join windows until half of them hold so many inferences, while three of them remain."""
+        while self._median() < least:
+            factor = self._longer() // self.length
+            if len({index // factor for index in self._sums}) < FEWEST_WINDOWS:
+                return
+            self._lengthen()
+
     def __iter__(self) -> Iterator[tuple[datetime, Sums]]:
         """Yield start and sums of each window that has any, in the order of time."""
         for index in sorted(self._sums):
-            yield self._start(index), self._sums[index]
+            yield self.begin + index * self.length, self._sums[index]
 
     def __len__(self) -> int:
         return len(self._sums)
@@ -166,17 +181,21 @@ class Windows:
         """Return up to eight inferences with a picture, the least confident first."""
         return [seen for _, _, seen in sorted(self._worst, reverse=True)]
 
-    def _index(self, time: datetime) -> int:
-        return int(time.timestamp() // self.length.total_seconds())
-
-    def _start(self, index: int) -> datetime:
-        return datetime.fromtimestamp(index * self.length.total_seconds(), UTC)
-
     def _at(self, index: int) -> Sums:
         return self._sums.setdefault(index, Sums())
 
-    def _double(self) -> None:
+    def _median(self) -> float:
+        """Return how many inferences half the windows hold, of those that hold any."""
+        held = [sums.inferences for sums in self._sums.values() if sums.inferences]
+        return float(np.median(held)) if held else math.inf
+
+    def _longer(self) -> timedelta:
+        fits = (each for each in LENGTHS if each > self.length and not each % self.length)
+        return next(fits, 2 * self.length)
+
+    def _lengthen(self) -> None:
+        longer = self._longer()
+        factor, self.length = longer // self.length, longer
         before, self._sums = self._sums, {}
-        self.length *= 2
         for index, sums in before.items():
-            self._at(index // 2).take(sums)
+            self._at(index // factor).take(sums)
