@@ -1,8 +1,8 @@
 """Seam: moto's CloudFormation does not know these types and leaves them out of the stack.
 
 Made here: bucket, queue and log-group policies are put where the embedded AWS asks for them, and
-a pipe is handed to local.seams.pipes. Alarms, dashboards, metric filters, topic policies and
-subscriptions are kept as they are declared: nothing here measures or notifies.
+a pipe is handed to local.seams.pipes. Alarms, dashboards, metric filters and their transformer,
+topic policies and subscriptions are kept as they are declared: nothing here measures or notifies.
 
 moto besides ignores a bucket's EventBridgeConfiguration, a Ref to an event bus is no name, the Arn
 of a log group lacks the ":*" that it ends with on AWS, and a resource whose condition is false
@@ -153,6 +153,7 @@ KEPT = [
     _kept("AWS::CloudWatch::Dashboard"),
     _kept("AWS::Logs::MetricFilter"),
     _kept("AWS::Logs::QueryDefinition"),
+    _kept("AWS::Logs::Transformer"),
     _kept("AWS::SNS::TopicPolicy"),
     _kept("AWS::SNS::Subscription"),
 ]

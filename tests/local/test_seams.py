@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from local.cloud import EmbeddedAwsError
 from tests.conftest import Cloud, Stack
+from tests.support.project import template
 
 PATIENCE_S = 20
 
@@ -335,6 +336,18 @@ def test_stack_parameters_are_held_to_their_bounds(
         cloud.aws.deploy("refused", {name: value})
     stacks = cloud.aws.client("cloudformation").describe_stacks()["Stacks"]
     assert "refused" not in [stack["StackName"] for stack in stacks]
+
+
+def test_stack_resources_every_resource_of_the_template_is_deployed(standard: Stack) -> None:
+    client = standard.aws.client("cloudformation")
+    pages = client.get_paginator("list_stack_resources").paginate(StackName="test-standard")
+    deployed = {
+        each["LogicalResourceId"] for page in pages for each in page["StackResourceSummaries"]
+    }
+    wanted = {
+        name for name, each in template()["Resources"].items() if "Condition" not in each
+    }  # moto leaves out, in silence, what it does not know
+    assert wanted - deployed == set()
 
 
 def test_stack_resources_the_policy_of_a_queue_is_deployed(standard: Stack) -> None:

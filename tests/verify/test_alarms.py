@@ -1,4 +1,4 @@
-"""The alarms, the metric and the dashboard: moto keeps them as declared and measures nothing."""
+"""The alarms, the metrics and the dashboard: moto keeps them as declared and measures nothing."""
 
 import json
 import re
@@ -10,7 +10,10 @@ from model.endpoint import VARIANT
 from tests.support.project import ROOT, resources, template
 
 ALARMS = resources("AWS::CloudWatch::Alarm")
-[METRIC] = resources("AWS::Logs::MetricFilter").values()
+METRICS = resources("AWS::Logs::MetricFilter")
+METRIC, CONFIDENCE = METRICS["DecisionsMetric"], METRICS["ConfidenceMetric"]
+[NUMBERS] = resources("AWS::Logs::Transformer").values()
+ANNOUNCEMENT = json.loads((ROOT / "events" / "announcement.json").read_text())
 [DASHBOARD] = resources("AWS::CloudWatch::Dashboard").values()
 BODY = DASHBOARD["DashboardBody"]["Fn::Sub"]
 OUTCOMES = {"accepted", "review", "rejected", "superseded", "failed"}
@@ -70,13 +73,81 @@ def test_the_alarms_watch_the_metric_that_the_filter_makes() -> None:
         assert watched["Value"] in OUTCOMES
 
 
+def at(path: str, value: Any = ANNOUNCEMENT) -> Any:
+    """Return what a path such as detail.outcome names in an announcement."""
+    for part in path.removeprefix("$.").split("."):
+        value = value[part]
+    return value
+
+
 def test_the_filter_selects_what_an_announcement_has() -> None:
-    value = json.loads((ROOT / "events" / "announcement.json").read_text())
     [dimension] = METRIC["MetricTransformations"][0]["Dimensions"]
     assert METRIC["FilterPattern"] == f"{{ {dimension['Value']} = * }}"
-    for part in dimension["Value"].removeprefix("$.").split("."):
-        value = value[part]
-    assert value in OUTCOMES
+    assert at(dimension["Value"]) in OUTCOMES
+
+
+def test_the_texts_that_are_made_numbers_are_numbers() -> None:
+    """A parser comes first; keys have at most three parts."""
+    parser, converter = NUMBERS["TransformerConfig"]
+    assert parser == {"ParseJSON": {}}
+    entries = converter["TypeConverter"]["Entries"]
+    assert {entry["Type"] for entry in entries} == {"double"}
+    for entry in entries:
+        assert entry["Key"].count(".") < 3
+        assert isinstance(at(entry["Key"]), str)
+        assert 0 <= float(at(entry["Key"])) <= 1
+
+
+def test_the_confidence_is_published_of_what_the_model_decided() -> None:
+    [made] = CONFIDENCE["MetricTransformations"]
+    value = made["MetricValue"].removeprefix("$.")
+    assert CONFIDENCE["ApplyOnTransformedLogs"] is True
+    assert value in [e["Key"] for e in NUMBERS["TransformerConfig"][1]["TypeConverter"]["Entries"]]
+    assert template()["Resources"]["ConfidenceMetric"]["DependsOn"] == "AuditLogNumbers"
+    pattern = CONFIDENCE["FilterPattern"]
+    assert re.findall(r"\$\.detail\.outcome = (\w+)", pattern) == ["accepted", "review"]
+    assert f"$.{value} >= 0" in pattern  # what is published has to be matched
+
+
+def test_the_dashboard_draws_the_confidence_beside_the_threshold() -> None:
+    [made] = CONFIDENCE["MetricTransformations"]
+    assert made["MetricNamespace"] == {"Ref": "AWS::StackName"}
+    assert f'["${{AWS::StackName}}", "{made["MetricName"]}", {{"stat": "p50"' in BODY
+    assert '{"label": "threshold", "value": ${ConfidenceThreshold}}' in BODY
+
+
+def test_a_pipe_that_tries_again_and_again_is_an_alarm() -> None:
+    watched = metrics_of(ALARMS["AnnouncementPipeAlarm"])
+    assert {metric["Namespace"] for metric in watched} == {"AWS/EventBridge/Pipes"}
+    for metric in watched:
+        assert metric["MetricName"].startswith("Execution")
+        assert metric["Dimensions"] == [{"Name": "PipeName", "Value": {"Ref": "AnnouncementPipe"}}]
+        assert f'"{metric["MetricName"]}"' in BODY
+
+
+def widgets(body: str = BODY) -> list[dict[str, Any]]:
+    """Return the dashboard's widgets; a number in place of each reference."""
+    found: list[dict[str, Any]] = json.loads(re.sub(r"\$\{[\w.:]+\}", "0", body))["widgets"]
+    return found
+
+
+@pytest.mark.parametrize("metric", ["Duration", "Errors", "Throttles"])
+def test_the_dashboard_shows_every_function(metric: str) -> None:
+    rows = [
+        row
+        for widget in widgets(re.sub(r"\$\{(\w+Function)\}", r"\1", BODY))
+        for row in widget["properties"].get("metrics", [])
+        if widget["properties"]["title"].startswith("Functions")
+    ]
+    full: list[Any] = []
+    for row in rows:
+        before = full[-1] if full else []
+        names = [part for part in row if isinstance(part, str)]
+        if names[0] == "...":
+            names = [*before[: 4 - len(names[1:])], *names[1:]]
+        full.append([before[i] if part == "." else part for i, part in enumerate(names)])
+    shown = {name[3] for name in full if name[1] == metric}
+    assert shown == {"SerializeFunction", "ClassifyFunction", "FilterFunction"}
 
 
 @pytest.mark.parametrize(
@@ -102,9 +173,8 @@ def test_the_share_of_reviews_has_a_band(accepted: int, review: int, alarm: int)
 
 
 def test_the_dashboard_is_json_whose_widgets_do_not_overlap() -> None:
-    body = json.loads(re.sub(r"\$\{[\w.:]+\}", "0", BODY))
     taken: set[tuple[int, int]] = set()
-    for widget in body["widgets"]:
+    for widget in widgets():
         cells = {
             (x, y)
             for x in range(widget["x"], widget["x"] + widget["width"])
@@ -118,7 +188,7 @@ def test_the_dashboard_is_json_whose_widgets_do_not_overlap() -> None:
 def test_the_dashboard_shows_every_outcome() -> None:
     [decisions] = [
         widget["properties"]["metrics"]
-        for widget in json.loads(re.sub(r"\$\{[\w.:]+\}", "0", BODY))["widgets"]
+        for widget in widgets()
         if widget["properties"]["title"] == "Decisions an hour"
     ]
     shown = [[part for part in row if isinstance(part, str)][-1] for row in decisions]
