@@ -9,23 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.figures import Floats, accepted, rounded_up
-from model.image_statistics import BINS, STATISTICS, measured, quantiles
+from model.image_statistics import BINS, PERCENTILES, STATISTICS, measured, quantiles
 from model.pictures import OTHER, Pictures, squashed
 
 EDGES = [i / 20 for i in range(21)]  # of the confidence histogram
 
 
 def spread(values: list[float], top: float) -> dict[str, float]:
-    """Return mean, standard deviation and three quantiles of figures from 0 to `top`."""
+    """Return mean, standard deviation and percentiles of figures from 0 to `top`."""
     array: NDArray[np.float64] = np.array(values)
     counts, edges = np.histogram(np.minimum(array, top), BINS, (0, top))
-    low, middle, high = quantiles(counts, edges, [0.05, 0.5, 0.95])
-    return {
-        "mean": float(array.mean()),
-        "std": float(array.std()),
-        "p5": float(low),
-        "p50": float(middle),
-        "p95": float(high),
+    found = quantiles(counts, edges, [percent / 100 for percent in PERCENTILES])
+    return {"mean": float(array.mean()), "std": float(array.std())} | {
+        f"p{percent}": value for percent, value in zip(PERCENTILES, found, strict=True)
     }
 
 

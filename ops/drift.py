@@ -7,11 +7,11 @@ what passes two gates:
 - The test, at the rate of false alarms divided by the number of tests (Bonferroni): where nothing
   has changed, a report cries wolf at most so often. Both are exact for few inferences; five do.
 - The least change worth a person's time, since in a million inferences every trifle is significant:
-  an index of 0.1, 1 point of the share of `other` (a new class begins as a few), 5 points of the
-  share accepted.
+  a tenth of the inferences lies elsewhere or has another label, the share of `other` has changed by
+  1 point (a new class begins as a few), the share accepted by 5.
 
-The index is below 0.1 for a small change and above 0.25 for a large one, by custom. What samples of
-this size give by chance is taken off.
+The index tells how large a change is: below 0.1 is small, above 0.25 is large, by custom. What
+samples of this size give by chance is taken off.
 """
 
 import json
@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import fisher_exact, ks_2samp, kstwo
 
-from model.image_statistics import STATISTICS
+from model.image_statistics import PERCENTILES, STATISTICS
 from ops.errors import OpsError
 from ops.observations import NONE_OF_THE_CLASSES
 from ops.windows import EDGES, Histogram, Sums, Windows
@@ -33,13 +33,10 @@ from ops.windows import EDGES, Histogram, Sums, Windows
 LEAST = 20  # inferences of a window that is judged by itself
 LEAST_OF_ALL = 5  # inferences of a period that is judged
 EXACT_UP_TO = 100, 5_000  # inferences of a window, of the baseline; beyond, p is within a tenth
-LEAST_PSI = 0.1
-LEAST_POINTS_OF_OTHER, LEAST_POINTS_ACCEPTED = 0.01, 0.05
-LEAST_PART = 0.05  # of the baseline in a bin of the index
+LEAST_MOVED, LEAST_OF_OTHER, LEAST_ACCEPTED = 0.1, 0.01, 0.05  # share of the inferences
+LEAST_PART = 0.05  # of the baseline in a bin of the index, as is custom
 SAME_THRESHOLD = 0.001  # apart at most: what is accepted can be compared
 CONFIDENCE_BINS = [i / 20 for i in range(21)]
-QUARTERS = (0.05, 0.5, 0.95)  # quantiles that bound the bins of a picture's figures
-SHARES = (0.05, 0.45, 0.45, 0.05)
 OWN = "inferences seen by python -m ops monitor"  # the source of a baseline that is no model's
 
 Counts = NDArray[np.float64]
@@ -142,7 +139,6 @@ def compare(sums: Sums, baseline: Baseline) -> list[Comparison]:
     mix_now = np.array([float(sums.labels[label]) for label in labels])
     edges, shares = facts["confidence"]["edges"], np.array(facts["confidence"]["share"])
     confidence = coarse(sums.histograms["confidence"], edges)
-    apart = psi(mix_was * size, mix_now)
     found = [
         _ordered(
             "confidence", shares * size, confidence, _top(shares, edges), _top(confidence, edges)
@@ -151,33 +147,33 @@ def compare(sums: Sums, baseline: Baseline) -> list[Comparison]:
             "label mix",
             _mix(labels, mix_was),
             _mix(labels, mix_now),
-            apart,
+            psi(mix_was * size, mix_now),
             any_share(mix_was * size, mix_now),
-            apart >= LEAST_PSI,
+            relabelled(mix_was, mix_now) >= LEAST_MOVED,
         ),
         _share(
             f"share of {NONE_OF_THE_CLASSES}",
             (facts["other_share"], size),
             (sums.labels[NONE_OF_THE_CLASSES], sums.labels.total()),
-            LEAST_POINTS_OF_OTHER,
+            LEAST_OF_OTHER,
         ),
     ]
     if same_threshold(sums, baseline):
         accepted = (sums.accepted, sums.decided)
         found.append(
-            _share(
-                "share accepted", (facts["accepted_share"], size), accepted, LEAST_POINTS_ACCEPTED
-            )
+            _share("share accepted", (facts["accepted_share"], size), accepted, LEAST_ACCEPTED)
         )
     for name in STATISTICS:
         histogram = sums.histograms[name]
         if histogram.sum() and facts.get(name, {}).get("p50") is not None:
-            edges = [facts[name][f"p{round(share * 100)}"] for share in QUARTERS]
+            # A card of an earlier form has three of them.
+            percents = [each for each in PERCENTILES if f"p{each}" in facts[name]]
+            bounds = [facts[name][f"p{each}"] for each in percents]
             found.append(
                 _ordered(
                     name,
-                    np.array(SHARES) * size,
-                    _between(histogram, edges, EDGES[name]),
+                    np.diff([0, *percents, 100]) / 100 * size,
+                    _between(histogram, bounds, EDGES[name]),
                     f"{facts[name]['p50']:.3f} median",
                     f"{sums.quantiles(name, [0.5])[0]:.3f} median",
                 )
@@ -191,15 +187,17 @@ def same_threshold(sums: Sums, baseline: Baseline) -> bool:
 
 
 def _ordered(name: str, was: Counts, now: Counts, words_was: str, words_now: str) -> Comparison:
-    apart = psi(*joined(was, now))
     return Comparison(
-        name, words_was, words_now, apart, kolmogorov_smirnov(was, now), apart >= LEAST_PSI
+        name,
+        words_was,
+        words_now,
+        psi(*joined(was, now)),
+        kolmogorov_smirnov(was, now),
+        distance(was, now) >= LEAST_MOVED,
     )
 
 
-def _share(
-    name: str, was: tuple[float, int], now: tuple[int, int], least_points: float
-) -> Comparison:
+def _share(name: str, was: tuple[float, int], now: tuple[int, int], least: float) -> Comparison:
     """Compare two shares. was: the share, of how many; now: hits, of how many."""
     (share, size), (hits, of) = was, now
     before = np.array([round(share * size), size - round(share * size)], float)
@@ -210,7 +208,7 @@ def _share(
         _percent(hits, of),
         psi(before, after),
         exact(before, after),
-        bool(of) and abs(hits / of - share) >= least_points,
+        bool(of) and abs(hits / of - share) >= least,
     )
 
 
@@ -233,17 +231,37 @@ def psi(was: Counts, now: Counts) -> float:
 
 
 def joined(was: Counts, now: Counts) -> tuple[Counts, Counts]:
-    """Join neighbouring bins until each holds a twentieth of the baseline, for the index."""
+    """Join neighbouring bins for the index, until of each one inference or more is expected.
+
+    A bin holds a twentieth of the baseline at least.
+    """
+    if not was.sum() or not now.sum():
+        return was, now
+    part = max(LEAST_PART, 1 / now.sum()) * was.sum()
     pairs: list[Counts] = []
     waiting = np.zeros(2)
     for pair in np.stack([was, now], axis=1):
         waiting = waiting + pair
-        if waiting[0] > 0.999 * LEAST_PART * was.sum():
+        if waiting[0] > 0.999 * part:
             pairs.append(waiting)
             waiting = np.zeros(2)
     pairs[-1:] = [sum(pairs[-1:], waiting)]
     before, after = np.array(pairs).T
     return before, after
+
+
+def distance(was: Counts, now: Counts) -> float:
+    """Return the greatest distance of two cumulative shares: so many at least lie elsewhere."""
+    if not was.sum() or not now.sum():
+        return 0.0
+    return float(np.abs(np.cumsum(was) / was.sum() - np.cumsum(now) / now.sum()).max())
+
+
+def relabelled(was: Counts, now: Counts) -> float:
+    """Return the share that has another label, at least."""
+    if not was.sum() or not now.sum():
+        return 0.0
+    return float(np.abs(was / was.sum() - now / now.sum()).sum() / 2)
 
 
 def kolmogorov_smirnov(was: Counts, now: Counts) -> float:
@@ -258,9 +276,8 @@ def kolmogorov_smirnov(was: Counts, now: Counts) -> float:
         bins = np.arange(len(was))
         values = [np.repeat(bins, _whole(counts)) for counts in (was, now)]
         return float(ks_2samp(*values, method="exact").pvalue)
-    apart = np.abs(np.cumsum(was) / was.sum() - np.cumsum(now) / now.sum()).max()
     size = was.sum() * now.sum() / (was.sum() + now.sum())
-    return float(kstwo.sf(apart, round(size)))
+    return float(kstwo.sf(distance(was, now), round(size)))
 
 
 def _whole(counts: Counts) -> NDArray[np.int64]:
@@ -346,7 +363,10 @@ def baseline_of(windows: Windows, before: Baseline) -> Baseline:
         "accepted_share": sums.accepted / max(sums.decided, 1),
     }
     for name in STATISTICS:
-        values = zip(("p5", "p50", "p95"), sums.quantiles(name, QUARTERS), strict=True)
-        facts[name] = {key: None if math.isnan(value) else value for key, value in values}
+        values = sums.quantiles(name, [percent / 100 for percent in PERCENTILES])
+        facts[name] = {
+            f"p{percent}": None if math.isnan(value) else value
+            for percent, value in zip(PERCENTILES, values, strict=True)
+        }
     [(model, _)] = windows.models.most_common(1)
     return Baseline(model, windows.threshold(before.threshold), before.size, facts)

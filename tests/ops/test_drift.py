@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import ks_2samp
 
 from model.card import spread
-from model.image_statistics import STATISTICS
+from model.image_statistics import PERCENTILES, STATISTICS
 from ops import drift
 from ops.drift import Baseline, baseline_of, judge
 from ops.monitor import CARD
@@ -27,11 +27,11 @@ def seen(number: np.random.Generator, baseline: Baseline, **other: Any) -> Obser
     confidence = (number.choice(20, p=share) + number.random()) / 20
     labels = facts["labels"]
     label = str(number.choice(list(labels), p=list(labels.values())))
-    statistics = {
-        name: float(np.interp(number.random(), [0, 0.05, 0.5, 0.95, 1], [
-            0, *(facts[name][key] for key in ("p5", "p50", "p95")), top]))
-        for name, (_, top) in STATISTICS.items()
-    }  # fmt: skip
+    places = [0, *(percent / 100 for percent in PERCENTILES), 1]
+    statistics = {}
+    for name, (_, top) in STATISTICS.items():
+        values = [0, *(facts[name][f"p{percent}"] for percent in PERCENTILES), top]
+        statistics[name] = float(np.interp(number.random(), places, values))
     # The card's share of accepted, in place of a threshold on made-up confidences.
     outcome = "accepted" if number.random() < facts["accepted_share"] else "review"
     drawn = Observation(
@@ -160,6 +160,19 @@ def test_a_figure_that_is_always_the_same_has_not_changed() -> None:
     [found] = [each for each in judge(windows, baseline, 0.01).whole if each.name == "colour"]
     assert found.p > 0.5
     assert found.psi < 0.01
+
+
+def test_a_card_of_three_percentiles_is_compared_by_these() -> None:
+    baseline = Baseline.read(CARD)
+    fewer = {
+        name: {key: baseline.facts[name][key] for key in ("p5", "p50", "p95")}
+        for name in STATISTICS
+    }
+    earlier = replace(baseline, facts=baseline.facts | fewer)
+    windows = windows_of(baseline, 300, 0)
+    assert judge(windows, earlier, 0.01).drifted == []
+    windows = windows_of(baseline, 300, 0, statistics={"brightness": 0.05})
+    assert {each.name for each in judge(windows, earlier, 0.01).drifted} == {"brightness"}
 
 
 def test_the_test_on_bins_is_never_surer_than_the_one_on_values() -> None:
