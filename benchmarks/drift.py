@@ -1,28 +1,27 @@
 """Drift: after how many pictures does `python -m ops monitor` notice a change?
 
-    python -m benchmarks.drift FOLDER [--draws 500] [--pictures DIR]
-    python -m benchmarks.drift ../shared/data/cifar100/test --pictures drift
+    python -m benchmarks.drift FOLDER [--own] [--draws 300] [--pictures DIR]
+    python -m benchmarks.drift ../shared/data/cifar100/test       pictures as the model's own
+    python -m benchmarks.drift ../shared/data/photos-dev --own    a camera's, and its own baseline
 
 FOLDER has held-out pictures, a folder for each class, `other` among them. From these, so many are
-drawn at random, changed, classified by the model of model/pretrained and judged in one window
-against the card's baseline, at most 1 % false alarms. A change is noticed where 95 % of the draws
-find drift. `nothing` is the pictures as they are: what is found there is a false alarm. A second
-row of it takes the baseline from the same pictures, another half of them each time.
+drawn at random, changed, classified by the model of model/pretrained and judged in one window, at
+most 1 % false alarms. A change is noticed where 95 % of the draws find drift. `nothing` is the
+pictures as they are: what is found there is a false alarm. The baseline is the card's, or with
+--own the pictures of the named classes that are not drawn, as --write-baseline would keep them.
 --pictures keeps a sheet of the changes.
 """
 
 import argparse
 import io
-import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from model.image_statistics import measured
 from model.pictures import OTHER, files, squashed
@@ -65,12 +64,39 @@ def broken_lens(picture: Image.Image, _: np.random.Generator) -> Image.Image:
     return broken
 
 
+def slightly_blurred(picture: Image.Image, _: np.random.Generator) -> Image.Image:
+    """A little out of focus: 0.7 % of the side."""
+    return picture.filter(ImageFilter.GaussianBlur(SIDE * 0.007))
+
+
+def dusk(picture: Image.Image, _: np.random.Generator) -> Image.Image:
+    """Six tenths of the light."""
+    return ImageEnhance.Brightness(picture).enhance(0.6)
+
+
+def pale(picture: Image.Image, _: np.random.Generator) -> Image.Image:
+    """Half the colour."""
+    return ImageEnhance.Color(picture).enhance(0.5)
+
+
+def smeared(picture: Image.Image, _: np.random.Generator) -> Image.Image:
+    """A finger's smear over a quarter of the lens."""
+    mask = Image.new("L", picture.size, 0)
+    ImageDraw.Draw(mask).ellipse([0, 0, int(SIDE * 0.56), int(SIDE * 0.56)], fill=220)
+    soft = picture.filter(ImageFilter.GaussianBlur(SIDE * 0.03))
+    return Image.composite(soft, picture, mask.filter(ImageFilter.GaussianBlur(SIDE * 0.03)))
+
+
 CHANGES: dict[str, Change] = {
     "nothing": lambda picture, _: picture,
     "blur": blurred,
     "night": night,
     "grey": grey,
     "broken lens": broken_lens,
+    "a little blur": slightly_blurred,
+    "dusk": dusk,
+    "half the colour": pale,
+    "a smear": smeared,
 }
 NEW_CLASS = (0.05, 0.2, 0.5)  # share of the pictures that show none of the classes
 
@@ -83,7 +109,8 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("--draws", type=int, default=500, help="default: %(default)s")
+    parser.add_argument("--own", action="store_true", help="a baseline of the same pictures")
+    parser.add_argument("--draws", type=int, default=300, help="default: %(default)s")
     parser.add_argument("--pictures", type=Path, metavar="DIR")
     arguments = parser.parse_args()
     found = files(arguments.folder)
@@ -91,32 +118,44 @@ def main() -> int:
     strangers = found.get(OTHER, [])
     if arguments.pictures:
         sheet(named, arguments.pictures)
-    baseline = Baseline.read(CARD)
+    card = Baseline.read(CARD)
     look = Classifier(CARD.parent)
     number = np.random.default_rng(0)
     seen = {
-        name: list(observed(named, change, look, baseline, number))
-        for name, change in CHANGES.items()
+        name: list(observed(named, change, look, card, number)) for name, change in CHANGES.items()
     }
-    other = list(observed(strangers, CHANGES["nothing"], look, baseline, number))
+    other = list(observed(strangers, CHANGES["nothing"], look, card, number))
+    of = "the pictures not drawn" if arguments.own else f"{card.pictures:,} training pictures"
     print(
         f"{len(named)} pictures of the classes, {len(other)} strangers, {arguments.draws} draws;"
-        f" baseline of {baseline.pictures:,} pictures\n"
+        f" baseline of {of}\n"
     )
+    most = len(named) // 2 if arguments.own else len(named)
+    sizes = [size for size in SIZES if size <= most]
     print(
-        f"{'change':<22}{'noticed':>8}  " + "".join(f"{size:>7}" for size in SIZES) + "  first in"
+        f"{'change':<20}{'noticed':>8}  " + "".join(f"{size:>7}" for size in sizes) + "  first in"
     )
+
+    def show(name: str, pool: list[Observation], strange: float) -> None:
+        """Print how often drift is found at each size, and from which size on it is noticed."""
+        shares, by = [], Counter[str]()
+        for size in sizes:
+            names = []
+            for _ in range(arguments.draws):
+                order = number.permutation(len(pool))
+                new = int(number.binomial(size, strange))
+                some = [pool[i] for i in order[: size - new]]
+                some += [other[i] for i in number.permutation(len(other))[:new]]
+                rest = [seen["nothing"][i] for i in order[size:]]
+                names.append(names_of_drift(some, own(rest, card) if arguments.own else card))
+            shares.append(sum(map(bool, names)) / arguments.draws)
+            by.update(some_names[0] for some_names in names if some_names)
+        row(name, sizes, shares, ", ".join(each for each, _ in by.most_common(2)))
+
     for name, pool in seen.items():
-        show(name, partial(drawn, pool, number=number), baseline, arguments.draws)
-        if name == "nothing":
-            halves(pool, arguments.draws, baseline, number)
+        show(name, pool, 0.0)
     for share in NEW_CLASS:
-        show(
-            f"new class, {share:.0%}",
-            partial(mixed, seen["nothing"], other, share, number=number),
-            baseline,
-            arguments.draws,
-        )
+        show(f"new class, {share:.0%}", seen["nothing"], share)
     return 0
 
 
@@ -128,8 +167,7 @@ def observed(
     number: np.random.Generator,
 ) -> Iterator[Observation]:
     """Yield what monitoring would see of pictures that a changed camera takes."""
-    for at, path in enumerate(paths):
-        print(f"\r\033[K{at + 1} of {len(paths)}", end="", file=sys.stderr)
+    for path in paths:
         with Image.open(path) as opened:
             changed = change(squashed(opened.convert("RGB"), SIDE), number)
         file = io.BytesIO()
@@ -142,24 +180,6 @@ def observed(
             confidence=best["confidence"],
             statistics=measured(squashed(changed, baseline.size)),
         )
-    print("\r\033[K", end="", file=sys.stderr)
-
-
-def drawn(pool: list[Observation], size: int, number: np.random.Generator) -> list[Observation]:
-    """Draw without putting back: no picture counts twice."""
-    return [pool[i] for i in number.permutation(len(pool))[:size]]
-
-
-def mixed(
-    pool: list[Observation],
-    strangers: list[Observation],
-    share: float,
-    size: int,
-    number: np.random.Generator,
-) -> list[Observation]:
-    """Draw so many, each a stranger with a chance of `share`."""
-    new = int(number.binomial(size, share))
-    return drawn(pool, size - new, number) + drawn(strangers, new, number)
 
 
 def names_of_drift(some: list[Observation], baseline: Baseline) -> list[str]:
@@ -170,33 +190,6 @@ def names_of_drift(some: list[Observation], baseline: Baseline) -> list[str]:
     return [each.name for each in sorted(found, key=lambda each: each.p)]
 
 
-def show(
-    name: str, draw: Callable[[int], list[Observation]], baseline: Baseline, draws: int
-) -> None:
-    """Print how often drift is found at each size, and from which size on it is noticed."""
-    shares, by = [], Counter[str]()
-    for size in SIZES:
-        found = [names_of_drift(draw(size), baseline) for _ in range(draws)]
-        shares.append(sum(map(bool, found)) / draws)
-        by.update(some[0] for some in found if some)
-    row(name, shares, ", ".join(each for each, _ in by.most_common(2)))
-
-
-def halves(
-    pool: list[Observation], draws: int, baseline: Baseline, number: np.random.Generator
-) -> None:
-    """Print how often drift is found between two parts of the same pictures."""
-    shares = []
-    for size in SIZES:
-        false = 0
-        for _ in range(draws):
-            both = drawn(pool, len(pool), number)
-            half = own(both[len(pool) // 2 :], baseline)
-            false += bool(names_of_drift(both[: len(pool) // 2][:size], half))
-        shares.append(false / draws if size <= len(pool) // 2 else math.nan)
-    row("nothing, own baseline", shares, "")
-
-
 def own(some: list[Observation], baseline: Baseline) -> Baseline:
     """Return a baseline of observations."""
     windows = Windows()
@@ -204,15 +197,15 @@ def own(some: list[Observation], baseline: Baseline) -> Baseline:
     return baseline_of(windows, baseline)
 
 
-def row(name: str, shares: list[float], by: str) -> None:
+def row(name: str, sizes: Sequence[int], shares: Sequence[float], by: str) -> None:
     """Print a row of the table."""
     noticed = "-"
-    for size, share in zip(reversed(SIZES), reversed(shares), strict=True):
-        if not share >= NOTICED:
+    for size, share in zip(reversed(sizes), reversed(shares), strict=True):
+        if share < NOTICED:
             break
         noticed = str(size)
-    cells = "".join("      -" if math.isnan(share) else f"{share:>7.1%}" for share in shares)
-    print(f"{name:<22}{noticed:>8}  {cells}  {by}", flush=True)
+    cells = "".join(f"{share:>7.1%}" for share in shares)
+    print(f"{name:<20}{noticed:>8}  {cells}  {by}", flush=True)
 
 
 def sheet(paths: list[Path], folder: Path) -> None:
