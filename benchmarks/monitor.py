@@ -39,7 +39,7 @@ def lines(captures: int) -> Iterator[bytes]:
         squashed(photo.convert("RGB"), 256).quantize(64).save(file, "PNG")
     picture = base64.b64encode(file.getvalue()).decode()
     answer = json.dumps({"inferences": [{"label": "motorcycle", "confidence": 0.9}], "model": "m"})
-    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    begin = datetime(2024, 1, 1, tzinfo=UTC)
     for number in range(captures):
         moment = (begin + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
         record = {

@@ -21,7 +21,7 @@ h1 { font-size: 22px; margin: 0 } h2 { font-size: 16px; margin: 28px 0 8px }
 .verdict { border-left: 6px solid; background: #fff; padding: 12px 16px; margin: 16px 0 }
 .calm { border-color: #2e8b57 } .drift { border-color: #c0392b }
 .tiles, .plots, .faces { display: grid; gap: 12px }
-.tiles { grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)) }
+.tiles { grid-template-columns: repeat(auto-fit, minmax(210px, 1fr)) }
 .tiles div, figure { background: #fff; padding: 12px 16px; margin: 0; border-radius: 4px }
 .tiles b { display: block; font-size: 22px }
 .plots { grid-template-columns: repeat(auto-fit, minmax(460px, 1fr)) }
