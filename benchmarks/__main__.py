@@ -26,7 +26,7 @@ def main() -> int:
     suites = sorted(
         module.name
         for module in pkgutil.iter_modules([str(Path(__file__).parent)])
-        if module.name not in ("__main__", "table")
+        if module.name not in ("__main__", "process", "table")
     )
     parser = argparse.ArgumentParser(
         "python -m benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter

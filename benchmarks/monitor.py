@@ -12,8 +12,6 @@ import argparse
 import base64
 import io
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,6 +19,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmarks.process import memory_and_seconds
 from benchmarks.table import Row, print_rows, row
 from model.pictures import squashed
 from ops.captures import Captures
@@ -69,15 +68,8 @@ def floor(captures: int) -> None:
 
 def measured(work: str, captures: int) -> tuple[float, float]:
     """Return the peak memory in MB and the seconds of a process of its own."""
-    told = subprocess.run(
-        [sys.executable, "-m", "benchmarks.monitor", "--only", work, "--captures", str(captures)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    memory, seconds = map(float, told.split())
-    return memory, seconds
+    words = ("-m", "benchmarks.monitor", "--only", work, "--captures", str(captures))
+    return memory_and_seconds(*words)
 
 
 def rows(captures: int = CAPTURES) -> list[Row]:

@@ -9,13 +9,10 @@ objects: if memory grew with their number the ratio would be near 10.
 """
 
 import argparse
-import subprocess
-import sys
-from pathlib import Path
 
+from benchmarks.process import memory_and_seconds
 from benchmarks.table import Row, print_rows, row
 
-ROOT = Path(__file__).parents[1]
 OBJECTS = 1_000_000
 
 # Peak resident memory (VmHWM) and seconds of one run, in a process of its own.
@@ -49,15 +46,7 @@ print(int(status["VmHWM"].split()[0]) / 1024, seconds)
 
 def measured(objects: int) -> tuple[float, float]:
     """Return the peak memory in MB and the seconds for so many objects."""
-    told = subprocess.run(
-        [sys.executable, "-c", MEASURED, str(objects)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    memory, seconds = map(float, told.split())
-    return memory, seconds
+    return memory_and_seconds("-c", MEASURED, str(objects))
 
 
 def rows(objects: int = OBJECTS) -> list[Row]:
