@@ -57,4 +57,4 @@ notebook: $(VENV)/.extra-notebook ## Execute notebooks/walkthrough.ipynb and kee
 	$(RUN) -m tests.support.notebook
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) .aws-sam .demo .local monitor .verify .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .aws-sam .demo .local .verify .mypy_cache .ruff_cache .pytest_cache .hypothesis

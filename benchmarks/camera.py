@@ -13,6 +13,7 @@ import argparse
 import base64
 import io
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -44,6 +45,8 @@ def main() -> int:
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     folder = parser.parse_args().folder
+    for former in ("before", "now"):
+        shutil.rmtree(folder / former, ignore_errors=True)
     look, number = Classifier(CARD.parent), np.random.default_rng(0)
     samples = {name: squashed(upright(SAMPLES / name), SIDE) for name in (*VEHICLES, *STRANGERS)}
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -28,7 +28,7 @@ ALARM = "AWS::CloudWatch::Alarm"
 STACK = "costs"
 WARM_UP, PHOTOS = 3, 20
 STEPS = ("serialize", "classify", "filter")
-OUTCOMES = 6  # accepted, review, rejected, superseded, failed, reviewed: a metric each
+OUTCOMES = 6  # accepted, review, rejected, superseded, failed, reviewed: each value of a dimension
 
 
 def main() -> int:
@@ -81,7 +81,11 @@ def watched() -> dict[str, int]:
     listed = [alarm.get("Metrics", [{"MetricStat": {}}]) for alarm in declared(ALARM)]
     return {
         "alarm_metrics": sum("MetricStat" in metric for metrics in listed for metric in metrics),
-        "custom_metrics": OUTCOMES * len(declared("AWS::Logs::MetricFilter")),
+        "custom_metrics": sum(
+            OUTCOMES if metric.get("Dimensions") else 1
+            for each in declared("AWS::Logs::MetricFilter")
+            for metric in each["MetricTransformations"]
+        ),
         "dashboards": len(declared("AWS::CloudWatch::Dashboard")),
     }
 

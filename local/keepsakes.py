@@ -13,14 +13,17 @@ from ops.drawing import draw
 from ops.picture import title_of, visits_of, write
 
 FOLDER = ROOT / ".demo"
+CAPTURES = "captures"  # the keys of the bucket begin so
 
 
 def keep(aws: EmbeddedAws, outputs: dict[str, str], everything: Iterable[Followed]) -> Path:
     """Write the captures and the pictures of a run, in place of an earlier run's; return where."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
+    executions = FOLDER / "executions"
+    for former in (FOLDER / CAPTURES, executions):  # what else is there is the user's
+        shutil.rmtree(former, ignore_errors=True)
     keep_captures(aws, captures_bucket(aws.client, outputs["EndpointName"]), FOLDER)
     if outputs["WorkflowType"] == "STANDARD":  # EXPRESS keeps no history
-        keep_pictures(aws, outputs["StateMachineArn"], everything, FOLDER / "executions")
+        keep_pictures(aws, outputs["StateMachineArn"], everything, executions)
     return FOLDER
 
 

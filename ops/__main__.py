@@ -53,17 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     top.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those above")
     top.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     asked = top.parse_args(argv)
-    module = importlib.import_module(f"ops.{asked.command}")
-    parser = argparse.ArgumentParser(
-        f"python -m ops {asked.command}",
-        description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    module.add_arguments(parser)
-    _add_stack_options(parser)
-    arguments = parser.parse_args(asked.rest)
     try:
-        return int(module.run(arguments))
+        return _run(asked.command, asked.rest)
+    except ModuleNotFoundError as error:
+        return _refused(f"{error.name} is not installed: run make .venv/.extra-ops")
     except OpsError as error:
         return _refused(str(error))
     except (BotoCoreError, ClientError) as error:
@@ -76,6 +69,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception:  # 1, Python's own code for it, would look like something that was found
         traceback.print_exc()
         return 2
+
+
+def _run(command: str, words: Sequence[str]) -> int:
+    module = importlib.import_module(f"ops.{command}")
+    parser = argparse.ArgumentParser(
+        f"python -m ops {command}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    _add_stack_options(parser)
+    return int(module.run(parser.parse_args(words)))
 
 
 def _add_stack_options(parser: argparse.ArgumentParser) -> None:

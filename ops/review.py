@@ -8,7 +8,9 @@
 A label becomes the record's label, with who gave it and what the model had said, and is
 announced like every change. The picture is copied under labelled/CLASS/ of the bucket:
 
-    aws s3 sync s3://BUCKET/labelled labelled && python -m model.train --data labelled --out new
+    aws s3 sync s3://BUCKET/labelled DATA && python -m model.train --data DATA --out new
+
+DATA are the pictures you have trained on: the labelled ones alone are those that were hard.
 
 The page listens on this machine only, and answers only to the address it prints. Should work
 have broken off between a record and its copy, `python -m ops review --mend` makes the copies agree
@@ -42,11 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="list at most N (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="list as JSON, one line each")
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--serve", action="store_true", help="serve the page until Ctrl-C")
+    instead.add_argument(
         "--mend", action="store_true", help="make the copies under labelled/ agree with the ledger"
     )
     page = parser.add_argument_group("the page")
-    page.add_argument("--serve", action="store_true", help="serve it until Ctrl-C")
     page.add_argument("--port", type=whole(0, 65_535), default=0, help="default: one that is free")
     page.add_argument(
         "--reviewer", metavar="NAME", help="who labels, for the record (default: the login name)"

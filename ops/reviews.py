@@ -85,7 +85,7 @@ class Reviews:
             return Labelled(
                 reviewed, "", "the picture was deleted or overwritten: no copy for training"
             )
-        if reviewed.revision > 2:  # it has been labelled before
+        if reviewed.revision > 2:
             self._remove_copies(reviewed, keep=copy)
         return Labelled(reviewed, copy)
 
@@ -99,8 +99,11 @@ class Reviews:
             wanted = self.pictures.labelled(each.upload, each.s3_key, each.label)
             if not self.pictures.has(wanted):
                 copied += bool(self.copy(each).copy)
+            if each.revision > 2:  # it has been labelled before
+                removed += self._remove_copies(each, keep=wanted)
         for each in self.ledger.of_outcome("review"):
-            if each.reviewer:  # whose label was taken back
+            # With a reviewer: the label was taken back. The index lags: another may be given now.
+            if each.reviewer and self.ledger.get(each.upload) == each:
                 removed += self._remove_copies(each)
         return copied, removed
 

@@ -58,18 +58,33 @@ def test_the_stack_is_the_one_of_samconfig() -> None:
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_a_workflow_runs_make_targets_and_environments_that_exist(path: object) -> None:
     text = path.read_text()  # type: ignore[attr-defined]
-    for target in re.findall(r"run: make (\S+)", text):
-        test_a_make_target_exists(target)
+    jobs = yaml.safe_load(text)["jobs"].values()
+    lines = [
+        line.strip()
+        for job in jobs
+        for step in job.get("steps", [])
+        for line in step.get("run", "").splitlines()
+    ]
+    for line in lines:
+        if line.startswith("make "):
+            test_a_make_target_exists(line.split()[1])
     environments = re.search(r"options: \[(.*)\]", text)
     configured = tomllib.loads((ROOT / "samconfig.toml").read_text())
     for name in environments[1].split(", ") if environments else []:
         assert name in configured
-    for job in yaml.safe_load(text)["jobs"].values():
+    for job in jobs:
         assert job["permissions"]["contents"] == "read"
         if "uses" in job:
             assert (ROOT / job["uses"]).is_file()
     for program in re.findall(r"run: (\.\S+)", text):
         assert os.access(ROOT / program, os.X_OK)
+
+
+def test_torch_is_installed_in_the_version_of_the_project() -> None:
+    [line] = re.findall(r'pip install "\$\((.*)\)" --index', (WORKFLOWS[0]).read_text())
+    ended = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert ended.stdout.strip() in extras["optional-dependencies"]["train"]
 
 
 def test_nothing_is_deployed_that_has_not_passed_the_checks() -> None:

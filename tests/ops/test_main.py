@@ -41,6 +41,17 @@ def test_a_command_imports_no_other() -> None:
     assert told.stdout.strip() == "['ops.errors', 'ops.__main__']"
 
 
+def test_a_library_that_is_missing_is_named_and_is_no_finding() -> None:
+    code = (
+        "import sys; sys.modules['scipy'] = None\n"
+        "from ops.__main__ import main; sys.exit(main(['monitor']))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "scipy" in ended.stderr
+    assert "run make .venv/.extra-ops" in ended.stderr
+
+
 def test_the_stack_is_the_one_that_sam_deploys(tmp_path: Path) -> None:
     (tmp_path / "samconfig.toml").write_text('[default.global.parameters]\nstack_name = "mine"\n')
     assert deployed_stack(tmp_path / "samconfig.toml") == "mine"

@@ -116,6 +116,12 @@ class Application:
         policies: dict[str, dict[str, Any]] = json.loads(told.stdout)
         return policies
 
+    def deploy_policies(self) -> dict[str, dict[str, Any]]:
+        """Return the policies of the roles that GitHub's workflow deploys with, by name."""
+        roles = Application(self.folder)
+        roles.translated = sam.load(self.folder / ".github" / "deploy-role.yaml")
+        return roles.policies()
+
     def resolved(self, value: Any) -> Any:
         """Return a value with Ref, GetAtt, Sub and If replaced by what AWS would put there."""
         if isinstance(value, list):

@@ -1,6 +1,7 @@
-"""The role that GitHub deploys with may do what CloudFormation does for the template's types."""
+"""The roles that GitHub deploys with: what CloudFormation does for these types, and no more."""
 
 import fnmatch
+import tomllib
 from typing import Any
 
 import pytest
@@ -10,8 +11,13 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from local import template as sam
 from tests.support.project import ROOT
 from tests.verify.application import REGION, Application
+from tests.verify.tools import SAM
 
-ROLE = sam.load(ROOT / ".github" / "deploy-role.yaml")["Resources"]["DeployRole"]["Properties"]
+TEMPLATE = sam.load(ROOT / ".github" / "deploy-role.yaml")
+DEPLOY, MAKE = (
+    TEMPLATE["Resources"][name]["Properties"] for name in ("DeployRole", "CloudFormationRole")
+)
+WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())
 TYPES = sorted({each["Type"] for each in Application(ROOT).translated["Resources"].values()})
 # What handlers can do beyond the properties that this template has.
 NOT_NEEDED = (
@@ -34,8 +40,8 @@ def listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def allowed() -> list[str]:
-    [policy] = ROLE["Policies"]
+def allowed(role: dict[str, Any]) -> list[str]:
+    [policy] = role["Policies"]
     statements = policy["PolicyDocument"]["Statement"]
     return [action for each in statements for action in listed(each["Action"])]
 
@@ -45,23 +51,48 @@ def test_it_may_do_what_the_handlers_of_a_type_do(kind: str) -> None:
     """AWS publishes with each resource type what its handlers call; cfn-lint ships that."""
     schema: Any = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema
     called = {
-        action for handler in schema["handlers"].values() for action in handler["permissions"]
+        action
+        for name, handler in schema["handlers"].items()
+        for action in handler["permissions"]
+        if name != "list"  # for who looks around; a stack's operation lists nothing
     }
     missing = {
         action
         for action in called
-        if not any(fnmatch.fnmatchcase(action, each) for each in (*NOT_NEEDED, *allowed()))
+        if not any(fnmatch.fnmatchcase(action, each) for each in (*NOT_NEEDED, *allowed(MAKE)))
     }
     assert called
     assert missing == set()
 
 
-def test_the_environments_of_the_workflow_may_take_it_and_no_other() -> None:
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())
-    triggers = workflow[True]  # YAML 1.1 reads `on` so
+def test_what_github_takes_may_make_nothing_itself() -> None:
+    services = {action.split(":")[0] for action in allowed(DEPLOY)}
+    assert services == {"cloudformation", "s3", "iam"}
+    assert [action for action in allowed(DEPLOY) if action.endswith("*")] == []
+    assert [action for action in allowed(DEPLOY) if action.startswith("iam:")] == ["iam:PassRole"]
+    [trust] = MAKE["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "cloudformation.amazonaws.com"}
+
+
+def test_an_environment_of_the_workflow_takes_its_own_role_alone() -> None:
+    triggers = WORKFLOW[True]  # YAML 1.1 reads `on` so
     offered = triggers["workflow_dispatch"]["inputs"]["environment"]["options"]
-    [statement] = ROLE["AssumeRolePolicyDocument"]["Statement"]
-    subjects = statement["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
-    assert [each["Fn::Sub"] for each in subjects] == [
-        f"repo:${{Repository}}:environment:{name}" for name in offered
+    assert TEMPLATE["Parameters"]["Environment"]["AllowedValues"] == offered
+    [statement] = DEPLOY["AssumeRolePolicyDocument"]["Statement"]
+    subject = statement["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
+    assert subject == {"Fn::Sub": "repo:${Repository}:environment:${Environment}"}
+
+
+def test_the_default_stack_is_that_of_the_default_environment() -> None:
+    parameters = TEMPLATE["Parameters"]
+    environment = parameters["Environment"]["Default"]
+    configured = tomllib.loads((ROOT / "samconfig.toml").read_text())[environment]
+    stack = configured["global"]["parameters"]["stack_name"]
+    assert parameters["StackName"]["Default"] == stack
+
+
+def test_github_deploys_with_the_sam_cli_that_was_tested() -> None:
+    [step] = [
+        step for step in WORKFLOW["jobs"]["deploy"]["steps"] if "setup-sam" in step.get("uses", "")
     ]
+    assert step["with"]["version"] == SAM.version
