@@ -1,7 +1,7 @@
 """Canonical picture: does the model answer as it does on the whole upload?
 
     python -m benchmarks.canonical_agreement FOLDER [FOLDER ...]
-    python -m benchmarks.canonical_agreement ../shared/data/cifar100/train --enlarge --every 2
+    python -m benchmarks.canonical_agreement data/train --enlarge --every 2
 
 The floor of the confidence is the whole picture at full resolution, decoded and squashed to the
 model's input in one step. --enlarge makes 500 to 2,400 pixels of small pictures first, with a
@@ -26,7 +26,7 @@ from benchmarks.table import Row, print_rows, row
 from model.server import Classifier
 
 ROOT = Path(__file__).parents[1]
-DATA = Path(os.environ.get("SCONES_DATA", ROOT.parent / "shared" / "data"))
+DATA = Path(os.environ.get("SCONES_DATA", ROOT / "data"))  # what python -m model.dataset makes
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".avif", ".tif", ".tiff", ".bmp", ".gif"}
 
 sys.path.append(str(ROOT / "functions" / "serialize"))
@@ -36,7 +36,7 @@ colour: Any = importlib.import_module("colour")
 
 def rows() -> list[Row]:
     """Measure on every fifth training picture, enlarged; nothing where the data is missing."""
-    folder = DATA / "cifar100" / "train"
+    folder = DATA / "train"
     if not folder.is_dir():
         print(f"no {folder}: the agreement is not measured", file=sys.stderr)
         return []

@@ -1,8 +1,8 @@
 """Drift: after how many pictures does `python -m ops monitor` notice a change?
 
     python -m benchmarks.drift FOLDER [--own] [--draws 300] [--pictures DIR]
-    python -m benchmarks.drift ../shared/data/cifar100/test       pictures as the model's own
-    python -m benchmarks.drift ../shared/data/photos-dev --own    a camera's, and its own baseline
+    python -m benchmarks.drift data/test          pictures as the model's own
+    python -m benchmarks.drift photos --own       a camera's, and its own baseline
 
 FOLDER has held-out pictures, a folder for each class, `other` among them. From these, so many are
 drawn at random, changed, classified by the model of model/pretrained and judged in one window, at

@@ -11,6 +11,7 @@ import threading
 
 from local.cloud import embedded_aws
 from local.options import add_cloud_options, cloud_options, stack_parameters
+from ops.amount import whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,14 +20,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--host",
         default="127.0.0.1",
         help="address to listen at; 172.17.0.1, where there is Docker on Linux, lets containers"
-        " reach it too (default: %(default)s, this machine alone)",
+        " reach it too. Who reaches it can run code here: no other network (default: %(default)s,"
+        " this machine alone)",
     )
-    parser.add_argument("--port", type=int, default=0, help="port (default: one that is free)")
+    parser.add_argument(
+        "--port", type=whole(0, 65_535), default=0, help="port (default: one that is free)"
+    )
     parser.add_argument("--stack", default="scones-unlimited", help="the stack's name")
     parser.add_argument(
         "--capture-percentage",
-        type=int,
-        choices=range(101),
+        type=whole(0, 100),
         default=100,
         metavar="0-100",
         help="of the endpoint's requests, kept for `ops monitor` (default: %(default)s)",

@@ -9,10 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.figures import Floats, accepted, rounded_up
-from model.image_statistics import BINS, PERCENTILES, STATISTICS, measured, quantiles
+from model.image_statistics import (
+    BINS,
+    CONFIDENCE_BINS,
+    PERCENTILES,
+    STATISTICS,
+    measured,
+    quantiles,
+)
 from model.pictures import OTHER, Pictures, squashed
-
-EDGES = [i / 20 for i in range(21)]  # of the confidence histogram
 
 
 def spread(values: list[float], top: float) -> dict[str, float]:
@@ -36,13 +41,13 @@ def baseline(
     """
     named = np.array(pictures.labels)[pictures.truth] != OTHER
     chances = probabilities[named]
-    counts, _ = np.histogram(chances.max(1), EDGES)
+    counts, _ = np.histogram(chances.max(1), CONFIDENCE_BINS)
     guess = np.bincount(chances.argmax(1), minlength=len(pictures.labels)) / len(chances)
     figures = [measured(squashed(pictures.images[i], size)) for i in np.flatnonzero(named)]
     return {
         "source": "out-of-fold predictions of the named classes' training pictures",
         "pictures": len(chances),
-        "confidence": {"edges": EDGES, "share": (counts / len(chances)).tolist()},
+        "confidence": {"edges": CONFIDENCE_BINS, "share": (counts / len(chances)).tolist()},
         "labels": dict(zip(pictures.labels, guess.tolist(), strict=True)),
         "other_share": float(guess[list(pictures.labels).index(OTHER)])
         if OTHER in pictures.labels

@@ -1,4 +1,4 @@
-"""Figures of a picture that need no model: the card keeps them, monitoring compares them."""
+"""What a card keeps for monitoring to compare: figures of pictures, and the bins of figures."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+CONFIDENCE_BINS = [i / 20 for i in range(21)]  # edges of a card's histogram of confidences
 BINS = 1000  # of a figure's histogram, from 0 to its bound
 # What is kept of a figure's spread; of fewer quantiles, a change within one of them goes unseen.
 PERCENTILES = (5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95)

@@ -182,7 +182,7 @@ def train(options: argparse.Namespace, settings: Settings, out: Path) -> int:
     try:
         agreement["int8"] = asdict(check(network, heat, served, images, GAP_INT8))
     except ExportError as error:  # a network that is unsure of much loses the most
-        say(f"{error}. model.onnx is fp32 instead: three times as large, twice as slow")
+        say(f"{error}. model.onnx is fp32 instead: larger and slower, the card says how much")
         shutil.copyfile(whole, served)
 
     # 6. The card, with the test figures of the file that is served.

@@ -18,12 +18,14 @@ from typing import IO, Any
 from urllib.parse import urlparse
 
 from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
 from PIL import Image, PngImagePlugin
 
 from model.image_statistics import measured
 from model.pictures import squashed
-from ops.errors import OpsError
+from ops.errors import OpsError, code_of
 from ops.observations import Observation, decided, printable
+from ops.pictures import GONE
 from ops.stack import Stack
 
 # A request of 25 MB and an answer of as much, both in base64.
@@ -52,9 +54,11 @@ class Captures:
     size: the side in pixels to which pictures are squashed before they are measured.
     """
 
-    def __init__(self, labels: Sequence[str], threshold: float, size: int) -> None:
+    def __init__(
+        self, labels: Sequence[str], threshold: float, size: int, bad: Counter[str] | None = None
+    ) -> None:
         self.labels, self.threshold, self.size = labels, threshold, size
-        self.bad: Counter[str] = Counter()
+        self.bad: Counter[str] = Counter() if bad is None else bad
 
     def read(self, lines: Iterable[bytes | None], since: datetime | None) -> Iterator[Observation]:
         """Yield what the lines tell; None is a line that was too long."""
@@ -195,7 +199,12 @@ def in_s3(stack: Stack, address: str, since: datetime | None) -> Iterator[bytes 
     def fetched(key: str) -> IO[bytes]:
         # At once and whole: a body left open while others are read would be cut off.
         file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - its reader closes it
-        client.download_fileobj(bucket, key, file, Config=ONE_THREAD)
+        try:
+            client.download_fileobj(bucket, key, file, Config=ONE_THREAD)
+        except ClientError as error:
+            if code_of(error) not in GONE:
+                raise
+            # It has expired since it was listed: nothing is left to read.
         file.seek(0)
         return file
 

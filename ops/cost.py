@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from ops import prices
+from ops.amount import positive
 
 MEASURED = Path(__file__).parent / "measured.json"
 # Of the template; a whole processor comes with 1,769 MB:
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 MEMORY_MB = {"serialize": 1024, "classify": 512, "filter": 128}
 WHOLE_PROCESSOR_MB = 1769
+# Three functions that hand bytes on. Their 8 ms each are taken, not measured: 5 cents of the bill.
 USUAL_FUNCTIONS, USUAL_MB, USUAL_MS = 3, 128, 8
 DOCUMENT_GB = 64 * 1024 / 1e9  # the most that is sent to the endpoint
 VARIANTS = [(kind, on) for kind in ("STANDARD", "EXPRESS") for on in prices.LAMBDA_GB_S]
@@ -34,19 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument(
         "--images",
-        type=_images,
+        type=positive,
         default=1_000_000,
         metavar="N",
         help="photos a month, over which what is billed by time is spread (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object")
-
-
-def _images(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: write a whole number from 1")
-    return number
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -175,7 +170,9 @@ def rows(bills: dict[str, Bill], endpoint: dict[str, float]) -> list[list[str]]:
     table.append(["without endpoint", *(f"{each:.2f}" for each in sums.values())])
     for kind, dollars in endpoint.items():
         table.append([f"with endpoint, {kind}", *(f"{s + dollars:.2f}" for s in sums.values())])
-    table.append(["pictures, each month they are kept", *([f"{kept() * 1e6:.2f}"] * len(sums))])
+    table.append(
+        ["pictures, each month they are kept", *([f"{kept() * prices.MILLION:.2f}"] * len(sums))]
+    )
     return table
 
 
@@ -183,6 +180,9 @@ def month_rows(bills: dict[str, Bill], endpoint: dict[str, float], images: int) 
     """Return the bill of a month with so many photos, all kept to its end."""
     sums = [sum(each.values()) + kept() * prices.MILLION for each in bills.values()]
     return [
-        [f"the month, {kind.partition(',')[0]}", *(f"{(s + of) * images / 1e6:.2f}" for s in sums)]
+        [
+            f"the month, {kind.partition(',')[0]}",
+            *(f"{(s + of) * images / prices.MILLION:.2f}" for s in sums),
+        ]
         for kind, of in endpoint.items()
     ]

@@ -13,7 +13,7 @@ from ops.errors import explained
 from ops.pace import Pace
 from ops.stack import Stack
 
-STARTS_AT_ONCE = 8  # threads
+STARTS_AT_ONCE = 8  # threads: StartExecution takes 50 ms or so, and the pace is the limit
 CHUNK = 100  # events held in memory
 
 

@@ -18,6 +18,7 @@ OUTCOMES = ("accepted", "review", "reviewed", "rejected", "failed", "superseded"
 ABSENT_REASONS = {"superseded", "not_found"}
 ABSENT = "absent"
 INDEX = "outcome-recorded_at"
+OTHER = "other"  # the label of the contract that is none of the classes
 KEYS_AT_ONCE = 100  # the most that BatchGetItem takes
 BATCH_TRIES = 8  # waits of 0.05 s, doubled: 6 seconds in all
 

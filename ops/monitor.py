@@ -17,7 +17,7 @@ own differs from these; once the workflow does well, make a baseline of its own 
     python -m ops monitor --captures --baseline good.json
 
 The report embeds the eight least confident pictures. Exit code 0: no drift, or fewer than five
-inferences, which is not judged; 1: drift; 2: nothing could be reported.
+inferences, which is not judged, or a baseline was written; 1: drift; 2: nothing could be reported.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ops.age import add_since
+from ops.amount import share
 from ops.captures import Captures, destination, in_folder, in_s3
 from ops.drift import LEAST, Baseline, as_json, judge
 from ops.errors import OpsError
@@ -91,17 +92,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--open", action="store_true", help="show the report in the browser")
 
 
-def share(text: str) -> float:
-    """Return a number of 0..1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share: write a number from 0 to 1")
-    return value
-
-
 def names(text: str) -> list[str]:
     """Return labels separated by commas."""
     found = [name.strip() for name in text.split(",")]
@@ -130,10 +120,11 @@ def run(arguments: argparse.Namespace) -> int:
     page.write_text(report.as_html())
     print(report.as_text())
     print(f"Report: {page}")
-    if arguments.write_baseline:
-        keep_baseline(arguments.write_baseline, windows, baseline)
     if arguments.open:
         webbrowser.open(page.resolve().as_uri())
+    if arguments.write_baseline:  # it is for later: that it differs from the one before is no news
+        keep_baseline(arguments.write_baseline, windows, baseline)
+        return 0
     return 1 if judgement.drifted else 0
 
 
@@ -153,8 +144,7 @@ def observations(
         threshold = float(stack.outputs["ConfidenceThreshold"])
     if arguments.threshold is not None:
         threshold = arguments.threshold
-    captures = Captures(arguments.labels, threshold, baseline.size)
-    captures.bad = bad
+    captures = Captures(arguments.labels, threshold, baseline.size, bad)
     if address.startswith("s3://"):
         lines = in_s3(stack, address, arguments.since)
     else:

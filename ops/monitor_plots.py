@@ -1,22 +1,29 @@
 """The plots of the monitoring report, as SVG text."""
 
-import io
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from model.figures import rounded_up
 from ops.drift import Baseline, Judgement, coarse
+from ops.plot_style import (
+    BLUE,
+    DARK,
+    FAINT,
+    ORANGE,
+    PALE,
+    RED,
+    Each,
+    beside,
+    drawn,
+    line,
+    shares,
+    times,
+)
 from ops.windows import OTHERS, Sums, Windows
 
 OUTCOME_COLOURS = {
@@ -28,28 +35,11 @@ OUTCOME_COLOURS = {
 }
 LABEL_COLOURS = ["#3567b0", "#c2702e", "#8a8f98", "#6b4fa0", "#2e8b8b", "#a83e6c"]
 MORE_LABELS = "#d5d9df"
-BLUE, PALE, RED, ORANGE, DARK, FAINT = (
-    *("#3567b0", "#9db8dc", "#c0392b", "#c2702e", "#1f2430", "#b4bac3"),
-)
 # So few shades that the scale is drawn, and not embedded as a picture.
 SHADES = LinearSegmentedColormap.from_list("psi", ["#eef1f5", "#f3c9a0", "#d9762b"], N=40)
 DARKEST_PSI = 0.5
 SURE = [0.05, 0.2, 0.5, 0.9, 0.99, 0.999, 0.9999]  # ticks of a scale that is finest at its ends
 MOST_SURE = 1 - 1e-5  # at 1 that scale has no end
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
-    "svg.hashsalt": "monitor",  # the same figures give the same file
-    "text.parse_math": False,  # a label is no formula
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-}
-BARE = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-NARROW, WIDE, HIGH = 6.4, 13.2, 2.7  # inches
 MOST_COUNTED = 16  # windows; above more bars their numbers would run into each other
 
 
@@ -61,16 +51,13 @@ class Plot(NamedTuple):
     wide: bool
 
 
-Each = Sequence[tuple[datetime, Sums]]
-
-
 def plots(windows: Windows, baseline: Baseline, judgement: Judgement) -> list[Plot]:
     """Return each plot that the observations allow; none leaves a gap in rows of two."""
     each = list(windows)
     whole = windows.whole()
-    drawn: list[tuple[str, Callable[[Any], None]]] = []
+    asked: list[tuple[str, Callable[[Any], None]]] = []
     if whole.inferences:
-        drawn += [
+        asked += [
             (
                 "Confidence of the likeliest label: median and the middle 90 % of each window, on a"
                 " scale that is finest where it matters. Below the dashed threshold a person"
@@ -83,21 +70,21 @@ def plots(windows: Windows, baseline: Baseline, judgement: Judgement) -> list[Pl
             ),
         ]
     counted = "; the figure above a bar is their number" if len(each) <= MOST_COUNTED else ""
-    drawn.append(
+    asked.append(
         (
             f"What became of the uploads of each window{counted}.",
             lambda figure: _outcomes(figure, windows, each),
         )
     )
     if whole.inferences:
-        drawn.append(
+        asked.append(
             (
                 "What the model saw, beside the baseline.",
                 lambda figure: _labels(figure, windows, each, baseline),
             )
         )
     if whole.histograms["latency"].sum():
-        drawn.append(
+        asked.append(
             (
                 "Upload to decision. S3 tells the second of an upload, so a second is the least"
                 " difference that means anything.",
@@ -105,71 +92,23 @@ def plots(windows: Windows, baseline: Baseline, judgement: Judgement) -> list[Pl
             )
         )
     found = [
-        Plot(caption, _drawn(draw, wide), wide)
-        for at, (caption, draw) in enumerate(drawn)
-        for wide in [at == 0 and len(drawn) % 2 == 1]
+        Plot(caption, drawn(draw, wide), wide)
+        for at, (caption, draw) in enumerate(asked)
+        for wide in [at == 0 and len(asked) % 2 == 1]
     ]
     if judgement.whole and len(each) > 1:
         caption = (
             "Population stability index of each window, beyond what chance gives: darker is further"
             " from the baseline. A dot marks drift, a cross too few inferences to judge."
         )
-        svg = _drawn(lambda figure: _drift(figure, windows, each, judgement), wide=True)
+        svg = drawn(lambda figure: _drift(figure, windows, each, judgement), wide=True)
         found.append(Plot(caption, svg, True))
     return found
 
 
-def _drawn(draw: Callable[[Any], None], wide: bool) -> str:
-    with rc_context(STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser has other fonts
-        figure = Figure(figsize=(WIDE if wide else NARROW, HIGH), layout="constrained")
-        FigureCanvasSVG(figure)
-        draw(figure)
-        out = io.StringIO()
-        figure.savefig(out, format="svg", metadata=BARE, transparent=True)
-    text = out.getvalue()
-    return text[text.index("<svg") :]
-
-
-def _times(axes: Any, windows: Windows, each: Each) -> tuple[Any, float]:
-    """Return the middle of each window in days, and a window's width; name the hours below."""
-    width = windows.length.total_seconds() / 86_400
-    locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    starts = [start for start, _ in each]
-    middles = np.asarray(date2num(starts)) + width / 2  # type: ignore[no-untyped-call]
-    axes.set_xlim(middles.min() - 0.6 * width, middles.max() + 0.6 * width)
-    return middles, width
-
-
-def _line(axes: Any, middles: Any, values: Any, style: str, **more: str) -> None:
-    """Draw a line that breaks off where windows are missing, at night for instance."""
-    steps = np.diff(middles)
-    gaps = np.flatnonzero(steps > 1.5 * steps.min(initial=np.inf)) + 1
-    middles, values = (np.insert(each, gaps, np.nan) for each in (middles, values))
-    axes.plot(middles, values, style, markersize=4, linewidth=1, **more)
-
-
-def _beside(figure: Any, title: str, name: str) -> tuple[Any, Any]:
-    """Return a narrow axes for one column without a time, and the wide one beside it."""
-    narrow, wide = figure.subplots(
-        1, 2, sharey=True, width_ratios=(1, 2.6 * figure.get_figwidth()), gridspec_kw={"wspace": 0}
-    )
-    narrow.set_title(title).set_in_layout(False)
-    narrow.set(xticks=[0], xlim=(-0.55, 0.55))
-    narrow.set_xticklabels([name])
-    narrow.tick_params(bottom=False)
-    for axes in (narrow, wide):
-        axes.spines["bottom"].set_visible(False)
-    wide.spines["left"].set_visible(False)
-    wide.tick_params(left=False)
-    return narrow, wide
-
-
 def _confidence(figure: Any, windows: Windows, each: Each, baseline: Baseline) -> None:
     axes = figure.subplots()
-    middles, _ = _times(axes, windows, each)
+    middles, _ = times(axes, windows, each)
     low, middle, high = np.clip(
         [sums.quantiles("confidence", [0.05, 0.5, 0.95]) for _, sums in each],
         1 - MOST_SURE,
@@ -177,7 +116,7 @@ def _confidence(figure: Any, windows: Windows, each: Each, baseline: Baseline) -
     ).T
     threshold = windows.threshold(baseline.threshold)
     axes.vlines(middles, low, high, color=PALE, linewidth=5)
-    _line(axes, middles, middle, "o-", color=BLUE)
+    line(axes, middles, middle, "o-", color=BLUE)
     axes.axhline(min(threshold, MOST_SURE), color=RED, linestyle="--", linewidth=1)
     axes.text(
         1, 1.02, f"- - -  threshold {rounded_up(threshold)}", color=RED, ha="right", va="bottom",
@@ -207,7 +146,7 @@ def _histogram(figure: Any, whole: Sums, baseline: Baseline) -> None:
 
 def _outcomes(figure: Any, windows: Windows, each: Each) -> None:
     axes = figure.subplots()
-    middles, width = _times(axes, windows, each)
+    middles, width = times(axes, windows, each)
     totals = np.array([sums.uploads for _, sums in each])
     below = np.zeros(len(each))
     bars = {}
@@ -220,12 +159,12 @@ def _outcomes(figure: Any, windows: Windows, each: Each) -> None:
         for at, total in zip(middles, totals, strict=True):
             axes.text(at, 1.01, f"{total:,}", ha="center", va="bottom", fontsize=7)
     axes.set_title("Decisions")
-    _shares(axes, axes, bars)
+    shares(axes, axes, bars)
 
 
 def _labels(figure: Any, windows: Windows, each: Each, baseline: Baseline) -> None:
-    before, axes = _beside(figure, "Labels", "baseline")
-    middles, width = _times(axes, windows, each)
+    before, axes = beside(figure, "Labels", "baseline")
+    middles, width = times(axes, windows, each)
     was = baseline.facts["labels"]
     common = (label for label, _ in windows.whole().labels.most_common())
     labels = [label for label in dict.fromkeys([*was, *common]) if label != OTHERS]
@@ -245,32 +184,22 @@ def _labels(figure: Any, windows: Windows, each: Each, baseline: Baseline) -> No
     if len(labels) > len(named) or windows.whole().labels[OTHERS]:
         rest = np.array([sums.inferences > 0 for _, sums in each]) - below
         stack("more labels", MORE_LABELS, rest, sum(was.values()) - below_before)
-    _shares(axes, before, bars)
-
-
-def _shares(axes: Any, first: Any, bars: Mapping[str, Any]) -> None:
-    """Name the shares: the first axes bears the ticks. bars: by name."""
-    first.set(ylim=(0, 1.1), yticks=[0, 0.5, 1])
-    first.set_yticklabels(["0 %", "50 %", "100 %"])
-    axes.legend(
-        [*bars.values()], [*bars], loc="center left", bbox_to_anchor=(1, 0.5), frameon=False,
-        fontsize=8,
-    )  # fmt: skip
+    shares(axes, before, bars)
 
 
 def _latency(figure: Any, windows: Windows, each: Each) -> None:
     axes = figure.subplots()
-    middles, _ = _times(axes, windows, each)
+    middles, _ = times(axes, windows, each)
     middle, high = np.array([sums.quantiles("latency", [0.5, 0.95]) for _, sums in each]).T
-    _line(axes, middles, middle, "o-", color=BLUE, label="median")
-    _line(axes, middles, high, "s--", color=ORANGE, label="95 %")
+    line(axes, middles, middle, "o-", color=BLUE, label="median")
+    line(axes, middles, high, "s--", color=ORANGE, label="95 %")
     axes.set(title="Latency", ylabel="seconds", ylim=(0, None))
     axes.legend(frameon=False)
 
 
 def _drift(figure: Any, windows: Windows, each: Each, judgement: Judgement) -> None:
-    all_of_it, axes = _beside(figure, "Drift", "all")
-    middles, width = _times(axes, windows, each)
+    all_of_it, axes = beside(figure, "Drift", "all")
+    middles, width = times(axes, windows, each)
     every = [judgement.whole, *judgement.windows]
     names = list(dict.fromkeys(found.name for column in every for found in column))
     shade = ScalarMappable(Normalize(0, DARKEST_PSI), SHADES)

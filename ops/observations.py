@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ops.ledger import OUTCOMES, Decision, Ledger, moment
+from ops.ledger import OTHER, OUTCOMES, Decision, Ledger, moment
 
-NONE_OF_THE_CLASSES = "other"
 INFERRED = ("accepted", "review")  # outcomes with an inference
 
 
@@ -34,7 +33,7 @@ class Observation:
 
 def decided(label: str, confidence: float, threshold: float) -> str:
     """Return what the workflow makes of an inference: accepted or review."""
-    sure = label != NONE_OF_THE_CLASSES and confidence >= threshold
+    sure = label != OTHER and confidence >= threshold
     return "accepted" if sure else "review"
 
 

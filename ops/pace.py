@@ -4,6 +4,8 @@ import argparse
 import threading
 import time
 
+from ops.amount import number
+
 # About what the 10 concurrent functions of a new account take: a photo keeps one busy for a second.
 PER_SECOND = 10.0
 
@@ -28,19 +30,9 @@ def add_pace(parser: argparse.ArgumentParser) -> None:
     """Add the option --per-second."""
     parser.add_argument(
         "--per-second",
-        type=_rate,
+        type=number(0.01, 1000),  # StartExecution itself takes about 1,000
         default=PER_SECOND,
         metavar="N",
         help="executions started a second; more if your account has more than 10 concurrent"
         " functions (default: %(default)g)",
     )
-
-
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if not 0.01 <= rate <= 1000:  # StartExecution itself takes about 1,000
-        raise argparse.ArgumentTypeError(f"{text!r}: write a number from 0.01 to 1000")
-    return rate

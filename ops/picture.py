@@ -48,32 +48,30 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.definition is not None and arguments.execution is not None:
         print("--definition draws a file, --execution a deployed stack: give one", file=sys.stderr)
         return 2
-    visits, title = None, ""
+    title = ""
     if arguments.definition is not None:
-        definition = definition_in(arguments.definition)
+        picture = picture_of(arguments.definition)
     else:
-        stack = Stack.of(arguments)
-        definition = stack.definition()
+        stack, visits = Stack.of(arguments), None
         if arguments.execution is not None:
             execution = stack.execution(arguments.execution)
             visits = visits_of(stack.history(execution["executionArn"]))
             title = title_of(execution)
-    write(draw(definition, visits, title), arguments.out)
+        picture = draw(stack.definition(), visits, title)
+    write(picture, arguments.out)
     print(f"wrote {arguments.out}" + (f": {title}" if title else ""))
     return 0
 
 
-def definition_in(path: Path) -> dict[str, Any]:
-    """Return the state machine of a file. Raises OpsError where it holds none."""
+def picture_of(path: Path) -> str:
+    """Draw the state machine of a file. Raises OpsError where it holds none."""
     try:
-        definition: dict[str, Any] = json.loads(path.read_text())
-        draw(definition)
+        return draw(json.loads(path.read_text()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise OpsError(
             f"{path} holds no state machine ({type(error).__name__}: {error}): give a file in the"
             " Amazon States Language"
         ) from error
-    return definition
 
 
 def title_of(execution: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """AWS's list prices in US dollars, us-east-1, first tier, no free tier.
 
-Noted in November 2026 from stored copies of the pages named here, or of 2026's pages that quote
-them: what the pages say today decides. Endpoint prices are approximate.
+Noted in November 2026 from the pages named here, or from pages of 2026 that quote them: what they
+say today decides. Endpoint prices are approximate.
 """
 
 NOTED = "November 2026, us-east-1, list prices without free tier"

@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
             try:
                 server.serve_forever()
             finally:
-                print(f"\n{server.labelled:,} labelled")
+                print(f"\n{len(server.labelled):,} labelled")
         return 0
     if arguments.mend:
         copied, removed = reviews.mend()

@@ -64,7 +64,7 @@ class ReviewServer(ThreadingHTTPServer):
         self.reviews = reviews
         self.order = order
         self.token = secrets.token_urlsafe(32)
-        self.labelled = 0
+        self.labelled: set[str] = set()  # uploads
         port = self.server_address[1]
         self.hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
         self.url = f"http://127.0.0.1:{port}/#{self.token}"
@@ -163,12 +163,14 @@ class Handler(BaseHTTPRequestHandler):
                 done = reviews.copy(read)
             elif path == "/api/label":
                 done = reviews.label(read, str(asked.get("label")))
-                self.server.labelled += 1
             else:
                 done = reviews.undo(read)
-                self.server.labelled -= 1
         except Changed as changed:
             raise _conflict(changed.now) from None
+        if path == "/api/label":
+            self.server.labelled.add(read.upload)
+        else:
+            self.server.labelled.discard(read.upload)
         return _json({"item": _told(done.decision), "copy": done.copy, "note": done.note})
 
     def _is_done(self, now: Decision, asked: dict[str, Any]) -> bool:

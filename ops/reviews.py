@@ -8,11 +8,10 @@ from heapq import nsmallest
 from itertools import islice
 
 from ops.errors import OpsError
-from ops.ledger import Decision, Ledger
+from ops.ledger import OTHER, Decision, Ledger
 from ops.pictures import PictureGone, Pictures
 from ops.stack import Stack
 
-OTHER = "other"  # none of the classes; it has the last key
 LABEL = re.compile(r"[^\W_][\w .-]{0,62}")  # it becomes a folder of labelled/
 
 

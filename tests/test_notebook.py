@@ -15,9 +15,9 @@ pytest.importorskip("nbformat", reason="install the extra `notebook`")
 import nbformat
 
 from tests.support.notebook import WALKTHROUGH, executed
-from tests.support.project import ROOT
+from tests.support.project import ROOT, SHARED
 
-DATA = [ROOT / "data", ROOT.parent / "shared" / "data" / "cifar100"]
+DATA = [ROOT / "data", SHARED / "cifar100"]
 PICTURES, DRAWINGS = 6, 5  # PNG, SVG
 
 

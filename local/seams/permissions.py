@@ -56,7 +56,7 @@ def installed() -> Iterator[None]:
 
 
 def calls_of(environ: Environ) -> list[Call]:
-    """Return what a request asks for, once for each role it may come from; none: not judged."""
+    """Return what a request asks for, as its role's calls; none where no role asks: not judged."""
     credential = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     if credential is None:
         return []

@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra `train`")
 
-from tests.support.project import ROOT
+from tests.support.project import ROOT, SHARED
 
-PICTURES = ROOT.parent / "shared" / "data" / "cifar10-other"
+PICTURES = SHARED / "cifar10-other"
 OTHERS = ("cat", "horse", "frog")
 TRAINED, ASKED = 140, 4  # pictures a class
 

@@ -1,7 +1,6 @@
 """Three classes that the project never saw, from folders to a model folder that can be served."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -23,9 +22,8 @@ from model.fit import Progress, Settings, TrainingError, fit, pace
 from model.network import Classifier
 from model.pictures import Pictures, load
 from model.telemetry import METRIC_DEFINITIONS
+from tests.support.project import ROOT, SHARED
 
-ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("SCONES_DATA", ROOT.parent / "shared/data"))
 TRIAL = ["--epochs", "3", "--folds", "2", "--size", "64", "--batch", "12", "--threads", "1"]
 
 
@@ -245,13 +243,13 @@ def test_a_training_without_data_says_what_is_needed(capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.skipif(
-    not (DATA / "cifar10-other").is_dir(), reason=f"needs CIFAR-10 pictures in {DATA}"
+    not (SHARED / "cifar10-other").is_dir(), reason=f"needs CIFAR-10 pictures in {SHARED}"
 )
 def test_three_classes_of_real_pictures_are_learnt_in_seconds(tmp_path: Path) -> None:
     for name in ("automobile", "frog", "ship"):
         target = tmp_path / "labelled" / name
         target.mkdir(parents=True)
-        for path in sorted((DATA / "cifar10-other" / name).iterdir())[:40]:
+        for path in sorted((SHARED / "cifar10-other" / name).iterdir())[:40]:
             (target / path.name).symlink_to(path.resolve())
     out = tmp_path / "model"
     assert train.main(["--data", str(tmp_path / "labelled"), "--out", str(out), *TRIAL]) == 0

@@ -11,7 +11,7 @@ from scipy.stats import ks_2samp
 
 from model.card import spread
 from model.image_statistics import PERCENTILES, STATISTICS
-from ops import drift
+from ops import drift, two_samples
 from ops.drift import Baseline, baseline_of, judge
 from ops.monitor import CARD
 from ops.observations import Observation, decided
@@ -182,7 +182,7 @@ def test_the_test_on_bins_is_never_surer_than_the_one_on_values() -> None:
         for shift in (0.0, 0.05, 0.2, 0.5, 1.0):
             was, now = number.random(1000), number.random(size) * (1 - shift) + shift
             binned = [np.histogram(values, edges)[0].astype(float) for values in (was, now)]
-            coarse = drift.kolmogorov_smirnov(*binned)
+            coarse = two_samples.kolmogorov_smirnov(*binned)
             fine = ks_2samp(was, now, method="exact").pvalue
             assert coarse >= 0.9 * fine or fine < 1e-9
             assert coarse < 0.01 or shift < 1
@@ -190,7 +190,8 @@ def test_the_test_on_bins_is_never_surer_than_the_one_on_values() -> None:
 
 def test_three_against_three_prove_nothing() -> None:
     apart = np.array([3.0, 0.0]), np.array([0.0, 3.0])
-    assert drift.kolmogorov_smirnov(*apart) == pytest.approx(2 / 20)  # of 6 over 3 arrangements
+    exact = 2 / 20  # of 6 over 3 arrangements
+    assert two_samples.kolmogorov_smirnov(*apart) == pytest.approx(exact)
 
 
 def test_the_test_on_labels_is_right_where_they_are_rare() -> None:
@@ -200,14 +201,14 @@ def test_the_test_on_labels_is_right_where_they_are_rare() -> None:
     was = np.array(share) * 100_000
     drawn = Counter(map(tuple, number.multinomial(500, share, draws)))
     found = sum(
-        times for now, times in drawn.items() if drift.any_share(was, np.array(now)) < limit
+        times for now, times in drawn.items() if two_samples.any_share(was, np.array(now)) < limit
     )
     assert found <= 3  # 1 is due
 
 
 def test_psi_is_zero_of_equals_and_grows_with_the_distance() -> None:
     was = np.array([9000.0, 1000.0])
-    values = [drift.psi(was, np.array([9000.0 - k, 1000.0 + k])) for k in (0, 500, 2000)]
+    values = [two_samples.psi(was, np.array([9000.0 - k, 1000.0 + k])) for k in (0, 500, 2000)]
     assert values[0] == 0
     assert values[0] < values[1] < values[2]
     # (0.7 - 0.9) ln(0.7 / 0.9) + (0.3 - 0.1) ln(0.3 / 0.1)
@@ -219,7 +220,7 @@ def test_chance_alone_gives_hardly_any_psi(many: int) -> None:
     number = np.random.default_rng(0)
     share = np.array(Baseline.read(CARD).facts["confidence"]["share"])
     draws = number.multinomial(many, share, 300).astype(float)
-    values = [drift.psi(*drift.joined(share * 1000, now)) for now in draws]
+    values = [two_samples.psi(*two_samples.joined(share * 1000, now)) for now in draws]
     assert np.median(values) < 0.02
 
 

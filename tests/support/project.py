@@ -12,6 +12,8 @@ import yaml
 ROOT = Path(__file__).parents[2]
 ASL_TEXT = (ROOT / "statemachine/classify_image.asl.json").read_text()
 STEPS = ("serialize", "classify", "filter")
+# Pictures that may not be given on: what needs them is skipped where they are missing.
+SHARED = ROOT.parent / "shared" / "data"
 
 
 class _Loader(yaml.SafeLoader):

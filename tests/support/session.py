@@ -42,7 +42,7 @@ ANNOUNCEMENTS = "aws logs filter-log-events --log-group-name $AUDIT --query 'len
 COPIES = "aws s3 ls --recursive s3://$BUCKET/labelled/"
 COMMANDS = (
     "python -m ops status",
-    *(OF_OUTCOME % "accepted", OF_OUTCOME % "review", EXECUTIONS, ANNOUNCEMENTS, COPIES),
+    *(OF_OUTCOME % "review", EXECUTIONS, ANNOUNCEMENTS, COPIES),
 )
 
 

@@ -15,7 +15,7 @@ from tests.verify.tools import AWS_CLI, NEWER, SAM, Tool
 
 @dataclass(frozen=True)
 class Proof:
-    """Test files, or single tests as FILE::NAME, and what they prove together."""
+    """Test files, and what they prove together."""
 
     name: str
     version: Callable[[], str]
@@ -26,9 +26,8 @@ class Proof:
 
     def holds(self, case: ET.Element) -> bool:
         """Tell whether a case of pytest's report is one of these tests."""
-        name = case.get("name", "").partition("[")[0]
         path = case.get("classname", "").replace(".", "/") + ".py"
-        return path in self.tests or f"{path}::{name}" in self.tests
+        return path in self.tests
 
 
 @dataclass(frozen=True)
