@@ -15,7 +15,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -30,6 +30,7 @@ from ops.letters import Letter, Letters
 from ops.pace import Pace, add_pace
 from ops.progress import Progress
 from ops.stack import Stack
+from ops.text import printable
 
 FAILURES, UPLOADS, ANNOUNCEMENTS = "failed uploads", "lost upload events", "lost announcements"
 STRANGE = "not understood"
@@ -82,9 +83,11 @@ class Redrive:
     def failures(self) -> None:
         """Start each failed upload of the ledger again."""
         since = moment(self._since) if self._since else ""
+        # What fails again is recorded anew: this run does not start it a second time.
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
         chosen = (
             each
-            for each in self._ledger.of_outcome("failed", since=since)
+            for each in self._ledger.of_outcome("failed", since=since, until=now)
             if self._cause in (None, each.reason)
         )
         while chunk := list(islice(chosen, self._room(CHUNK))):
@@ -104,7 +107,9 @@ class Redrive:
 
     def _start_letters(self, queue: Letters, letters: Sequence[Letter]) -> None:
         named = {each: address for each in letters if (address := address_in(each.body))}
-        self.tally[UPLOADS, STRANGE, "kept"] += len(letters) - len(named)
+        for letter in letters:
+            if letter not in named:
+                self._keep(UPLOADS, letter)
         outcomes = self._ledger.outcomes({name_of(*each) for each in named.values()})
         decided = [
             letter
@@ -131,7 +136,7 @@ class Redrive:
     def _announce(self, queue: Letters, letter: Letter) -> None:
         details = details_in(self.stack, letter.body)
         if details is None:
-            self.tally[ANNOUNCEMENTS, STRANGE, "kept"] += 1
+            self._keep(ANNOUNCEMENTS, letter)
             return
         refusal = ""
         if not self._dry:
@@ -165,6 +170,11 @@ class Redrive:
             return iter([""] * len(events))
         return start_all(self.stack, events, "redrive", self._pace)
 
+    def _keep(self, source: str, letter: Letter) -> None:
+        """Leave a letter that means nothing to this command in its queue, and show it."""
+        self.tally[source, STRANGE, "kept"] += 1
+        print(f"! not understood: {letter.id}: {printable(letter.body, 200)}", file=sys.stderr)
+
     def _count(self, source: str, cause: str, refusal: str) -> None:
         done = "refused" if refusal else "waiting" if self._dry else "started"
         self.tally[source, cause or "no cause given", done] += 1
@@ -186,10 +196,15 @@ class Redrive:
     def as_text(self) -> str:
         """Return the tally as a table: source, cause, what was done, how many."""
         rows = sorted((key, number) for key, number in self.tally.items() if number)
+        if not rows and (self._cause is not None or self._since is not None):
+            return "nothing that failed fits --cause and --since"
         if not rows:
             return "nothing failed, no dead letters"
         source, cause = (max(len(key[n]) for key, _ in rows) for n in (0, 1))
-        return "\n".join(
+        lines = [
             f"{key[0]:<{source}}  {key[1]:<{cause}}  {key[2]:<15}  {number:>7,}"
             for key, number in rows
-        )
+        ]
+        if any(key[0] != ANNOUNCEMENTS and key[2] == "started" for key, _ in rows):
+            lines.append("what fails again is counted by python -m ops status, in a few minutes")
+        return "\n".join(lines)

@@ -156,6 +156,25 @@ def test_a_success_replaces_a_failure_and_is_announced(stack: Stack, images: Pat
     ]
 
 
+def test_a_failure_after_a_failure_tells_the_newer_cause(stack: Stack, images: Path) -> None:
+    """What a redrive meets is what an operator has to mend now."""
+    stack.container.tell((400, "application/json", b'{"error": "broken"}'))
+    failed = decided(stack, (images / "bicycle.png").read_bytes())
+    stack.container.tell(*[(503, "text/plain", b"busy")] * 5)
+    start_again(stack, failed)
+    deadline = time.monotonic() + 60
+    item = failed
+    while item["reason"] == failed["reason"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+        item = item_of(stack, Followed("", failed["upload"]))
+    assert (failed["reason"], failed["revision"]) == ("EndpointRefused", "1")
+    assert (item["outcome"], item["reason"]) == ("failed", "EndpointUnavailable")
+    assert item["revision"] == "2"
+    assert item["execution"] != failed["execution"]
+    heard = announced(stack, item["upload"], 2)
+    assert [each["reason"] for each in heard] == ["EndpointRefused", "EndpointUnavailable"]
+
+
 def test_a_duplicate_event_changes_nothing_and_ends_quietly(standard: Stack, images: Path) -> None:
     first = decided(standard, (images / "bicycle.png").read_bytes(), "duplicate.png")
     arn = start_again(standard, first)
