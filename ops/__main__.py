@@ -28,6 +28,8 @@ from ops.errors import OpsError, explained
 # One line for each command; its module, of the same name, is imported when it is asked for.
 COMMANDS = {
     "status": "the stack at a glance: outcomes today, what waits, dead letters, endpoint",
+    "list": "uploads by outcome and time, with what was found or why not",
+    "show": "everything that is known of one upload",
     "reconcile": "every uploaded object against the ledger; start what is missing",
     "review": "what waits for a person: a list, or a page in the browser to label it",
     "monitor": "report confidences, decisions, latency and drift, with plots",
@@ -50,9 +52,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="%(prog)s COMMAND [--stack NAME] [--region REGION] [options]",
     )
-    top.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those above")
+    top.add_argument(
+        "command", choices=COMMANDS, metavar="COMMAND", nargs="?", help="one of those above"
+    )
     top.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     asked = top.parse_args(argv)
+    if asked.command is None:
+        top.print_help()
+        return 2
     try:
         return _run(asked.command, asked.rest)
     except ModuleNotFoundError as error:

@@ -24,9 +24,10 @@ from PIL import Image, PngImagePlugin
 from model.image_statistics import measured
 from model.pictures import squashed
 from ops.errors import OpsError, code_of
-from ops.observations import Observation, decided, printable
+from ops.observations import NAMED, Observation, decided
 from ops.pictures import GONE
 from ops.stack import Stack
+from ops.text import printable
 
 # A request of 25 MB and an answer of as much, both in base64.
 LINE_LIMIT = 2 * 26_214_400 * 4 // 3 + 10_000
@@ -122,7 +123,7 @@ class Captures:
             raise BadLineError("an answer that holds no inferences for these labels") from None
         if not 0 <= confidence <= 1:
             raise BadLineError("a confidence outside 0..1")
-        return printable(label), confidence, printable(model)
+        return printable(label, NAMED), confidence, printable(model, NAMED)
 
 
 def _data(side: Any) -> bytes:

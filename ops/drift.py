@@ -80,6 +80,11 @@ class Baseline:
         return int(self.facts["pictures"])
 
     @property
+    def named(self) -> str:
+        """What it is of, in words."""
+        return "your baseline" if self.own else f"the baseline of the model {self.model}"
+
+    @property
     def own(self) -> bool:
         """Whether it is of inferences seen at work, and not of a model's training pictures."""
         return self.facts.get("source") == OWN

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ops.ledger import OTHER, OUTCOMES, Decision, Ledger, moment
+from ops.text import printable
 
 INFERRED = ("accepted", "review")  # outcomes with an inference
+NAMED = 100  # characters of a label or a model
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,6 @@ def decided(label: str, confidence: float, threshold: float) -> str:
     return "accepted" if sure else "review"
 
 
-def printable(text: str) -> str:
-    """Return a name as a report can show it: valid, one line, of at most 100 characters."""
-    valid = text[:100].encode("utf-8", "replace").decode()
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in valid)
-
-
 def from_ledger(ledger: Ledger, since: datetime) -> Iterator[Observation]:
     """Yield what became of the uploads since a moment, one outcome after the other."""
     for outcome in OUTCOMES:
@@ -64,8 +60,8 @@ def observed(decision: Decision) -> Observation:
     return Observation(
         uploaded,
         "review" if reviewed else decision.outcome,
-        model=printable(decision.model),
-        label=printable(best["label"]),
+        model=printable(decision.model, NAMED),
+        label=printable(best["label"], NAMED),
         confidence=best["confidence"],
         threshold=decision.threshold,
         # S3 tells the second of an upload; a review is recorded when the person is done.

@@ -27,6 +27,7 @@ from ops.amount import positive, whole
 from ops.ledger import Decision, Ledger
 from ops.reviews import Reviews
 from ops.stack import Stack
+from ops.text import printable
 
 ORDERS = ("newest", "oldest", "unsure")
 
@@ -109,17 +110,12 @@ def as_text(ledger: Ledger, listed: list[Decision]) -> str:
         return "nothing waits for review"
     widest = max((len(each.label) for each in listed), default=0)
     lines = [
-        f"{_age(each.recorded_at):>5}  {each.confidence:5.1%}  {each.label:<{widest}}"
-        f"  {_printable(each.s3_key)}"
+        f"{_age(each.recorded_at):>5}  {each.confidence:6.1%}  {each.label:<{widest}}"
+        f"  {printable(each.s3_key)}"
         for each in listed
     ]
     more = f", {len(listed)} listed" if len(listed) < total else ""
     return "\n".join([*lines, f"{total:,} wait{more}; label them: python -m ops review --serve"])
-
-
-def _printable(key: str) -> str:
-    """Return a key without what could steer the terminal: whoever uploads chooses the key."""
-    return "".join(each if each.isprintable() else "?" for each in key)
 
 
 def _age(recorded_at: str) -> str:

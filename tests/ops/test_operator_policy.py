@@ -126,6 +126,8 @@ def test_the_policy_grants_what_the_commands_call(
     ops(standard, "redrive")
     ops(standard, "status")
     ops(standard, "review")
+    ops(standard, "list")
+    ops(standard, "show", seen["upload"])
     standard.aws.client("dynamodb").delete_item(
         TableName=standard.outputs["DecisionsTable"], Key={"upload": {"S": seen["upload"]}}
     )
