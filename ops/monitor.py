@@ -16,8 +16,9 @@ own differs from these; once the workflow does well, make a baseline of its own 
     python -m ops monitor --captures --since 7d --write-baseline good.json
     python -m ops monitor --captures --baseline good.json
 
-The report embeds the eight least confident pictures. Exit code 0: no drift, or fewer than five
-inferences, which is not judged, or a baseline was written; 1: drift; 2: nothing could be reported.
+From captures the report embeds the eight least confident pictures. Exit code 0: no drift, or fewer
+than five inferences, which is not judged, or a baseline was written; 1: drift; 2: nothing could be
+reported.
 """
 
 import argparse

@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from model.figures import rounded_up
 from ops.drift import Baseline, Judgement, coarse
+from ops.ledger import OTHER
 from ops.plot_style import (
     BLUE,
     DARK,
@@ -167,7 +168,8 @@ def _labels(figure: Any, windows: Windows, each: Each, baseline: Baseline) -> No
     middles, width = times(axes, windows, each)
     was = baseline.facts["labels"]
     common = (label for label, _ in windows.whole().labels.most_common())
-    labels = [label for label in dict.fromkeys([*was, *common]) if label != OTHERS]
+    labels = [*sorted(was, key=lambda label: (label == OTHER, label))]  # the same colours always
+    labels += [label for label in common if label not in was and label != OTHERS]
     named = dict(zip(labels, LABEL_COLOURS, strict=False))
     totals = np.array([max(sums.inferences, 1) for _, sums in each])
     below, below_before, bars = np.zeros(len(each)), 0.0, {}

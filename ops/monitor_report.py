@@ -24,7 +24,7 @@ h1 { font-size: 22px; margin: 0 } h2 { font-size: 16px; margin: 28px 0 8px }
 .tiles { grid-template-columns: repeat(auto-fit, minmax(210px, 1fr)) }
 .tiles div, figure { background: #fff; padding: 12px 16px; margin: 0; border-radius: 4px }
 .tiles b { display: block; font-size: 22px }
-.plots { grid-template-columns: repeat(auto-fit, minmax(460px, 1fr)) }
+.plots { grid-template-columns: repeat(auto-fit, minmax(min(460px, 100%), 1fr)) }
 .plots svg { width: 100%; height: auto } .plots .wide { grid-column: 1 / -1 }
 .faces { grid-template-columns: repeat(auto-fill, minmax(120px, 1fr)) }
 .faces img { width: 100%; aspect-ratio: 1; object-fit: cover }
@@ -146,10 +146,7 @@ class Report:
                 for each in self.judgement.whole
             ]
             widths = [max(len(row[column]) for row in rows) for column in range(3)]
-            lines.append(
-                f"\nagainst the baseline of {self.baseline.model},"
-                f" {self.baseline.pictures:,} pictures"
-            )
+            lines.append(f"\nagainst {self.baseline.named}, {self.baseline.pictures:,} pictures")
             for row in rows:
                 words = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
                 line = f"  {'  '.join(words)}  {row[3]:>6}  {row[4]:>7}  {row[5]}"

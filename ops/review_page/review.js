@@ -12,6 +12,7 @@ const skipped = new Set(); // come again when all others have been seen
 const KEYS = "123456789abcdefghijklmnopqrtvwxyz"; // s and u are taken
 const MAX_BEYOND = 2000; // as many skipped ones the server looks past
 let busy = false;
+let gone = false;     // the picture that is shown: nobody can tell what it showed
 let shownUrl = null;
 
 async function ask(path, body) {
@@ -62,6 +63,7 @@ async function show() {
   $("bar").value = all ? labelled.length : 1;
   $("undo").disabled = !labelled.length;
   $("skip").disabled = !item;
+  gone = false;
   $("classes").replaceChildren(...classes.map((label, index) => {
     const button = element("button", undefined, { disabled: !item });
     if (index < KEYS.length) button.append(element("kbd", KEYS[index]), " ");
@@ -99,8 +101,11 @@ async function picture(item) {
     $("picture").hidden = false;
     $("placeholder").hidden = true;
   } catch (error) {
-    $("placeholder").textContent =
-      error.status ? error.message : "This browser cannot show the picture; skip it, or open it from S3.";
+    gone = error.status === 404;
+    for (const button of $("classes").children) button.disabled = gone;
+    $("placeholder").textContent = gone
+      ? `${error.message}: skip it; python -m ops forget takes it out of the list`
+      : error.status ? error.message : "This browser cannot show the picture; skip it, or open it from S3.";
   }
 }
 
@@ -111,11 +116,11 @@ function drop(item) {
 
 async function give(label) {
   const item = queue[0];
-  if (!item) return;
+  if (!item || gone) return;
   try {
     const told = await (await ask("/api/label", { upload: item.upload, revision: item.revision, label })).json();
     labelled.push(told.item);
-    say(told.note || `${label}: ${item.key}`);
+    say(told.note ? `${item.key}: ${told.note}` : `${label}: ${item.key}`);
   } catch (error) {
     if (error.status !== 409) throw error;
     say(`${item.key}: ${error.message}`, true);
@@ -154,6 +159,7 @@ async function act(work) {
     await show();
   } catch (error) {
     say(error.status ? error.message : "The page's server does not answer: is it still running?", true);
+    if (!queue.length) $("placeholder").textContent = "";
   } finally {
     busy = false;
     document.body.dataset.ready = String(Number(document.body.dataset.ready || 0) + 1);

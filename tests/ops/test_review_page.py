@@ -18,7 +18,8 @@ from tests.ops.conftest import Ops
 from tests.workflow.test_routes import announced, decided
 
 PATIENCE_S = 20
-SAMPLES = ("cat.jpg", "kick-scooter.png", "car.png")
+SAMPLES = ("cat.jpg", "kick-scooter.png", "motorcycle-drawing.png")
+KEYS = {"2": "motorcycle", "3": "other"}
 SCREENSHOT = os.environ.get("REVIEW_SCREENSHOT")  # where to write one, for the README
 
 
@@ -110,18 +111,18 @@ def test_three_labels_reach_the_table_the_announcements_and_the_training_data(
     keys = page.text("classes").splitlines()
     assert keys == ["1 bicycle", "2 motorcycle", "3 other"]
     shown = []
-    for key in "123":
+    for shown_so_far, key in enumerate("233"):
         assert page.pictured()
         assert "%" in page.text("guesses")
         shown.append(page.upload())
-        if SCREENSHOT and key == "2":
+        if SCREENSHOT and shown_so_far == 1:
             page.browser.save_screenshot(SCREENSHOT)
         page.press(key)
     assert page.text("progress") == "3 labelled, 0 waiting"
     assert page.text("placeholder") == "Nothing waits for review."
     assert shown == [item["upload"] for item in reversed(waiting)]
     before = {item["upload"]: item for item in waiting}
-    for upload, label in zip(shown, ("bicycle", "motorcycle", "other"), strict=True):
+    for upload, label in zip(shown, [KEYS[key] for key in "233"], strict=True):
         item = standard.follower.outcome(upload)
         assert item is not None
         assert (item["outcome"]["S"], item["label"]["S"]) == ("reviewed", label)
@@ -130,6 +131,30 @@ def test_three_labels_reach_the_table_the_announcements_and_the_training_data(
         heard = announced(standard, upload, 2)[-1]
         assert (heard["outcome"], heard["label"], heard["revision"]) == ("reviewed", label, "2")
         assert before[upload]["etag"] in labelled(standard, label)
+
+
+def test_what_nobody_can_see_cannot_be_labelled(
+    browser: Any, reviews: Reviews, waiting: list[dict[str, str]], standard: Stack
+) -> None:
+    newest = waiting[-1]
+    standard.aws.client("s3").delete_object(Bucket=newest["s3_bucket"], Key=newest["s3_key"])
+    with ReviewServer(reviews, "newest", 0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        page = Page(browser)
+        page.after(lambda: browser.get(server.url))
+        assert "deleted or overwritten: skip it" in page.text("placeholder")
+        page.press("1")
+        assert page.text("progress") == "0 labelled, 3 waiting"
+        page.press("s")
+        assert page.pictured()
+        browser.get("about:blank")
+        server.shutdown()
+        thread.join()
+    browser.get_log("browser")  # the 404
+    item = standard.follower.outcome(newest["upload"])
+    assert item is not None
+    assert item["outcome"]["S"] == "review"
 
 
 def labelled(stack: Stack, label: str) -> list[str]:
