@@ -7,6 +7,7 @@ the functions' own reports, the executions' times and states, and the bytes of i
 template tells what is billed by the month.
 """
 
+import argparse
 import json
 import logging
 import statistics
@@ -33,6 +34,11 @@ OUTCOMES = 6  # accepted, review, rejected, superseded, failed, reviewed: each v
 
 def main() -> int:
     """Measure, write, and print what was written."""
+    argparse.ArgumentParser(
+        "python -m benchmarks.costs",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     picture = file_of(photo(4000, 3000), "JPEG", quality=85)
     with embedded_aws() as aws:

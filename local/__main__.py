@@ -10,6 +10,7 @@ python -m local sam        let `sam local invoke` reach the embedded AWS
 import argparse
 import importlib
 import logging
+import os
 import signal
 import sys
 
@@ -47,6 +48,9 @@ def main() -> int:
         return int(arguments.run(arguments))
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (EmbeddedAwsError, UnreadablePictureError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -1,8 +1,8 @@
-"""Classify pictures through the whole workflow, one line of JSON each.
+"""Classify pictures through the whole workflow: a table, or one line of JSON each.
 
     python -m local classify photos/ a.heic --json
 
-Folders are searched for files. Every line tells image, decision, label, confidence, reason,
+Folders are searched for files. Every line of JSON tells image, decision, label, confidence, reason,
 detail, execution and milliseconds. The exit code is 0 also when pictures are rejected, and 1 if
 one has no recorded outcome.
 """
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from local.cloud import embedded_aws
-from local.follow import Followed, Follower
+from local.follow import Followed, Follower, UnreadablePictureError
 from local.options import add_cloud_options, cloud_options, stack_parameters
 from local.table import print_table
 
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 def files(images: list[Path]) -> list[Path]:
     """Return the files that are named, and those in the folders that are.
 
-    Raises SystemExit with a sentence if there is none, or a name does not exist.
+    Raises UnreadablePictureError if there is none, or a name does not exist.
     """
     found: list[Path] = []
     for image in images:
@@ -62,7 +62,7 @@ def files(images: list[Path]) -> list[Path]:
         elif image.is_file():
             found.append(image)
         else:
-            raise SystemExit(f"{image}: there is no such file or folder")
+            raise UnreadablePictureError(f"{image}: there is no such file or folder")
     if not found:
-        raise SystemExit(f"no files in {', '.join(map(str, images))}")
+        raise UnreadablePictureError(f"no files in {', '.join(map(str, images))}")
     return found

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 from botocore.exceptions import ClientError
@@ -129,6 +131,8 @@ def embedded_aws(
         folder.mkdir(exist_ok=True)
         workdir = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=folder))
         cleanup.callback(shutil.rmtree, workdir, ignore_errors=True)
+        _require_address(host, port)
+        cleanup.enter_context(_own_environment(host))
         progress("model server")
         model_url = cleanup.enter_context(model_server(model))
         progress("AWS services")
@@ -169,6 +173,31 @@ def embedded_aws(
         served = container(sagemaker_runtime.http_container(model_url))
         cleanup.enter_context(sagemaker_runtime.installed(served))
         yield aws
+
+
+def _require_address(host: str, port: int) -> None:
+    """Raise EmbeddedAwsError where no server can listen."""
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except (OSError, OverflowError) as error:
+        raise EmbeddedAwsError(
+            f"cannot listen at {host}:{port} ({getattr(error, 'strerror', None) or error}): give"
+            " another --port or --host, or none"
+        ) from error
+
+
+@contextlib.contextmanager
+def _own_environment(host: str) -> Iterator[None]:
+    """Keep a proxy and a profile, which are for the real AWS, out of what happens in here."""
+    with patch.dict(os.environ):
+        for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+            os.environ.pop(name, None)
+        for name in ("no_proxy", "NO_PROXY"):
+            own = filter(None, [os.environ.get(name), "127.0.0.1", "localhost", host])
+            os.environ[name] = ",".join(own)
+        yield
 
 
 @contextlib.contextmanager

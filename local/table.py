@@ -1,29 +1,42 @@
 """The table of pictures and what became of them."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from local.follow import Followed
 
 COLUMNS = ("picture", "states passed", "label", "confidence", "decision", "ms")
-RIGHT = (3, 5)  # the columns of numbers
+STATES, RIGHT = 1, (3, 5)  # the column of states, those of numbers
 
 
 def print_table(everything: Sequence[Followed]) -> None:
     """Print one line per picture; what has a reason tells it below."""
     lines = [COLUMNS, *(_cells(each) for each in everything)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
+    if not any(each.states for each in everything):  # nobody asked, or EXPRESS keeps none
+        widths[STATES] = 0
     for number, line in enumerate(lines):
         cells = [
             cell.rjust(width) if column in RIGHT else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            if width
         ]
         print("  ".join(cells).rstrip())
         if number == 0:
-            print("  ".join("-" * width for width in widths))
+            print("  ".join("-" * width for width in widths if width))
     for each in everything:
         if each.detail:
-            print(f"\n{Path(each.image).name}: {each.detail[:300]}")
+            print(f"\n{Path(each.image).name}: {_sentence(each.detail)[:300]}")
+
+
+def _sentence(detail: str) -> str:
+    """Return what an error says to people; a failed step's is JSON within JSON."""
+    try:
+        cause = json.loads(json.loads(detail)["Cause"])
+        return f"{cause['errorType']}: {cause['errorMessage']}"
+    except (ValueError, KeyError, TypeError):
+        return detail
 
 
 def _cells(followed: Followed) -> tuple[str, ...]:
@@ -34,9 +47,15 @@ def _cells(followed: Followed) -> tuple[str, ...]:
         states,
         followed.label or "-",
         "-" if followed.confidence is None else f"{followed.confidence:.3f}",
-        (followed.decision or "no outcome") + (f": {followed.reason}" if followed.reason else ""),
+        _decision(followed),
         "-" if followed.milliseconds is None else str(followed.milliseconds),
     )
+
+
+def _decision(followed: Followed) -> str:
+    if followed.reason in ("", followed.decision):
+        return followed.decision or "no outcome"
+    return f"{followed.decision}: {followed.reason}"
 
 
 def _short(state: str) -> str:

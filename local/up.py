@@ -47,6 +47,16 @@ def run(arguments: argparse.Namespace) -> int:
             capture_percentage=arguments.capture_percentage,
         )
         exports = "\n".join(f"export {name}={value}" for name, value in aws.environment().items())
+        commands = [
+            f"aws s3 cp photo.jpg {outputs['UploadAddress']}",
+            f"aws dynamodb scan --table-name {outputs['DecisionsTable']}",
+            f"aws logs filter-log-events --log-group-name {outputs['AuditLogGroup']}",
+            f"python -m ops status --stack {arguments.stack}",
+        ]
+        if outputs["WorkflowType"] == "STANDARD":  # EXPRESS lists no executions
+            machine = outputs["StateMachineArn"]
+            commands.append(f"aws stepfunctions list-executions --state-machine-arn {machine}")
+        listed = "\n".join(commands)
         print(
             f"""
 Upload pictures to   {outputs["UploadAddress"]}
@@ -55,11 +65,7 @@ In another terminal:
 
 {exports}
 
-aws s3 cp photo.jpg {outputs["UploadAddress"]}
-aws dynamodb scan --table-name {outputs["DecisionsTable"]}
-aws stepfunctions list-executions --state-machine-arn {outputs["StateMachineArn"]}
-aws logs tail {outputs["AuditLogGroup"]}
-python -m ops status --stack {arguments.stack}
+{listed}
 
 Functions run in {aws.runtime.runtime_name}. Ctrl-C stops everything.""",
             flush=True,
