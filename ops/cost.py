@@ -52,12 +52,20 @@ def run(arguments: argparse.Namespace) -> int:
         told = {"per": 1_000_000, "images": images, "bills": bills, "endpoint": endpoint}
         print(json.dumps(told, indent=2))
         return 0
-    print(f"US dollars for a million photos, {images:,} a month ({prices.NOTED})\n")
-    for row in [*rows(bills, endpoint), *month_rows(bills, endpoint, images)]:
-        print(f"{row[0]:<40}" + "".join(f"{cell:>17}" for cell in row[1:]))
+    print(f"US dollars for a month of {images:,} photos, all kept to its end ({prices.NOTED})\n")
+    header, *parts = rows(bills, endpoint)
+    print_rows([header, *month_rows(bills, endpoint, images)])
+    print("\nfor a million of these photos\n")
+    print_rows([header, *parts])
     told = measured()
     print(f"\nmeasured {told['measured']} on the embedded AWS with a {told['photo']}")
     return 0
+
+
+def print_rows(table: list[list[str]]) -> None:
+    """Print rows as columns."""
+    for row in table:
+        print(f"{row[0]:<40}" + "".join(f"{cell:>17}" for cell in row[1:]))
 
 
 def measured() -> dict[str, Any]:
@@ -165,24 +173,24 @@ def rows(bills: dict[str, Bill], endpoint: dict[str, float]) -> list[list[str]]:
     sums = {name: sum(each.values()) for name, each in bills.items()}
     table = [["", *bills]]
     for part in parts:
-        cells = [f"{each[part]:.2f}" if part in each else "-" for each in bills.values()]
+        cells = [f"{each[part]:,.2f}" if part in each else "-" for each in bills.values()]
         table.append([part, *cells])
-    table.append(["without endpoint", *(f"{each:.2f}" for each in sums.values())])
+    table.append(["without endpoint", *(f"{each:,.2f}" for each in sums.values())])
     for kind, dollars in endpoint.items():
-        table.append([f"with endpoint, {kind}", *(f"{s + dollars:.2f}" for s in sums.values())])
+        table.append([f"with endpoint, {kind}", *(f"{s + dollars:,.2f}" for s in sums.values())])
     table.append(
-        ["pictures, each month they are kept", *([f"{kept() * prices.MILLION:.2f}"] * len(sums))]
+        ["pictures, each month they are kept", *([f"{kept() * prices.MILLION:,.2f}"] * len(sums))]
     )
     return table
 
 
 def month_rows(bills: dict[str, Bill], endpoint: dict[str, float], images: int) -> list[list[str]]:
-    """Return the bill of a month with so many photos, all kept to its end."""
+    """Return the bill of a month with so many photos, all kept to its end, by kind of endpoint."""
     sums = [sum(each.values()) + kept() * prices.MILLION for each in bills.values()]
     return [
         [
-            f"the month, {kind.partition(',')[0]}",
-            *(f"{(s + of) * images / prices.MILLION:.2f}" for s in sums),
+            f"endpoint {kind.partition(',')[0]}",
+            *(f"{(s + of) * images / prices.MILLION:,.2f}" for s in sums),
         ]
         for kind, of in endpoint.items()
     ]

@@ -169,10 +169,11 @@ def as_json(count: Count) -> str:
 
 def as_text(count: Count, bucket: str, prefix: str) -> str:
     """Return the figures as lines to read."""
-    told = ", ".join(f"{number:,} {name}" for name, number in sorted(count.outcomes.items()))
+    outcomes = sorted(item for item in count.outcomes.items() if item[0] != "failed")
+    told = ", ".join(f"{number:,} {name}" for name, number in outcomes)
     lines = [
-        f"{count.objects:,} objects under s3://{bucket}/{prefix}",
-        f"  decided    {count.decided:>9,}" + (f"  of all with an outcome: {told}" * bool(told)),
+        f"{count.objects:,} object{'s' * (count.objects != 1)} under s3://{bucket}/{prefix}",
+        f"  decided    {count.decided:>9,}" + (f"  {told}" * bool(told)),
         f"  failed     {count.failed:>9,}" + "  python -m ops redrive" * bool(count.failed),
         f"  in flight  {count.in_flight:>9,}",
         f"  missing    {count.missing:>9,}"
