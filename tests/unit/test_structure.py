@@ -141,7 +141,7 @@ def test_every_value_of_a_record_is_used_and_given(name: str) -> None:
     assert used == set(parameters["ExpressionAttributeValues"])
 
 
-def test_a_failure_and_an_absence_give_way_and_a_failure_replaces_failures_alone() -> None:
+def test_failures_and_absences_give_way_and_a_failure_replaces_nothing_else() -> None:
     conditions = {name: s["Parameters"]["ConditionExpression"] for name, s in RECORDS.items()}
     undecided = "attribute_not_exists(upload) OR outcome = :failed"
     absent = "reason IN (:superseded, :not_found)"
@@ -149,13 +149,14 @@ def test_a_failure_and_an_absence_give_way_and_a_failure_replaces_failures_alone
         "Record decision": f"{undecided} OR {absent}",
         "Record rejection": f"{undecided} OR ({absent} AND reason <> :reason)",
         "Record failure": (
-            "attribute_not_exists(upload) OR (outcome = :outcome AND execution <> :execution)"
+            "attribute_not_exists(upload) OR"
+            f" (execution <> :execution AND (outcome = :outcome OR {absent}))"
         ),
     }
     values = RECORDS["Record failure"]["Parameters"]["ExpressionAttributeValues"]
     assert values[":outcome"] == {"S": "failed"}
-    for name in ("Record decision", "Record rejection"):
-        values = RECORDS[name]["Parameters"]["ExpressionAttributeValues"]
+    for record in RECORDS.values():
+        values = record["Parameters"]["ExpressionAttributeValues"]
         assert {values[f":{reason}"]["S"] for reason in ABSENT_REASONS} == ABSENT_REASONS
 
 

@@ -251,6 +251,19 @@ def test_an_upload_that_was_deleted_and_comes_again_is_decided(stack: Stack, ima
     assert (item["outcome"], item["reason"], item["revision"]) == ("accepted", "", "2")
 
 
+def test_what_comes_again_and_fails_waits_for_a_redrive(stack: Stack, images: Path) -> None:
+    first = decided(stack, (images / "bicycle.png").read_bytes(), "first-of-two.png")
+    event = json.loads(first["event"])
+    event["detail"]["object"]["key"] = "uploads/fails-again.png"
+    start_again(stack, {"event": json.dumps(event)})
+    upload = f"{first['s3_bucket']}/uploads/fails-again.png#{first['etag']}"
+    assert item_of(stack, Followed("", upload))["reason"] == "not_found"
+    stack.container.tell((400, "application/json", b'{"error": "broken"}'))
+    stack.follower.upload((images / "bicycle.png").read_bytes(), "fails-again.png")
+    item = changed(stack, upload, "rejected")
+    assert (item["outcome"], item["reason"]) == ("failed", "EndpointRefused")
+
+
 def test_an_object_that_is_gone_is_rejected(stack: Stack, images: Path) -> None:
     first = decided(stack, (images / "bicycle.png").read_bytes(), "gone.png")
     event = json.loads(first["event"])
