@@ -34,6 +34,7 @@ COMMANDS = {
     "review": "what waits for a person: a list, or a page in the browser to label it",
     "monitor": "report confidences, decisions, latency and drift, with plots",
     "redrive": "start again what failed: failed uploads and dead letters, by cause",
+    "announce": "announce again what was recorded in a time",
     "prune": "delete old items of the ledger and, on request, their pictures",
     "forget": "delete one upload everywhere: ledger, picture, labelled copy",
     "picture": "draw the state machine, or one execution over it",

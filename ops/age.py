@@ -31,6 +31,8 @@ def since(text: str) -> datetime:
         ) from None
 
 
-def add_since(parser: argparse.ArgumentParser, text: str) -> None:
+def add_since(parser: argparse.ArgumentParser, text: str, *, required: bool = False) -> None:
     """Add the option --since."""
-    parser.add_argument("--since", type=since, metavar="WHEN", help=f"7d, 12h, a date: {text}")
+    parser.add_argument(
+        "--since", type=since, metavar="WHEN", help=f"7d, 12h, a date: {text}", required=required
+    )

@@ -1,4 +1,4 @@
-"""Announce again what the pipe or a rule could not: the change's own id tells it is the same.
+"""Announce again what the pipe or a rule could not: the change's own id tells that it is the same.
 
 A consumer deduplicates by upload and revision, so announcing twice does no harm.
 """
@@ -34,6 +34,22 @@ def announcement(image: Mapping[str, Mapping[str, str]]) -> str:
     return json.dumps({"version": "1", **values}, ensure_ascii=False)
 
 
+def recorded(stack: Stack, since: str, until: str = "9") -> Iterator[str]:
+    """Yield the announcement of each item recorded between two bounds, as moment() gives them."""
+    ledger = Ledger(stack)
+    for outcome in OUTCOMES:
+        yield from map(announcement, ledger.items(outcome, since=since, until=until))
+
+
+def upload_in(body: str) -> str | None:
+    """Return the upload of an announcement that a rule could not deliver; None if it is none."""
+    try:
+        letter = json.loads(body)
+        return str(letter["detail"]["upload"]) if letter["detail-type"] == DETAIL_TYPE else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def details_in(stack: Stack, body: str) -> Iterator[str] | None:
     """Return the announcements that a dead letter stands for; None if it is no such letter."""
     try:
@@ -65,14 +81,7 @@ def _of_batch(stack: Stack, batch: dict[str, Any]) -> Iterator[str]:
         last = datetime.fromisoformat(batch["approximateArrivalOfLastRecord"])
     except KeyError:
         raise OpsError("the stream has forgotten a dead letter that names no time") from None
-    ledger = Ledger(stack)
-    for outcome in OUTCOMES:
-        yield from (
-            announcement(item)
-            for item in ledger.items(
-                outcome, since=moment(first - MARGIN), until=moment(last + MARGIN)
-            )
-        )
+    yield from recorded(stack, moment(first - MARGIN), moment(last + MARGIN))
 
 
 def _records(stack: Stack, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:

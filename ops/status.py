@@ -1,10 +1,11 @@
-"""The stack at a glance: outcomes today, reviews and failures that wait, dead letters, endpoint.
+"""The stack at a glance: outcomes today, reviews and failures that wait, dead letters, machinery.
 
     python -m ops status
     python -m ops status --json | jq .waiting
     python -m ops status --since 7d
 
-Exit code 1 if failures, dead letters or the endpoint need attention; a waiting review does not.
+Exit code 1 if failures, dead letters, the endpoint or the pipe of the announcements need attention;
+a waiting review does not.
 Days begin at midnight UTC. Counting reads the index: one megabyte of items a call.
 """
 
@@ -18,7 +19,9 @@ from botocore.exceptions import ClientError
 from ops.age import add_since
 from ops.ledger import OUTCOMES, Ledger, moment
 from ops.stack import Stack
+from ops.text import printable
 
+PIPE_WELL = {"CREATING", "RUNNING", "STARTING", "UPDATING"}
 QUEUES = {"uploads": "UploadEventsDeadLetterQueue", "announcements": "AnnouncementsDeadLetterQueue"}
 
 
@@ -54,6 +57,7 @@ def glance(stack: Stack, since: datetime) -> dict[str, Any]:
         },
         "dead_letters": letters,
         "endpoint": {"name": outputs["EndpointName"], "status": endpoint(stack)},
+        "announcements": announcements(stack),
         "upload_address": outputs["UploadAddress"],
     }
     found["attention"] = attention(found)
@@ -82,6 +86,16 @@ def endpoint(stack: Stack) -> str:
     return str(answer["EndpointStatus"])
 
 
+def announcements(stack: Stack) -> dict[str, str]:
+    """Return the pipe's name, its state, for instance RUNNING, and why it is in it.
+
+    AWS stops a pipe whose calls are all refused, and gives the reason.
+    """
+    name = stack.outputs["AnnouncementPipe"]
+    pipe = stack.client("pipes").describe_pipe(Name=name)
+    return {"pipe": name, "state": pipe["CurrentState"], "reason": pipe.get("StateReason") or ""}
+
+
 def attention(found: dict[str, Any]) -> list[str]:
     """Return a sentence for each thing that somebody should do."""
     told = []
@@ -93,17 +107,26 @@ def attention(found: dict[str, Any]) -> list[str]:
         told.append("no endpoint: python -m model.create_endpoint")
     elif status != "InService":
         told.append(f"the endpoint is {status}: see it in the SageMaker console")
+    pipe = found["announcements"]
+    if pipe["state"] not in PIPE_WELL:
+        reason = f" ({printable(pipe['reason'], 512)})" if pipe["reason"] else ""
+        told.append(
+            f"nothing is announced, the pipe is {pipe['state']}{reason}: mend that, then"
+            f" aws pipes start-pipe --name {pipe['pipe']}; what is older than 24 hours:"
+            " python -m ops announce"
+        )
     return told
 
 
 def as_text(found: dict[str, Any]) -> str:
     """Return the figures as lines to read."""
-    waiting, letters = found["waiting"], found["dead_letters"]
+    waiting, letters, pipe = found["waiting"], found["dead_letters"], found["announcements"]
     oldest = f", the oldest of {waiting['oldest_review']}" if waiting["oldest_review"] else ""
     lines = [
         f"{found['stack']} in {found['region']}, {found['workflow']}",
         f"uploads to    {found['upload_address']}",
         f"endpoint      {found['endpoint']['name']}, {found['endpoint']['status']}",
+        f"announcements {pipe['state']}",
         f"since {found['since']}",
         *(f"  {name:<12}{count:>8,}" for name, count in found["outcomes"].items()),
         "waiting",

@@ -47,7 +47,7 @@ def installed() -> Iterator[None]:
         while not closed.is_set():
             woken.wait(POLL_S)
             woken.clear()
-            for pipe in list(Pipe.made):
+            for pipe in [each for each in Pipe.made if each.running]:
                 try:
                     _move(pipe, positions)
                 except Exception:

@@ -20,6 +20,7 @@ from moto.cloudformation.models import Stack
 from moto.core.common_models import CloudFormationModel
 from moto.events.models import EventBus
 from moto.logs.models import LogGroup, logs_backends
+from moto.pipes.models import pipes_backends
 from moto.s3.models import FakeBucket
 from moto.sqs.models import sqs_backends
 
@@ -129,7 +130,7 @@ class LogPolicy(Declared):
 
 
 class Pipe(Declared):
-    """Moved by local.seams.pipes, which is told of every pipe."""
+    """Moved by local.seams.pipes, which is told of every pipe, while it is not stopped."""
 
     TYPE = "AWS::Pipes::Pipe"
     made: ClassVar[list["Pipe"]] = []
@@ -137,10 +138,36 @@ class Pipe(Declared):
     def put(self) -> None:
         if self not in self.made:
             self.made.append(self)
+        backend = pipes_backends[self.account][self.region]
+        given: Json = {
+            "name": self.name,
+            "role_arn": self.properties["RoleArn"],
+            "source_parameters": self.properties["SourceParameters"],
+            "target": self.properties["Target"],
+            "target_parameters": self.properties["TargetParameters"],
+            **dict.fromkeys(("description", "desired_state", "enrichment")),
+            **dict.fromkeys(("enrichment_parameters", "log_configuration", "kms_key_identifier")),
+        }
+        if self.name in backend.pipes:
+            backend.update_pipe(**given)
+        else:
+            backend.create_pipe(**given, source=self.properties["Source"], tags=None)
+
+    @property
+    def running(self) -> bool:
+        """Whether nobody has stopped it."""
+        pipe = pipes_backends[self.account][self.region].pipes.get(self.name)
+        return pipe is not None and pipe.desired_state == "RUNNING"
 
     @classmethod
     def delete_from_cloudformation_json(cls, resource_name: str, *_: Any, **__: Any) -> None:
-        cls.made[:] = [pipe for pipe in cls.made if pipe.name != resource_name]
+        for pipe in [each for each in cls.made if each.name == resource_name]:
+            cls.made.remove(pipe)
+            pipes_backends[pipe.account][pipe.region].pipes.pop(pipe.name, None)
+
+    def get_cfn_attribute(self, attribute_name: str) -> str:
+        del attribute_name  # it has an Arn alone
+        return f"arn:aws:pipes:{self.region}:{self.account}:pipe/{self.name}"
 
 
 def _kept(type_: str) -> type[Declared]:

@@ -58,6 +58,7 @@ def arn_of(service: str, params: dict[str, Any]) -> str:
     named = {
         "cloudformation": lambda: f"stack/{params['StackName']}/id",
         "sagemaker": lambda: f"endpoint/{params['EndpointName']}",
+        "pipes": lambda: f"pipe/{params['Name']}",
     }
     if service in named:
         return f"arn:aws:{service}:{place}:{named[service]()}"
@@ -124,6 +125,7 @@ def test_the_policy_grants_what_the_commands_call(
     batch = {"DDBStreamBatchInfo": pointer(standard, decided(standard, b"no image")["upload"])}
     letter(standard, "AnnouncementsDeadLetterQueue", batch)
     ops(standard, "redrive")
+    ops(standard, "announce", "--since", "1h")
     ops(standard, "status")
     ops(standard, "review")
     ops(standard, "list")
@@ -162,6 +164,7 @@ def test_the_policy_grants_what_the_commands_call(
 
 def test_every_resource_is_of_this_stack() -> None:
     names = ("DecisionsTable", "DecisionsBus", "UploadBucket", "ImageWorkflow", "EndpointName")
+    names += ("AnnouncementPipe",)
     for statement in statements():
         found = statement["Resource"]
         for resource in found if isinstance(found, list) else [found]:

@@ -10,7 +10,7 @@ import pytest
 from ops.age import age, since
 from tests.conftest import Stack
 from tests.ops.conftest import Ops, empty
-from tests.workflow.test_routes import decided
+from tests.workflow.test_routes import announced, decided
 
 
 def test_outcomes_are_counted_and_what_waits(ops: Ops, stack: Stack, images: Path) -> None:
@@ -54,6 +54,25 @@ def test_a_missing_endpoint_needs_attention(ops: Ops, standard: Stack) -> None:
     assert ran.code == 1
     assert f"{name}, Missing" in ran.out
     assert "no endpoint: python -m model.create_endpoint" in ran.out
+
+
+def test_a_pipe_that_was_stopped_needs_attention_and_goes_on_where_it_stopped(
+    ops: Ops, standard: Stack, express: Stack, images: Path
+) -> None:
+    pipes, name = standard.aws.client("pipes"), standard.outputs["AnnouncementPipe"]
+    assert "announcements RUNNING" in ops(standard, "status").out
+    pipes.stop_pipe(Name=name)
+    try:
+        item = decided(standard, (images / "cat.jpg").read_bytes())
+        ran = ops(standard, "status")
+        another = decided(express, (images / "cat.jpg").read_bytes())
+        assert announced(express, another["upload"], 1)  # by a pipe whose turn comes after
+        assert announced(standard, item["upload"], 0) == []
+    finally:
+        pipes.start_pipe(Name=name)
+    assert ran.code == 1
+    assert f"the pipe is STOPPED: mend that, then aws pipes start-pipe --name {name}" in ran.out
+    assert len(announced(standard, item["upload"], 1)) == 1
 
 
 def test_ages_and_moments() -> None:

@@ -137,7 +137,7 @@ def test_a_state_machine_s_call_without_permission_is_refused_although_another_s
 
 
 def test_a_rule_that_may_not_start_the_workflow_leaves_a_dead_letter(standard: Stack) -> None:
-    with changed("ImageWorkflowObjectCreatedRole", "", Action="states:StopExecution"):
+    with changed("ImageWorkflowUploadRole", "", Action="states:StopExecution"):
         uploaded = standard.follower.upload(b"", "not-started.png")
         letter = received(standard, "UploadEventsDeadLetterQueue")
     assert json.loads(letter)["detail"]["object"]["key"] == "uploads/not-started.png"
