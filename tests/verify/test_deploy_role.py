@@ -35,6 +35,21 @@ NOT_NEEDED = (
     "iam:*RolePermissionsBoundary",
 )
 
+# Characters of a name, where CloudFormation makes it of stack and resource.
+LONGEST = {
+    "AWS::CloudWatch::Alarm": 255,
+    "AWS::DynamoDB::Table": 255,
+    "AWS::Events::EventBus": 256,
+    "AWS::Events::Rule": 64,
+    "AWS::IAM::ManagedPolicy": 128,
+    "AWS::IAM::Role": 64,
+    "AWS::Lambda::Function": 64,
+    "AWS::Pipes::Pipe": 64,
+    "AWS::S3::Bucket": 63,
+    "AWS::SNS::Topic": 256,
+    "AWS::SQS::Queue": 80,
+}
+
 
 def listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
@@ -89,6 +104,19 @@ def test_the_default_stack_is_that_of_the_default_environment() -> None:
     configured = tomllib.loads((ROOT / "samconfig.toml").read_text())[environment]
     stack = configured["global"]["parameters"]["stack_name"]
     assert parameters["StackName"]["Default"] == stack
+
+
+def test_no_name_is_so_long_that_cloudformation_shortens_the_stacks_part() -> None:
+    """It names STACK-RESOURCE-, and 12 characters of its own."""
+    stack = TEMPLATE["Parameters"]["StackName"]["MaxLength"]
+    assert len(TEMPLATE["Parameters"]["StackName"]["Default"]) <= stack
+    named = {
+        name: LONGEST[each["Type"]]
+        for name, each in Application(ROOT).translated["Resources"].items()
+        if each["Type"] in LONGEST
+    }
+    assert len(named) > 20
+    assert {name for name, most in named.items() if stack + len(name) + 14 > most} == set()
 
 
 def test_github_deploys_with_the_sam_cli_that_was_tested() -> None:
