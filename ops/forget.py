@@ -1,4 +1,4 @@
-"""Delete one upload everywhere: item, picture, labelled copies, dead letters that would start it.
+"""Delete one upload everywhere: item, picture, labelled copies, dead letters that name it.
 
     python -m ops forget 'BUCKET/uploads/photo.jpg#9e107d9d372bb6826bd81d3542a419d6'
     python -m ops forget s3://BUCKET/uploads/photo.jpg --yes
@@ -6,19 +6,23 @@
 UPLOAD is the name that the ledger gives it, or the address of the picture. In a bucket with
 versions every version of that picture goes. Another picture under the same key stays. What holds
 no picture expires by itself: announcements in the audit log (the stack's LogRetentionDays), the
-table's backup (35 days). The small picture that the model saw, without the upload's name, stays in
+table's changes (24 hours; a dead letter of the pipe can announce them until then), its backup (35
+days). The small picture that the model saw, without the upload's name, stays in
 the endpoint's captures until they expire (30 days); with its name in the workflow's execution
 history (90 days; for less, run the stack as EXPRESS).
 """
 
 import argparse
 
+from ops.announcements import upload_in
 from ops.confirm import confirmed
 from ops.events import address_in
 from ops.ledger import Ledger, name_of
 from ops.letters import Letters
 from ops.pictures import Pictures
 from ops.stack import Stack
+
+QUEUES = ("UploadEventsDeadLetterQueue", "AnnouncementsDeadLetterQueue")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     for copy in copies:
         print(f"  labelled  s3://{pictures.bucket}/{copy}")
     if letters:
-        print(f"  letters   {letters} in the dead-letter queue of uploads")
+        print(f"  letters   {letters} in the dead-letter queues")
     if not confirmed("Delete all of it for good?", arguments.yes):
         return 1
     # The item last: what is interrupted can be found again.
@@ -58,16 +62,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _letters(stack: Stack, upload: str, *, delete: bool = False) -> int:
-    """Count the dead letters that a redrive would start the upload with; delete them if asked."""
+    """Count the dead letters that a redrive would start or announce it with; delete if asked."""
     count = 0
-    with Letters(stack, stack.outputs["UploadEventsDeadLetterQueue"]) as queue:
-        for letters in queue.batches():
-            mine = [
-                each
-                for each in letters
-                if (address := address_in(each.body)) and name_of(*address) == upload
-            ]
-            count += len(mine)
-            if delete:
-                queue.delete(mine)
+    for name in QUEUES:
+        with Letters(stack, stack.outputs[name]) as queue:
+            for letters in queue.batches():
+                mine = [each for each in letters if _named(each.body) == upload]
+                count += len(mine)
+                if delete:
+                    queue.delete(mine)
     return count
+
+
+def _named(body: str) -> str | None:
+    address = address_in(body)
+    return name_of(*address) if address else upload_in(body)

@@ -8,6 +8,8 @@ reaches no log.
 
 import json
 import secrets
+import sys
+import traceback
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -70,7 +72,9 @@ class ReviewServer(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{port}/#{self.token}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a browser that hung up."""
+        """Say nothing of a browser that hung up, and all of anything else."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -98,6 +102,12 @@ class Handler(BaseHTTPRequestHandler):
             status, (kind, body) = 400, _json({"error": str(error)})
         except (BotoCoreError, ClientError) as error:
             status, (kind, body) = 502, _json({"error": explained(error)})
+        except (ConnectionError, TimeoutError):  # the browser hung up before it had asked
+            raise
+        except Exception as error:
+            traceback.print_exc()
+            told = f"{type(error).__name__}: {error}; the terminal tells more"
+            status, (kind, body) = 500, _json({"error": told})
         self.send_response(status)
         if status >= 400:
             self.send_header("Connection", "close")  # what is left of its body is not read

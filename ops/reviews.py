@@ -95,16 +95,21 @@ class Reviews:
         """
         copied = removed = 0
         for each in self.ledger.of_outcome("reviewed"):
+            if not self._is_so_still(each):
+                continue
             wanted = self.pictures.labelled(each.upload, each.s3_key, each.label)
             if not self.pictures.has(wanted):
                 copied += bool(self.copy(each).copy)
             if each.revision > 2:  # it has been labelled before
                 removed += self._remove_copies(each, keep=wanted)
         for each in self.ledger.of_outcome("review"):
-            # With a reviewer: the label was taken back. The index lags: another may be given now.
-            if each.reviewer and self.ledger.get(each.upload) == each:
+            if each.reviewer and self._is_so_still(each):  # the label was taken back
                 removed += self._remove_copies(each)
         return copied, removed
+
+    def _is_so_still(self, listed: Decision) -> bool:
+        """Tell whether an item is as the index listed it: the index lags, and what is read ages."""
+        return self.ledger.get(listed.upload) == listed
 
     def undo(self, read: Decision) -> Labelled:
         """Let a reviewed picture wait again, with the model's label; its copy is deleted.

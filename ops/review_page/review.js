@@ -12,7 +12,7 @@ const skipped = new Set(); // come again when all others have been seen
 const KEYS = "123456789abcdefghijklmnopqrtvwxyz"; // s and u are taken
 const MAX_BEYOND = 2000; // as many skipped ones the server looks past
 let busy = false;
-let gone = false;     // the picture that is shown: nobody can tell what it showed
+let unseen = false;   // the picture did not come: nobody can tell what it shows
 let shownUrl = null;
 
 async function ask(path, body) {
@@ -63,7 +63,7 @@ async function show() {
   $("bar").value = all ? labelled.length : 1;
   $("undo").disabled = !labelled.length;
   $("skip").disabled = !item;
-  gone = false;
+  unseen = false;
   $("classes").replaceChildren(...classes.map((label, index) => {
     const button = element("button", undefined, { disabled: !item });
     if (index < KEYS.length) button.append(element("kbd", KEYS[index]), " ");
@@ -101,11 +101,11 @@ async function picture(item) {
     $("picture").hidden = false;
     $("placeholder").hidden = true;
   } catch (error) {
-    gone = error.status === 404;
-    for (const button of $("classes").children) button.disabled = gone;
-    $("placeholder").textContent = gone
+    unseen = Boolean(error.status);
+    for (const button of $("classes").children) button.disabled = unseen;
+    $("placeholder").textContent = error.status === 404
       ? `${error.message}: skip it; python -m ops forget takes it out of the list`
-      : error.status ? error.message : "This browser cannot show the picture; skip it, or open it from S3.";
+      : unseen ? `${error.message}; skip it` : "This browser cannot show the picture; skip it, or open it from S3.";
   }
 }
 
@@ -116,7 +116,7 @@ function drop(item) {
 
 async function give(label) {
   const item = queue[0];
-  if (!item || gone) return;
+  if (!item || unseen) return;
   try {
     const told = await (await ask("/api/label", { upload: item.upload, revision: item.revision, label })).json();
     labelled.push(told.item);

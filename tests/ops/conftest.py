@@ -52,3 +52,11 @@ def empty(stack: Stack, queue: str) -> None:
     while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
         for message in messages:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def keys(stack: Stack, prefix: str) -> list[str]:
+    """Return the keys under a prefix of the upload bucket."""
+    answer = stack.aws.client("s3").list_objects_v2(
+        Bucket=stack.outputs["UploadBucket"], Prefix=prefix
+    )
+    return [each["Key"] for each in answer.get("Contents", [])]

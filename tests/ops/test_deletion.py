@@ -9,7 +9,8 @@ from ops.ledger import Ledger
 from ops.pictures import PictureGone, Pictures
 from ops.stack import Stack as OpsStack
 from tests.conftest import Stack
-from tests.ops.conftest import Ops
+from tests.ops.conftest import Ops, empty, keys
+from tests.ops.test_redrive import letter
 from tests.workflow.test_routes import announced, decided
 
 LONG_AGO = "2020-02-02T02:02:02.222Z"
@@ -34,13 +35,6 @@ def old(stack: Stack, images: Path) -> dict[str, str]:
 
 def known(stack: Stack, upload: str) -> bool:
     return Ledger(OpsStack(f"test-{stack.outputs['WorkflowType'].lower()}")).get(upload) is not None
-
-
-def keys(stack: Stack, prefix: str) -> list[str]:
-    answer = stack.aws.client("s3").list_objects_v2(
-        Bucket=stack.outputs["UploadBucket"], Prefix=prefix
-    )
-    return [each["Key"] for each in answer.get("Contents", [])]
 
 
 def test_prune_tells_and_deletes_nothing_unless_told_to(
@@ -106,6 +100,22 @@ def test_forget_deletes_item_picture_and_labelled_copy(
     assert keys(stack, item["s3_key"]) == keys(stack, copy) == []
     assert ops(stack, "forget", item["upload"]).out.startswith("nothing is known of")
     assert len(announced(stack, item["upload"], 1)) == heard
+
+
+def test_forget_deletes_what_a_redrive_would_announce(
+    ops: Ops, standard: Stack, images: Path
+) -> None:
+    empty(standard, "AnnouncementsDeadLetterQueue")
+    gone, kept = (decided(standard, (images / "cat.jpg").read_bytes()) for _ in range(2))
+    for item in (gone, kept):
+        [heard] = announced(standard, item["upload"], 1)
+        event = {"detail-type": "Outcome recorded", "source": "scones-unlimited", "detail": heard}
+        letter(standard, "AnnouncementsDeadLetterQueue", event)
+    ran = ops(standard, "forget", gone["upload"], "--yes")
+    assert ran.out.splitlines()[-1] == "deleted 1 objects, 1 item, 1 dead letters"
+    assert ops(standard, "redrive").code == 0
+    assert len(announced(standard, kept["upload"], 2)) == 2
+    assert len(announced(standard, gone["upload"], 1)) == 1
 
 
 def test_forget_takes_the_address_of_the_picture(ops: Ops, standard: Stack, images: Path) -> None:

@@ -5,6 +5,7 @@ import io
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -14,14 +15,14 @@ from botocore.exceptions import ClientError
 from PIL import Image
 
 from ops.errors import OpsError
-from ops.ledger import Changed, Decision
+from ops.ledger import Changed, Decision, Ledger
 from ops.pictures import Pictures
 from ops.review_image import UNKNOWN, shown
 from ops.review_server import MAX_BODY, ReviewServer
 from ops.reviews import Reviews
 from ops.stack import Stack as OpsStack
 from tests.conftest import Stack
-from tests.ops.conftest import Ops
+from tests.ops.conftest import Ops, keys
 from tests.workflow.test_routes import announced, decided
 
 Ask = Callable[..., tuple[int, Any]]
@@ -38,13 +39,6 @@ def waiting(stack: Stack, images: Path) -> Decision:
     assert found is not None
     assert found.outcome == "review"
     return found
-
-
-def keys(stack: Stack, prefix: str) -> list[str]:
-    answer = stack.aws.client("s3").list_objects_v2(
-        Bucket=stack.outputs["UploadBucket"], Prefix=prefix
-    )
-    return [each["Key"] for each in answer.get("Contents", [])]
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest", "unsure"])
@@ -179,6 +173,15 @@ def ask(server: ReviewServer) -> Ask:
     return ask
 
 
+def test_its_own_fault_is_told(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Reviews, "waiting", Mock(side_effect=RuntimeError("a fault")))
+    status, told = ask("/api/queue")
+    assert (status, told["error"]) == (500, "RuntimeError: a fault; the terminal tells more")
+    assert "RuntimeError: a fault" in capsys.readouterr().err
+
+
 def test_it_listens_on_this_machine_only(server: ReviewServer) -> None:
     assert server.server_address[0] == "127.0.0.1"
     assert len(server.token) >= 43  # 256 bits
@@ -262,6 +265,10 @@ def test_copies_are_made_to_agree_with_the_ledger(
         stopped.setattr(Pictures, "delete", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             reviews.undo(taken_back.decision)
+    stale = replace(kept.decision, label="motorcycle")  # what the index may still list
+    with monkeypatch.context() as lagging:
+        lagging.setattr(Ledger, "of_outcome", lambda _, outcome: [stale][: outcome == "reviewed"])
+        assert ops(standard, "review", "--mend").out == "0 copied, 0 taken away\n"
     ran = ops(standard, "review", "--mend")
     assert (ran.code, ran.out) == (0, "1 copied, 1 taken away\n")
     assert keys(standard, kept.copy) == [kept.copy]
