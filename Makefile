@@ -1,7 +1,8 @@
 # Two commands to start with: make demo (photos through the whole workflow, no AWS account) and make test.
 .DEFAULT_GOAL := help
 SHELL := bash
-PYTHON ?= python3.11
+# The first that runs: what a version manager has switched off is found and does not.
+PYTHON ?= $(shell for each in python3.11 python3.12 python3.13; do $$each -c "" 2>/dev/null && echo $$each && break; done)
 VENV := .venv
 RUN := $(VENV)/bin/python
 IMAGES ?=
@@ -14,7 +15,7 @@ help: ## List the targets
 
 # A stamp per extra: what is installed already is not installed again.
 $(VENV)/bin/python:
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or newer, or name one: make demo PYTHON=python3.12"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "no Python 3.11, 3.12 or 3.13 found: install one, or name it: make demo PYTHON=path"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.extra-%: pyproject.toml | $(VENV)/bin/python

@@ -171,7 +171,7 @@ def run(options: argparse.Namespace) -> int:
     print(smoke_test(where))
     delete_made(where, config, model)  # what an update has replaced
     if where.name != standard:
-        print(f"deploy with: sam deploy --parameter-overrides EndpointName={where.name}")
+        print(f'add "EndpointName={where.name}" to parameter_overrides in samconfig.toml')
     print(f"to remove all of it: python -m model.delete_endpoint --name {where.name}")
     return 0
 

@@ -125,7 +125,7 @@ def test_it_serves_the_shipped_model_and_captures_into_its_bucket(
     out = capsys.readouterr().out
     assert "about $0.102 an hour" in out
     assert "smoke test: bicycle.png is bicycle (0.990)" in out
-    assert "--parameter-overrides" not in out
+    assert "parameter_overrides" not in out
     config = served(aws)
     [variant] = config["ProductionVariants"]
     assert variant["InstanceType"] == "ml.c5.large"
@@ -242,7 +242,7 @@ def test_another_name_prints_the_override_to_deploy_with(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert create("--name", "mine") == 0
-    assert "sam deploy --parameter-overrides EndpointName=mine" in capsys.readouterr().out
+    assert 'add "EndpointName=mine" to parameter_overrides' in capsys.readouterr().out
 
 
 def test_the_image_is_built_for_sagemaker_once_and_named_by_digest(aws: Aws) -> None:
