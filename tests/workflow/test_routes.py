@@ -239,41 +239,35 @@ def test_bytes_that_come_back_after_they_were_overwritten_are_decided(
     assert heard == ["superseded", "review"]
 
 
-def test_an_upload_that_was_deleted_and_comes_again_is_decided(stack: Stack, images: Path) -> None:
-    first = decided(stack, (images / "bicycle.png").read_bytes(), "first.png")
+def absent(stack: Stack, images: Path, name: str) -> dict[str, str]:
+    """Return the item of a picture's event that came when there was no object of this name."""
+    first = decided(stack, (images / "bicycle.png").read_bytes(), f"before-{name}")
     event = json.loads(first["event"])
-    event["detail"]["object"]["key"] = "uploads/again.png"
+    event["detail"]["object"]["key"] = f"uploads/{name}"
     start_again(stack, {"event": json.dumps(event)})
-    upload = f"{first['s3_bucket']}/uploads/again.png#{first['etag']}"
-    assert item_of(stack, Followed("", upload))["reason"] == "not_found"
+    upload = f"{first['s3_bucket']}/uploads/{name}#{first['etag']}"
+    item = item_of(stack, Followed("", upload))
+    assert (item["outcome"], item["reason"]) == ("rejected", "not_found")
+    return item
+
+
+def test_an_object_that_is_gone_is_rejected(stack: Stack, images: Path) -> None:
+    assert absent(stack, images, "gone.png")["revision"] == "1"
+
+
+def test_an_upload_that_was_deleted_and_comes_again_is_decided(stack: Stack, images: Path) -> None:
+    upload = absent(stack, images, "again.png")["upload"]
     stack.follower.upload((images / "bicycle.png").read_bytes(), "again.png")
     item = changed(stack, upload, "rejected")
     assert (item["outcome"], item["reason"], item["revision"]) == ("accepted", "", "2")
 
 
 def test_what_comes_again_and_fails_waits_for_a_redrive(stack: Stack, images: Path) -> None:
-    first = decided(stack, (images / "bicycle.png").read_bytes(), "first-of-two.png")
-    event = json.loads(first["event"])
-    event["detail"]["object"]["key"] = "uploads/fails-again.png"
-    start_again(stack, {"event": json.dumps(event)})
-    upload = f"{first['s3_bucket']}/uploads/fails-again.png#{first['etag']}"
-    assert item_of(stack, Followed("", upload))["reason"] == "not_found"
+    upload = absent(stack, images, "fails.png")["upload"]
     stack.container.tell((400, "application/json", b'{"error": "broken"}'))
-    stack.follower.upload((images / "bicycle.png").read_bytes(), "fails-again.png")
+    stack.follower.upload((images / "bicycle.png").read_bytes(), "fails.png")
     item = changed(stack, upload, "rejected")
-    assert (item["outcome"], item["reason"]) == ("failed", "EndpointRefused")
-
-
-def test_an_object_that_is_gone_is_rejected(stack: Stack, images: Path) -> None:
-    first = decided(stack, (images / "bicycle.png").read_bytes(), "gone.png")
-    event = json.loads(first["event"])
-    event["detail"]["object"]["key"] = "uploads/never-there.png"
-    stack.aws.client("stepfunctions").start_execution(
-        stateMachineArn=stack.outputs["StateMachineArn"], input=json.dumps(event)
-    )
-    upload = f"{first['s3_bucket']}/uploads/never-there.png#{first['etag']}"
-    item = item_of(stack, Followed("", upload))
-    assert (item["outcome"], item["reason"]) == ("rejected", "not_found")
+    assert (item["outcome"], item["reason"], item["revision"]) == ("failed", "EndpointRefused", "2")
 
 
 def test_an_error_nobody_foresaw_is_recorded_and_fails_the_execution(
