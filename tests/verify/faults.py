@@ -157,7 +157,7 @@ FAULTS = (
     Fault(
         "a-dead-letter-queue-with-another-s-policy",
         TEMPLATE,
-        'ArnEquals: { "aws:SourceArn": !GetAtt ImageWorkflowObjectCreated.Arn }',
+        'ArnEquals: { "aws:SourceArn": !GetAtt ImageWorkflowUpload.Arn }',
         'ArnEquals: { "aws:SourceArn": !GetAtt AuditRule.Arn }',
         {STRUCTURE: "test_every_rule_may_send_to_its_dead_letter_queue[ImageWorkflow"},
     ),

@@ -116,13 +116,50 @@ def test_the_dashboard_draws_the_confidence_beside_the_threshold() -> None:
     assert '{"label": "threshold", "value": ${ConfidenceThreshold}}' in BODY
 
 
-def test_a_pipe_that_tries_again_and_again_is_an_alarm() -> None:
-    watched = metrics_of(ALARMS["AnnouncementPipeAlarm"])
-    assert {metric["Namespace"] for metric in watched} == {"AWS/EventBridge/Pipes"}
-    for metric in watched:
-        assert metric["MetricName"].startswith("Execution")
+PIPE_ALARM = {each["Id"]: each for each in ALARMS["AnnouncementPipeAlarm"]["Metrics"]}
+
+
+@pytest.mark.parametrize(
+    ("measured", "breaching"),
+    [
+        pytest.param({}, False, id="a-quiet-night"),
+        pytest.param({"succeeded": 5, "events": 5}, False, id="all-is-well"),
+        pytest.param({"events": 5, "failed": 1}, True, id="it-tries-again"),
+        pytest.param({"events": 5, "partially": 1}, True, id="a-part-is-refused"),
+        pytest.param({"events": 5, "timedout": 1}, True, id="it-times-out"),
+        pytest.param({"succeeded": 5}, True, id="it-stands-still"),
+    ],
+)
+def test_a_pipe_that_fails_or_stands_still_is_an_alarm(
+    measured: dict[str, int], breaching: bool
+) -> None:
+    """The expression as CloudWatch reads it: FILL gives 0 for what was not measured."""
+    ids = [name for name in PIPE_ALARM if name != "all"]
+    expression = PIPE_ALARM["all"]["Expression"]
+    names = {"FILL": lambda value, _: value, "IF": lambda test, yes, no: yes if test else no}
+    values = dict.fromkeys(ids, 0) | measured
+    found = eval(expression.replace(" AND ", " and "), names | values)
+    assert (found > ALARMS["AnnouncementPipeAlarm"]["Threshold"]) == breaching
+    assert all(f"FILL({name}, 0)" in expression for name in ids)
+
+
+def test_the_pipe_s_alarm_watches_the_pipe_and_what_should_come_through_it() -> None:
+    watched = {
+        name: metric
+        for name, each in PIPE_ALARM.items()
+        if name != "all"
+        for metric in metrics_of(each)
+    }
+    workflow = watched.pop("succeeded")
+    assert (workflow["Namespace"], workflow["MetricName"]) == ("AWS/States", "ExecutionsSucceeded")
+    assert workflow["Dimensions"] == [
+        {"Name": "StateMachineArn", "Value": {"Ref": "ImageWorkflow"}}
+    ]
+    for metric in watched.values():
+        assert metric["Namespace"] == "AWS/EventBridge/Pipes"
         assert metric["Dimensions"] == [{"Name": "PipeName", "Value": {"Ref": "AnnouncementPipe"}}]
         assert f'"{metric["MetricName"]}"' in BODY
+    assert watched["events"]["MetricName"] == "EventCount"
 
 
 def widgets(body: str = BODY) -> list[dict[str, Any]]:
