@@ -65,4 +65,4 @@ def files(images: list[Path]) -> list[Path]:
             raise UnreadablePictureError(f"{image}: there is no such file or folder")
     if not found:
         raise UnreadablePictureError(f"no files in {', '.join(map(str, images))}")
-    return found
+    return list(dict.fromkeys(found))

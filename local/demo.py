@@ -18,7 +18,7 @@ from typing import Any
 from local.classify import files
 from local.cloud import ROOT, EmbeddedAws, embedded_aws
 from local.deployment import create_endpoint
-from local.follow import Followed, Follower
+from local.follow import Followed, Follower, named
 from local.keepsakes import FOLDER, keep
 from local.options import add_cloud_options, cloud_options, stack_parameters
 from local.table import print_table
@@ -51,7 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
         outputs = aws.deploy(parameters=stack_parameters(arguments), capture_percentage=100)
         follower = Follower(aws, outputs)
         progress(f"uploading {len(pictures)} pictures to {outputs['UploadAddress']}")
-        everything = [follower.decide(path) for path in pictures]
+        everything = [
+            follower.decide(*each) for each in zip(pictures, named(pictures), strict=True)
+        ]
         progress("overwriting a picture before it is read")
         everything += overwritten(aws, follower, pictures[0])
         progress("deleting the endpoint, and uploading one more")

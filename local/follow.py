@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import os
 import time
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -43,6 +45,15 @@ class Followed:
         return json.dumps(told, ensure_ascii=False)
 
 
+def named(paths: Sequence[Path]) -> list[str]:
+    """Return each file's name, with as much of its path as tells it from others of that name."""
+    whole = [path.parent.resolve() / path.name for path in paths]
+    folders: dict[str, list[Path]] = defaultdict(list)
+    for path in whole:
+        folders[path.name].append(path.parent)
+    return [path.relative_to(os.path.commonpath(folders[path.name])).as_posix() for path in whole]
+
+
 class Follower:
     """Uploads to a deployed stack, and reads what became of it."""
 
@@ -53,10 +64,16 @@ class Follower:
         self._stepfunctions = aws.client("stepfunctions")
 
     def follow(self, paths: Iterable[Path], at_once: int = UPLOADS_AT_ONCE) -> Iterator[Followed]:
-        """Upload files under their own names and yield each when its outcome is known."""
+        """Upload files under their names, as named() has them; yield each when it is decided."""
+        listed = list(paths)
         with ThreadPoolExecutor(at_once) as pool:
             try:
-                for done in as_completed([pool.submit(self.decide, path) for path in paths]):
+                for done in as_completed(
+                    [
+                        pool.submit(self.decide, *each)
+                        for each in zip(listed, named(listed), strict=True)
+                    ]
+                ):
                     yield done.result()
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from local.cloud import ROOT, EmbeddedAws
 from local.deployment import captures_bucket
-from local.follow import Followed
+from local.follow import Followed, named
 from ops.drawing import draw
 from ops.picture import title_of, visits_of, write
 
@@ -46,11 +46,13 @@ def keep_pictures(
     described = client.describe_state_machine(stateMachineArn=state_machine)
     definition = json.loads(described["definition"])
     pages = client.get_paginator("get_execution_history")
-    for each in everything:
+    everything = list(everything)
+    names = named([Path(each.image) for each in everything])
+    for each, own in zip(everything, names, strict=True):
         if not each.execution:
             continue
         execution = client.describe_execution(executionArn=each.execution)
         history = pages.paginate(executionArn=each.execution).build_full_result()["events"]
-        name = re.sub(r"[^\w.-]+", "-", Path(each.image).name)
+        name = re.sub(r"[^\w.-]+", "-", own)
         picture = draw(definition, visits_of(history), title_of(execution))
         write(picture, folder / f"{name}.svg")

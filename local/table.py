@@ -1,10 +1,10 @@
 """The table of pictures and what became of them."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.follow import Followed
+from local.follow import Followed, named
+from ops.text import sentence
 
 COLUMNS = ("picture", "states passed", "label", "confidence", "decision", "ms")
 STATES, RIGHT = 1, (3, 5)  # the column of states, those of numbers
@@ -12,7 +12,8 @@ STATES, RIGHT = 1, (3, 5)  # the column of states, those of numbers
 
 def print_table(everything: Sequence[Followed]) -> None:
     """Print one line per picture; what has a reason tells it below."""
-    lines = [COLUMNS, *(_cells(each) for each in everything)]
+    names = named([Path(each.image) for each in everything])
+    lines = [COLUMNS, *(_cells(name, each) for name, each in zip(names, everything, strict=True))]
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
     if not any(each.states for each in everything):  # nobody asked, or EXPRESS keeps none
         widths[STATES] = 0
@@ -25,25 +26,16 @@ def print_table(everything: Sequence[Followed]) -> None:
         print("  ".join(cells).rstrip())
         if number == 0:
             print("  ".join("-" * width for width in widths if width))
-    for each in everything:
+    for name, each in zip(names, everything, strict=True):
         if each.detail:
-            print(f"\n{Path(each.image).name}: {_sentence(each.detail)[:300]}")
+            print(f"\n{name}: {sentence(each.detail)[:300]}")
 
 
-def _sentence(detail: str) -> str:
-    """Return what an error says to people; a failed step's is JSON within JSON."""
-    try:
-        cause = json.loads(json.loads(detail)["Cause"])
-        return f"{cause['errorType']}: {cause['errorMessage']}"
-    except (ValueError, KeyError, TypeError):
-        return detail
-
-
-def _cells(followed: Followed) -> tuple[str, ...]:
+def _cells(name: str, followed: Followed) -> tuple[str, ...]:
     # The four steps and the states that record are told by their first words.
     states = " > ".join(_short(state) for state in followed.states) or "-"
     return (
-        Path(followed.image).name,
+        name,
         states,
         followed.label or "-",
         "-" if followed.confidence is None else f"{followed.confidence:.3f}",

@@ -13,7 +13,7 @@ from typing import Any
 from ops.ledger import Decision, Ledger, name_of
 from ops.pictures import Pictures
 from ops.stack import Stack
-from ops.text import printable
+from ops.text import printable, sentence
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,17 +37,19 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(known | here, ensure_ascii=False, indent=2))
     else:
         print(printable(upload))
-        for name, value in [*attributes(item), *places(here)]:
+        for name, value in [*attributes(item, stack), *places(here)]:
             print(f"  {name:<15}{printable(value)}")
     return 0 if item else 1
 
 
-def attributes(item: Decision | None) -> list[tuple[str, str]]:
+def attributes(item: Decision | None, stack: Stack) -> list[tuple[str, str]]:
     """Return what the ledger tells, without what is empty and the event."""
     if item is None:
-        return [("outcome", "none: the ledger does not know it; python -m ops reconcile")]
+        hint = stack.command("reconcile")
+        return [("outcome", f"none: the ledger does not know it; {hint}")]
     found = vars(item) | {
-        "inferences": ", ".join(f"{e['label']} {e['confidence']:.3f}" for e in item.guesses())
+        "detail": sentence(item.detail),
+        "inferences": ", ".join(f"{e['label']} {e['confidence']:.3f}" for e in item.guesses()),
     }
     if not item.label:
         found |= {"confidence": "", "threshold": ""}

@@ -14,6 +14,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from local.follow import named
 from tests.support.project import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -65,12 +66,17 @@ def alive(mark: bytes, but: int = 0) -> list[str]:
     return [each for each in found if each]
 
 
+def test_files_of_one_name_are_told_apart_by_their_folders() -> None:
+    names = ("a/1.jpg", "b/c/1.jpg", "b/2.jpg", "../b/3.jpg")
+    assert named([Path(name) for name in names]) == ["a/1.jpg", "b/c/1.jpg", "2.jpg", "3.jpg"]
+
+
 def test_classify_prints_a_line_of_json_for_each_picture(images: Path) -> None:
-    named = [images / "large-motorcycle.jpg", images / "no-image.jpg"]
-    done = run("classify", *named, "--json", "--type", "EXPRESS")
+    paths = [images / "large-motorcycle.jpg", images / "no-image.jpg"]
+    done = run("classify", *paths, "--json", "--type", "EXPRESS")
     assert done.returncode == 0, done.stderr
     lines = {Path(line["image"]).name: line for line in map(json.loads, done.stdout.splitlines())}
-    accepted, rejected = (lines[path.name] for path in named)
+    accepted, rejected = (lines[path.name] for path in paths)
     assert (accepted["decision"], accepted["label"]) == ("accepted", "motorcycle")
     assert (rejected["decision"], rejected["reason"]) == ("rejected", "unsupported_format")
     wanted = {"image", "decision", "label", "confidence", "reason", "execution", "milliseconds"}
