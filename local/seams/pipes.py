@@ -18,6 +18,7 @@ from unittest.mock import patch
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import StreamShard
 from moto.events.models import EventPattern, events_backends
+from moto.pipes.models import Pipe as MotoPipe
 from moto.sqs.models import sqs_backends
 
 from local.seams import permissions
@@ -54,7 +55,12 @@ def installed() -> Iterator[None]:
                     logger.exception("pipe %s stumbled", pipe.name)
 
     mover = threading.Thread(target=move, name="pipes", daemon=True)
-    with patch.object(StreamShard, "add", added):
+    # moto starts a pipe that was stopped when it is looked at.
+    stays = property(lambda pipe: pipe.desired_state)
+    with (
+        patch.object(StreamShard, "add", added),
+        patch.object(MotoPipe, "current_state", stays),
+    ):
         mover.start()
         try:
             yield
