@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         for each in listed:
             print(json.dumps(vars(each) | {"inferences": each.guesses()}, ensure_ascii=False))
         return 0
-    print(as_text(listed) if listed else f"nothing was recorded since {since}Z")
+    print(as_text(listed) if listed else f"nothing of that was recorded since {since}Z")
     if next(found, None) is not None:
         print("... and more: see --limit, --since and --reason")
     return 0

@@ -39,6 +39,7 @@ def drawn(draw: Callable[[Any], None], wide: bool) -> str:
     """Return what a function draws on a figure, as SVG text. wide: takes the room of two."""
     with rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser has other fonts
+        warnings.filterwarnings("ignore", "AutoDateLocator was unable")  # windows of seconds
         figure = Figure(figsize=(WIDE if wide else NARROW, HIGH), layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure)

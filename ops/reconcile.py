@@ -111,7 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             for _ in events():
                 pass
-    print(as_json(count) if arguments.json else as_text(count, bucket, prefix))
+    print(as_json(count) if arguments.json else as_text(count, stack, f"s3://{bucket}/{prefix}"))
     return 1 if count.missing > count.started else 0
 
 
@@ -167,17 +167,18 @@ def as_json(count: Count) -> str:
     return json.dumps({"objects": count.objects, **vars(count)})
 
 
-def as_text(count: Count, bucket: str, prefix: str) -> str:
+def as_text(count: Count, stack: Stack, address: str) -> str:
     """Return the figures as lines to read."""
+    again = stack.command("redrive") if count.failed else ""
+    start = stack.command("reconcile --start") if count.missing > count.started else ""
     outcomes = sorted(item for item in count.outcomes.items() if item[0] != "failed")
     told = ", ".join(f"{number:,} {name}" for name, number in outcomes)
     lines = [
-        f"{count.objects:,} object{'s' * (count.objects != 1)} under s3://{bucket}/{prefix}",
+        f"{count.objects:,} object{'s' * (count.objects != 1)} under {address}",
         f"  decided    {count.decided:>9,}" + (f"  {told}" * bool(told)),
-        f"  failed     {count.failed:>9,}" + "  python -m ops redrive" * bool(count.failed),
+        f"  failed     {count.failed:>9,}  {again}".rstrip(),
         f"  in flight  {count.in_flight:>9,}",
-        f"  missing    {count.missing:>9,}"
-        + "  python -m ops reconcile --start" * (count.missing > count.started),
+        f"  missing    {count.missing:>9,}  {start}".rstrip(),
     ]
     if count.started or count.refused:
         lines.append(f"  started    {count.started:>9,}, refused {count.refused:,}")

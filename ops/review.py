@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
         for each in listed:
             print(json.dumps(vars(each) | {"inferences": each.guesses()}, ensure_ascii=False))
     else:
-        print(as_text(reviews.ledger, listed))
+        print(as_text(stack, reviews.ledger, listed))
     return 0
 
 
@@ -103,7 +103,7 @@ def _login_name() -> str:
         return f"user {os.getuid()}"
 
 
-def as_text(ledger: Ledger, listed: list[Decision]) -> str:
+def as_text(stack: Stack, ledger: Ledger, listed: list[Decision]) -> str:
     """Return the list as a table, and how many there are."""
     total = ledger.count("review")
     if not total:
@@ -115,7 +115,8 @@ def as_text(ledger: Ledger, listed: list[Decision]) -> str:
         for each in listed
     ]
     more = f", {len(listed)} listed" if len(listed) < total else ""
-    return "\n".join([*lines, f"{total:,} wait{more}; label them: python -m ops review --serve"])
+    label = stack.command("review --serve")
+    return "\n".join([*lines, f"{total:,} wait{more}; label them: {label}"])
 
 
 def _age(recorded_at: str) -> str:

@@ -22,6 +22,7 @@ class Stack:
 
     def __init__(self, name: str, region: str | None = None) -> None:
         self.name = name
+        self._options = f"--stack {name}" + (f" --region {region}" if region else "")
         self._session = boto3.session.Session(region_name=region)
         self._clients: dict[str, Any] = {}
 
@@ -29,6 +30,10 @@ class Stack:
     def of(cls, arguments: argparse.Namespace) -> "Stack":
         """Return the stack that the options --stack and --region name."""
         return cls(arguments.stack, arguments.region)
+
+    def command(self, words: str) -> str:
+        """Return a command for this stack, to copy."""
+        return f"python -m ops {words} {self._options}"
 
     def client(self, service: str) -> Any:
         """Return a boto3 client; threads may share it."""

@@ -60,7 +60,7 @@ def glance(stack: Stack, since: datetime) -> dict[str, Any]:
         "announcements": announcements(stack),
         "upload_address": outputs["UploadAddress"],
     }
-    found["attention"] = attention(found)
+    found["attention"] = attention(found, stack)
     return found
 
 
@@ -96,13 +96,9 @@ def announcements(stack: Stack) -> dict[str, str]:
     return {"pipe": name, "state": pipe["CurrentState"], "reason": pipe.get("StateReason") or ""}
 
 
-def attention(found: dict[str, Any]) -> list[str]:
-    """Return a sentence for each thing that somebody should do."""
+def attention(found: dict[str, Any], stack: Stack) -> list[str]:
+    """Return a sentence for each thing that somebody should do, causes before what they caused."""
     told = []
-    if count := found["waiting"]["failures"]:
-        told.append(f"{count:,} failed: python -m ops redrive")
-    if count := sum(found["dead_letters"].values()):
-        told.append(f"{count:,} dead letters: python -m ops redrive")
     if (status := found["endpoint"]["status"]) == "Missing":
         told.append("no endpoint: python -m model.create_endpoint")
     elif status != "InService":
@@ -113,8 +109,12 @@ def attention(found: dict[str, Any]) -> list[str]:
         told.append(
             f"nothing is announced, the pipe is {pipe['state']}{reason}: mend that, then"
             f" aws pipes start-pipe --name {pipe['pipe']}; what is older than 24 hours:"
-            " python -m ops announce"
+            f" {stack.command('announce --since WHEN')}"
         )
+    if count := found["waiting"]["failures"]:
+        told.append(f"{count:,} failed: {stack.command('redrive')}")
+    if count := sum(found["dead_letters"].values()):
+        told.append(f"{count:,} dead letters: {stack.command('redrive')}")
     return told
 
 

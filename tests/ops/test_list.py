@@ -36,7 +36,7 @@ def test_outcome_reason_and_limit_choose(ops: Ops, stack: Stack, images: Path) -
     ran = ops(stack, "list", "rejected", "review", "--limit", "2", "--since", "1h")
     assert ran.out.splitlines()[-1].startswith("... and more")
     assert len(ran.out.splitlines()) == 3
-    assert "nothing was recorded" in ops(stack, "list", "--since", "2999-01-01").out
+    assert "nothing of that was recorded" in ops(stack, "list", "--since", "2999-01-01").out
     with pytest.raises(SystemExit) as ended:
         ops(stack, "list", "strange")
     assert ended.value.code == 2
