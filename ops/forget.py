@@ -18,11 +18,9 @@ from ops.announcements import upload_in
 from ops.confirm import confirmed
 from ops.events import address_in
 from ops.ledger import Ledger, name_of
-from ops.letters import Letters
+from ops.letters import QUEUES, Letters
 from ops.pictures import Pictures
 from ops.stack import Stack
-
-QUEUES = ("UploadEventsDeadLetterQueue", "AnnouncementsDeadLetterQueue")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _letters(stack: Stack, upload: str, *, delete: bool = False) -> int:
     """Count the dead letters that a redrive would start or announce it with; delete if asked."""
     count = 0
-    for name in QUEUES:
+    for name in QUEUES.values():
         with Letters(stack, stack.outputs[name]) as queue:
             for letters in queue.batches():
                 mine = [each for each in letters if _named(each.body) == upload]

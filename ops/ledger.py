@@ -67,6 +67,10 @@ class Decision:
         }
         return cls(**values)
 
+    def told(self) -> dict[str, Any]:
+        """Return every attribute, the inferences parsed, to be written as JSON."""
+        return vars(self) | {"inferences": self.guesses()}
+
     def guesses(self) -> list[Inference]:
         """Return the model's inferences, highest confidence first."""
         found: list[Inference] = json.loads(self.inferences or "[]")

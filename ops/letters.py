@@ -8,6 +8,8 @@ from typing import Any
 
 from ops.stack import Stack
 
+# What a dead letter could not do, and the stack's output that names its queue.
+QUEUES = {"uploads": "UploadEventsDeadLetterQueue", "announcements": "AnnouncementsDeadLetterQueue"}
 # While a letter is dealt with nobody else sees it; a run that dies gives it back after this.
 HIDDEN_S = 300
 AT_ONCE = 10  # the most that SQS hands out, and deletes, in a call

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     listed = list(islice(found, arguments.limit))
     if arguments.json:
         for each in listed:
-            print(json.dumps(vars(each) | {"inferences": each.guesses()}, ensure_ascii=False))
+            print(json.dumps(each.told(), ensure_ascii=False))
         return 0
     print(as_text(listed) if listed else f"nothing of that was recorded since {since}Z")
     if next(found, None) is not None:

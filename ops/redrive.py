@@ -26,7 +26,7 @@ from ops.announcements import announce, details_in
 from ops.errors import OpsError, explained
 from ops.events import address_in, start_all
 from ops.ledger import ABSENT, Decision, Ledger, moment, name_of
-from ops.letters import Letter, Letters
+from ops.letters import QUEUES, Letter, Letters
 from ops.pace import Pace, add_pace
 from ops.progress import Progress
 from ops.stack import Stack
@@ -101,7 +101,7 @@ class Redrive:
 
     def upload_letters(self) -> None:
         """Start an execution for each event that could not start one."""
-        with Letters(self.stack, self.stack.outputs["UploadEventsDeadLetterQueue"]) as queue:
+        with Letters(self.stack, self.stack.outputs[QUEUES["uploads"]]) as queue:
             for letters in self._chosen(queue):
                 self._start_letters(queue, letters)
 
@@ -128,7 +128,7 @@ class Redrive:
 
     def announcement_letters(self) -> None:
         """Announce again what could not be announced."""
-        with Letters(self.stack, self.stack.outputs["AnnouncementsDeadLetterQueue"]) as queue:
+        with Letters(self.stack, self.stack.outputs[QUEUES["announcements"]]) as queue:
             for letters in self._chosen(queue):
                 for letter in letters:
                     self._announce(queue, letter)

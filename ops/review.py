@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     listed = reviews.waiting(arguments.limit, arguments.order)
     if arguments.json:
         for each in listed:
-            print(json.dumps(vars(each) | {"inferences": each.guesses()}, ensure_ascii=False))
+            print(json.dumps(each.told(), ensure_ascii=False))
     else:
         print(as_text(stack, reviews.ledger, listed))
     return 0

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         known: dict[str, Any] = {"upload": upload}
         if item is not None:
-            known = vars(item) | {"inferences": item.guesses(), "event": json.loads(item.event)}
+            known = item.told() | {"event": json.loads(item.event)}
         print(json.dumps(known | here, ensure_ascii=False, indent=2))
     else:
         print(printable(upload))

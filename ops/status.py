@@ -18,11 +18,11 @@ from botocore.exceptions import ClientError
 
 from ops.age import add_since
 from ops.ledger import OUTCOMES, Ledger, moment
+from ops.letters import QUEUES
 from ops.stack import Stack
 from ops.text import printable
 
 PIPE_WELL = {"CREATING", "RUNNING", "STARTING", "UPDATING"}
-QUEUES = {"uploads": "UploadEventsDeadLetterQueue", "announcements": "AnnouncementsDeadLetterQueue"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
