@@ -95,12 +95,13 @@ class Reviews:
         """
         copied = removed = 0
         for each in self.ledger.of_outcome("reviewed"):
-            if not self._is_so_still(each):
-                continue
             wanted = self.pictures.labelled(each.upload, each.s3_key, each.label)
-            if not self.pictures.has(wanted):
+            missing, again = not self.pictures.has(wanted), each.revision > 2  # labelled before
+            if not (missing or again) or not self._is_so_still(each):
+                continue
+            if missing:
                 copied += bool(self.copy(each).copy)
-            if each.revision > 2:  # it has been labelled before
+            if again:
                 removed += self._remove_copies(each, keep=wanted)
         for each in self.ledger.of_outcome("review"):
             if each.reviewer and self._is_so_still(each):  # the label was taken back
