@@ -51,9 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
         outputs = aws.deploy(parameters=stack_parameters(arguments), capture_percentage=100)
         follower = Follower(aws, outputs)
         progress(f"uploading {len(pictures)} pictures to {outputs['UploadAddress']}")
-        everything = [
-            follower.decide(*each) for each in zip(pictures, named(pictures), strict=True)
-        ]
+        names = named(pictures)
+        everything = [follower.decide(path, names[path]) for path in pictures]
         progress("overwriting a picture before it is read")
         everything += overwritten(aws, follower, pictures[0])
         progress("deleting the endpoint, and uploading one more")

@@ -5,7 +5,7 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -45,13 +45,16 @@ class Followed:
         return json.dumps(told, ensure_ascii=False)
 
 
-def named(paths: Sequence[Path]) -> list[str]:
+def named(paths: Iterable[Path]) -> dict[Path, str]:
     """Return each file's name, with as much of its path as tells it from others of that name."""
-    whole = [path.parent.resolve() / path.name for path in paths]
+    whole = {path: path.parent.resolve() / path.name for path in paths}
     folders: dict[str, list[Path]] = defaultdict(list)
-    for path in whole:
-        folders[path.name].append(path.parent)
-    return [path.relative_to(os.path.commonpath(folders[path.name])).as_posix() for path in whole]
+    for full in whole.values():
+        folders[full.name].append(full.parent)
+    return {
+        path: full.relative_to(os.path.commonpath(folders[full.name])).as_posix()
+        for path, full in whole.items()
+    }
 
 
 class Follower:
@@ -65,14 +68,11 @@ class Follower:
 
     def follow(self, paths: Iterable[Path], at_once: int = UPLOADS_AT_ONCE) -> Iterator[Followed]:
         """Upload files under their names, as named() has them; yield each when it is decided."""
-        listed = list(paths)
+        names = named(paths)
         with ThreadPoolExecutor(at_once) as pool:
             try:
                 for done in as_completed(
-                    [
-                        pool.submit(self.decide, *each)
-                        for each in zip(listed, named(listed), strict=True)
-                    ]
+                    [pool.submit(self.decide, *each) for each in names.items()]
                 ):
                     yield done.result()
             finally:

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from local.cloud import ROOT, EmbeddedAws
@@ -16,7 +16,7 @@ FOLDER = ROOT / ".demo"
 CAPTURES = "captures"  # the keys of the bucket begin so
 
 
-def keep(aws: EmbeddedAws, outputs: dict[str, str], everything: Iterable[Followed]) -> Path:
+def keep(aws: EmbeddedAws, outputs: dict[str, str], everything: Sequence[Followed]) -> Path:
     """Write the captures and the pictures of a run, in place of an earlier run's; return where."""
     executions = FOLDER / "executions"
     for former in (FOLDER / CAPTURES, executions):  # what else is there is the user's
@@ -38,7 +38,7 @@ def keep_captures(aws: EmbeddedAws, bucket: str, folder: Path) -> None:
 
 
 def keep_pictures(
-    aws: EmbeddedAws, state_machine: str, everything: Iterable[Followed], folder: Path
+    aws: EmbeddedAws, state_machine: str, everything: Sequence[Followed], folder: Path
 ) -> None:
     """Draw each picture's execution over the state machine."""
     folder.mkdir(parents=True)
@@ -46,13 +46,12 @@ def keep_pictures(
     described = client.describe_state_machine(stateMachineArn=state_machine)
     definition = json.loads(described["definition"])
     pages = client.get_paginator("get_execution_history")
-    everything = list(everything)
-    names = named([Path(each.image) for each in everything])
-    for each, own in zip(everything, names, strict=True):
+    names = named(Path(each.image) for each in everything)
+    for each in everything:
         if not each.execution:
             continue
         execution = client.describe_execution(executionArn=each.execution)
         history = pages.paginate(executionArn=each.execution).build_full_result()["events"]
-        name = re.sub(r"[^\w.-]+", "-", own)
+        name = re.sub(r"[^\w.-]+", "-", names[Path(each.image)])
         picture = draw(definition, visits_of(history), title_of(execution))
         write(picture, folder / f"{name}.svg")

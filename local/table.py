@@ -12,8 +12,8 @@ STATES, RIGHT = 1, (3, 5)  # the column of states, those of numbers
 
 def print_table(everything: Sequence[Followed]) -> None:
     """Print one line per picture; what has a reason tells it below."""
-    names = named([Path(each.image) for each in everything])
-    lines = [COLUMNS, *(_cells(name, each) for name, each in zip(names, everything, strict=True))]
+    names = named(Path(each.image) for each in everything)
+    lines = [COLUMNS, *(_cells(names[Path(each.image)], each) for each in everything)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
     if not any(each.states for each in everything):  # nobody asked, or EXPRESS keeps none
         widths[STATES] = 0
@@ -26,9 +26,9 @@ def print_table(everything: Sequence[Followed]) -> None:
         print("  ".join(cells).rstrip())
         if number == 0:
             print("  ".join("-" * width for width in widths if width))
-    for name, each in zip(names, everything, strict=True):
+    for each in everything:
         if each.detail:
-            print(f"\n{name}: {sentence(each.detail)[:300]}")
+            print(f"\n{names[Path(each.image)]}: {sentence(each.detail)[:300]}")
 
 
 def _cells(name: str, followed: Followed) -> tuple[str, ...]:
