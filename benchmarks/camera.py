@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 
-from model.pictures import squashed, upright
-from model.server import Classifier
-from ops.monitor import CARD
+from model.serving.server import Classifier
+from model.training.pictures import squashed, upright
+from ops.commands.monitor import CARD
 from ops.progress import Progress
 
 SAMPLES = Path(__file__).parents[1] / "events" / "images"

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from benchmarks.table import Row, print_rows, row
-from model.server import Classifier
+from model.serving.server import Classifier
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("SCONES_DATA", ROOT / "data"))  # what python -m model.dataset makes

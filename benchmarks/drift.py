@@ -23,13 +23,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
-from model.image_statistics import measured
-from model.pictures import OTHER, files, squashed
-from model.server import Classifier
-from ops.drift import Baseline, baseline_of, judge
-from ops.monitor import CARD
-from ops.observations import Observation, decided
-from ops.windows import Windows
+from model.serving.server import Classifier
+from model.training.image_statistics import measured
+from model.training.pictures import OTHER, files, squashed
+from ops.commands.monitor import CARD
+from ops.monitoring.drift import Baseline, baseline_of, judge
+from ops.monitoring.observations import Observation, decided
+from ops.monitoring.windows import Windows
 
 SIZES = (5, 10, 20, 30, 50, 100, 200)
 NOTICED = 0.95

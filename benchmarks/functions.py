@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from benchmarks.table import Row, row
-from local.lambda_libraries import linked
+from local.lambdas.libraries import linked
 
 BUILT = Path(__file__).parents[1] / ".aws-sam" / "build"
 # As on Lambda: the package, the standard library and the runtime's own libraries, nothing else, and

@@ -21,9 +21,9 @@ from PIL import Image
 
 from benchmarks.process import memory_and_seconds
 from benchmarks.table import Row, print_rows, row
-from model.pictures import squashed
-from ops.captures import Captures
-from ops.windows import Windows
+from model.training.pictures import squashed
+from ops.monitoring.captures import Captures
+from ops.monitoring.windows import Windows
 
 ROOT = Path(__file__).parents[1]
 CAPTURES = 20_000

@@ -19,7 +19,7 @@ OBJECTS = 1_000_000
 MEASURED = """
 import sys, time
 from datetime import UTC, datetime, timedelta
-from ops.reconcile import Count, missing
+from ops.commands.reconcile import Count, missing
 
 objects = int(sys.argv[1])
 then = datetime.now(UTC) - timedelta(days=1)

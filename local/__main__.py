@@ -26,7 +26,7 @@ def main() -> int:
     )
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     for name in COMMANDS:
-        module = importlib.import_module(f"local.{name}")
+        module = importlib.import_module(f"local.commands.{name}")
         description = module.__doc__ or name
         command = subparsers.add_parser(
             name,

@@ -26,9 +26,8 @@ from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 
 from local import deployment
-from local.lambda_runtime import LambdaRuntime
-from local.packages import NotInstalled
-from local.seams import (
+from local.lambdas.runtime import LambdaRuntime
+from local.moto_patches import (
     copies,
     events,
     lambda_configuration,
@@ -43,6 +42,7 @@ from local.seams import (
     state_machines,
     tables,
 )
+from local.packages import NotInstalled
 
 ROOT = Path(__file__).parents[1]
 PRETRAINED = ROOT / "model" / "pretrained"
@@ -202,8 +202,8 @@ def _own_environment(host: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def model_server(model: Path) -> Iterator[str]:
-    """Run `python -m model.server` for a model folder; yield its URL."""
-    command = [sys.executable, "-m", "model.server", "--model", str(model.resolve())]
+    """Run `python -m model.serving.server` for a model folder; yield its URL."""
+    command = [sys.executable, "-m", "model.serving.server", "--model", str(model.resolve())]
     process = subprocess.Popen(
         [*command, "--host", "127.0.0.1", "--port", "0"],
         cwd=ROOT,

@@ -9,9 +9,9 @@ from botocore.exceptions import ClientError
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from local import template as sam
-from model.endpoint import fitted
-from model.endpoint_hosting import capture_config
-from model.endpoint_storage import lifecycle
+from model.endpoint.hosting import capture_config
+from model.endpoint.place import fitted
+from model.endpoint.storage import lifecycle
 
 ARTIFACTS_BUCKET = "deployment-artifacts"
 

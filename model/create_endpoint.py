@@ -6,7 +6,7 @@
     python -m model.create_endpoint --train s3://BUCKET/data train on SageMaker first (spot)
 
 It tells the price and asks, then makes what is not there yet: a private bucket, a role, the image
-of model/Dockerfile in ECR (needs docker, or --image), SageMaker model, endpoint config, endpoint
+of the model server in ECR (needs docker, or --image), SageMaker model, endpoint config, endpoint
 and scaling; it waits, and sends a first picture. With another model it updates the endpoint while
 the old one serves. `python -m model.delete_endpoint` removes all of it.
 
@@ -21,7 +21,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.endpoint import (
+from model.endpoint.hosting import (
+    Hosting,
+    delete_made,
+    ensure_config,
+    ensure_endpoint,
+    ensure_model,
+)
+from model.endpoint.image import checked, ensure_image
+from model.endpoint.place import (
     ROOT,
     EndpointError,
     Place,
@@ -32,18 +40,10 @@ from model.endpoint import (
     place,
     price,
 )
-from model.endpoint_hosting import (
-    Hosting,
-    delete_made,
-    ensure_config,
-    ensure_endpoint,
-    ensure_model,
-)
-from model.endpoint_image import checked, ensure_image
-from model.endpoint_role import ensure_role, serving
-from model.endpoint_scaling import ensure_scaling
-from model.endpoint_storage import CAPTURE_DAYS, ensure_bucket, packed_model, upload
-from model.endpoint_training import Training, image_of, train
+from model.endpoint.role import ensure_role, serving
+from model.endpoint.scaling import ensure_scaling
+from model.endpoint.storage import CAPTURE_DAYS, ensure_bucket, packed_model, upload
+from model.endpoint.training_job import Training, image_of, train
 
 SHIPPED = ROOT / "model/pretrained"
 SAMPLE = ROOT / "events/images/bicycle.png"
@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
         "--model", type=Path, default=SHIPPED, help="model folder (default: model/pretrained)"
     )
     which.add_argument("--train", metavar="S3", help="train on the pictures under s3://BUCKET/DATA")
-    what.add_argument("--image", help="an image in ECR, instead of building model/Dockerfile")
+    what.add_argument("--image", help="an image in ECR, instead of building one")
     how = found.add_argument_group("how it is served")
     how.add_argument("--serverless", action="store_true", help="no instances, no captures")
     # Burstable types (ml.t2) cannot scale; two cores keep one free for the decoder.
@@ -179,7 +179,7 @@ def run(options: argparse.Namespace) -> int:
 def smoke_test(where: Place) -> str:
     """Send the sample picture as the workflow does; return what the endpoint says.
 
-    Raises EndpointError if that is no answer of model/server.py, or a bicycle is called otherwise.
+    Raises EndpointError if that is no answer of the model server, or a bicycle is called otherwise.
     """
     answer = where.client("sagemaker-runtime").invoke_endpoint(
         EndpointName=where.name, ContentType="image/png", Body=SAMPLE.read_bytes()
@@ -191,7 +191,7 @@ def smoke_test(where: Place) -> str:
         best = max(confidences, key=lambda label: confidences[label])
     except (ValueError, KeyError, TypeError) as error:
         raise EndpointError(
-            f"{where.name} is in service but does not answer as model/server.py: {body[:200]!r}"
+            f"{where.name} is in service but does not answer as the model server: {body[:200]!r}"
         ) from error
     if "bicycle" in confidences and best != "bicycle":
         raise EndpointError(f"{where.name} calls {SAMPLE.name} {best}: {confidences}")

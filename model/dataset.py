@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from model.pictures import OTHER, DatasetError, fingerprint, load, refuse_duplicates
+from model.training.pictures import OTHER, DatasetError, fingerprint, load, refuse_duplicates
 
 # The home page, https://www.cs.toronto.edu/~kriz/cifar.html, states the MD5
 # eb9058c3a382ffc7106e4002c42a8d85; SHA-256 and size are those that Keras and other loaders check.

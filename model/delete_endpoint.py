@@ -13,12 +13,12 @@ import sys
 import time
 from collections.abc import Sequence
 
-from model.endpoint import Place, agreed, checked_name, default_name, guarded, place
-from model.endpoint_hosting import CHANGING, POLL_S, delete_made, described, wait
-from model.endpoint_image import delete_repository
-from model.endpoint_role import delete_role
-from model.endpoint_scaling import remove_scaling
-from model.endpoint_storage import delete_bucket
+from model.endpoint.hosting import CHANGING, POLL_S, delete_made, described, wait
+from model.endpoint.image import delete_repository
+from model.endpoint.place import Place, agreed, checked_name, default_name, guarded, place
+from model.endpoint.role import delete_role
+from model.endpoint.scaling import remove_scaling
+from model.endpoint.storage import delete_bucket
 
 
 def parser() -> argparse.ArgumentParser:

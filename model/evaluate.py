@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from model import plots
-from model.calibration import RISK
-from model.card import as_json, write_card
-from model.export import ExportError, Model
-from model.figures import Floats, accepted, measure, table
-from model.pictures import DatasetError, Pictures, load, squashed
+from model.training import plots
+from model.training.calibration import RISK
+from model.training.card import as_json, write_card
+from model.training.export import ExportError, Model
+from model.training.figures import Floats, accepted, measure, table
+from model.training.pictures import DatasetError, Pictures, load, squashed
 
 WORST = 24  # mistakes on the contact sheet
 

@@ -29,16 +29,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model import plots
-from model.calibration import LEVEL, RISK, NoThreshold, temperature, threshold
-from model.card import baseline, write_card
 from model.evaluate import draw, pixels
-from model.export import ExportError, Model, check, export, milliseconds
-from model.figures import Floats, accepted, measure, rounded_up, softmax, table
-from model.fit import Progress, Settings, TrainingError, channels_last, fit, logits
-from model.network import Classifier
-from model.pictures import DatasetError, Pictures, folds, load, refuse_duplicates
-from model.telemetry import say
+from model.training import plots
+from model.training.calibration import LEVEL, RISK, NoThreshold, temperature, threshold
+from model.training.card import baseline, write_card
+from model.training.export import ExportError, Model, check, export, milliseconds
+from model.training.figures import Floats, accepted, measure, rounded_up, softmax, table
+from model.training.fit import Progress, Settings, TrainingError, channels_last, fit, logits
+from model.training.network import Classifier
+from model.training.pictures import DatasetError, Pictures, folds, load, refuse_duplicates
+from model.training.telemetry import say
 
 # int8 rounds each layer to 256 levels: 0.02 is what that costs on average when all is well; an
 # unsuited range shows as 0.1 and more. fp32 differs from torch by rounding only.

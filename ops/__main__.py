@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, words: Sequence[str]) -> int:
-    module = importlib.import_module(f"ops.{command}")
+    module = importlib.import_module(f"ops.commands.{command}")
     parser = argparse.ArgumentParser(
         f"python -m ops {command}",
         description=module.__doc__,

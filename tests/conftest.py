@@ -5,37 +5,18 @@ The stacks are deployed from what `sam build` makes, where the SAM CLI is instal
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from local.cloud import EmbeddedAws, embedded_aws
+from local.cloud import embedded_aws
 from local.follow import Follower
 from tests.support.build import TEMPLATE, build
+from tests.support.cloud import Cloud, Stack
 from tests.support.faults import FaultyContainer
 from tests.support.project import ROOT
 from tests.verify.proofs import TESTS
 from tests.verify.tools import SAM
-
-
-@dataclass
-class Cloud:
-    """A running embedded AWS and the container behind its endpoint."""
-
-    aws: EmbeddedAws
-    container: FaultyContainer
-    stacks: dict[str, dict[str, str]]
-
-
-@dataclass
-class Stack:
-    """A deployed stack, and what uploads to it."""
-
-    aws: EmbeddedAws
-    container: FaultyContainer
-    outputs: dict[str, str]
-    follower: Follower
 
 
 def pytest_report_header() -> str:

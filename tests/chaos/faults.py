@@ -22,7 +22,7 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
 
 from local.cloud import EmbeddedAws
-from local.seams import events
+from local.moto_patches import events
 from tests.support.project import state_machine
 
 Json = Any

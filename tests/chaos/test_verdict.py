@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ops.ledger import Decision
+from ops.stack.ledger import Decision
 from tests.chaos.faults import FAULTS
 from tests.chaos.uploads import FATES, Upload
 from tests.chaos.verdict import Detail, judged

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.cloud import EmbeddedAws
-from ops.ledger import Decision
+from ops.stack.ledger import Decision
 from tests.chaos.uploads import EXPECTED, Upload
 
 Detail = dict[str, str]  # of an announcement

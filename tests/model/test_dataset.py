@@ -18,7 +18,7 @@ from PIL import Image
 pytest.importorskip("tqdm", reason="the data set's download needs the extra `train`")
 
 from model.dataset import WITHHELD, Source, download, lay_out, main, members
-from model.pictures import DatasetError
+from model.training.pictures import DatasetError
 
 CLASSES = ["apple", "bicycle", "bus", "lawn_mower", "motorcycle"]
 PER_CLASS = 4

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Stack
-from tests.ops.conftest import Ops
 from tests.support import session
+from tests.support.cloud import Stack
+from tests.support.ops import Ops
+from tests.support.workflow import decided
 from tests.verify.tools import AWS_CLI, ToolMissing
-from tests.workflow.test_routes import decided
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError, NoCredentialsError
 
 from ops.__main__ import COMMANDS, deployed_stack, main
 from ops.errors import explained
-from tests.conftest import Stack
-from tests.ops.conftest import Ops
+from tests.support.cloud import Stack
+from tests.support.ops import Ops
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,7 +108,7 @@ def test_an_endpoint_that_does_not_answer_is_named(
     ops: Ops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr("ops.stack.ATTEMPTS", 1)
+    monkeypatch.setattr("ops.stack.outputs.ATTEMPTS", 1)
     ran = ops(None, "status")
     assert ran.code == 2
     assert "AWS cannot be reached" in ran.err
@@ -121,7 +121,7 @@ def test_a_fault_of_a_command_is_told_apart_from_what_a_command_finds(
     def faulty(_: object) -> int:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("ops.export.run", faulty)
+    monkeypatch.setattr("ops.commands.export.run", faulty)
     assert main(["export"]) == 2
     told = capsys.readouterr().err
     assert "Traceback" in told
@@ -131,9 +131,9 @@ def test_a_fault_of_a_command_is_told_apart_from_what_a_command_finds(
 def test_ctrl_c_ends_with_130(standard: Stack) -> None:
     code = (
         "import os, runpy, signal, sys, threading\n"
-        "import ops.status\n"
+        "import ops.commands.status\n"
         "def run(_): os.kill(os.getpid(), signal.SIGINT); threading.Event().wait(60)\n"
-        "ops.status.run = run\n"
+        "ops.commands.status.run = run\n"
         "sys.argv = ['ops', 'status']\n"
         "runpy.run_module('ops', run_name='__main__')\n"
     )

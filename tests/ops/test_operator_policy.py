@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
-from ops.reviews import Reviews
-from ops.stack import Stack as OpsStack
-from tests.conftest import Stack
-from tests.ops.conftest import Ops, empty
-from tests.ops.test_redrive import letter, pointer
+from ops.reviewing.reviews import Reviews
+from ops.stack.outputs import Stack as OpsStack
+from tests.support.cloud import Stack
+from tests.support.ops import Ops, empty, letter, pointer
 from tests.support.project import resources
-from tests.workflow.test_routes import decided
+from tests.support.workflow import decided
 
 # Where an action is not called as the operation is.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html

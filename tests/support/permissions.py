@@ -15,10 +15,10 @@ from unittest.mock import patch
 
 from local.cloud import embedded_aws
 from local.follow import Follower
-from local.seams import permissions
-from local.seams.permissions import Call, documents_of, policy_document
-from tests.conftest import Stack
+from local.moto_patches import permissions
+from local.moto_patches.permissions import Call, documents_of, policy_document
 from tests.support.allowances import MANAGED, UNSEEN, WILDCARDS
+from tests.support.cloud import Stack
 from tests.support.faults import FaultyContainer
 from tests.support.project import ROOT
 from tests.verify.application import Application

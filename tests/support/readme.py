@@ -9,8 +9,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from ops import cost
 from ops.__main__ import COMMANDS
+from ops.commands import cost
 from tests.support.project import ROOT, template
 from tests.verify.tools import AWS_CLI
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from local.cloud import EmbeddedAws, embedded_aws
 from local.follow import Follower
-from ops.reviews import Reviews
-from ops.stack import Stack
+from ops.reviewing.reviews import Reviews
+from ops.stack.outputs import Stack
 from tests.support.project import ROOT
 from tests.verify.tools import AWS_CLI
 

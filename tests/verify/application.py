@@ -41,11 +41,11 @@ RESOURCE_POLICIES = (
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
 )
-# Prints the policies of the roles that model/endpoint_role.py makes, by name.
+# Prints the policies of the roles that model/endpoint/role.py makes, by name.
 ENDPOINT_POLICIES = f"""
 import json
-from model.endpoint import Place
-from model.endpoint_role import serving, training
+from model.endpoint.place import Place
+from model.endpoint.role import serving, training
 place = Place("scones-image-classifier", "{ACCOUNT}", "{REGION}", "aws", None)
 image = "{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/scones-image-classifier:1"
 trains = training(place, image, ["s3://pictures/train"])

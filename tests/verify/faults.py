@@ -96,7 +96,7 @@ FAULTS = (
     ),
     Fault(
         "an-action-of-the-endpoint-s-role-that-does-not-exist",
-        "model/endpoint_role.py",
+        "model/endpoint/role.py",
         '"ecr:BatchGetImage"',
         '"ecr:BatchGetImages"',
         {"parliament": "endpoint/serving: Unknown action Unknown action ecr:BatchGetImages"},

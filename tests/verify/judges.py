@@ -32,7 +32,7 @@ from tests.verify.tools import (
 # Tests that read declarations only; they judge a copy of the application as well as this one.
 WORKFLOWS = ".github/workflows"
 STRUCTURE_TESTS = (
-    "tests/unit/test_structure.py",
+    "tests/test_structure.py",
     "tests/verify/test_alarms.py",
     "tests/verify/test_template.py",
 )

@@ -125,7 +125,7 @@ PROOFS = (
         "cost",
         lambda: "-",
         "the arithmetic of python -m ops cost, against the template and the measured run",
-        ("tests/ops/test_cost.py",),
+        ("tests/ops/commands/test_cost.py",),
         "what AWS bills: prices are read from its pages, durations measured here",
     ),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model.endpoint import VARIANT
+from model.endpoint.place import VARIANT
 from tests.support.project import ROOT, resources, template
 
 ALARMS = resources("AWS::CloudWatch::Alarm")

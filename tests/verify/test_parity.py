@@ -14,9 +14,9 @@ from tests.verify.tools import NEWER, newer_python
 RUNTIME = {"boto3", "botocore"}
 DISTRIBUTIONS = {"PIL": "pillow", "pillow_heif": "pillow-heif"}  # import name to distribution
 TESTS = (
-    "tests/unit/test_classify.py",
-    "tests/unit/test_filter.py",
-    "tests/serialize/test_canonical.py",
+    "tests/functions/test_classify.py",
+    "tests/functions/test_filter.py",
+    "tests/functions/serialize/test_canonical.py",
 )
 NEEDED = ("boto3", "hypothesis", "pytest", "pytest-timeout", "pyyaml")
 

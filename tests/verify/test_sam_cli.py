@@ -10,7 +10,7 @@ import pytest
 
 from local.deployment import exists, stack_outputs
 from local.follow import Followed, Follower
-from tests.conftest import Cloud
+from tests.support.cloud import Cloud
 from tests.verify.tools import SAM, offline_environment
 
 STACK = "scones-unlimited"  # samconfig.toml

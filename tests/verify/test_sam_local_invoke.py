@@ -16,9 +16,9 @@ import pytest
 
 from tests.support.base_image import make_base_image
 from tests.support.container_engine import Engine, NoEngine, running_engine
+from tests.support.documents import committed, comparable
 from tests.support.project import ROOT
 from tests.verify.tools import SAM, offline_environment
-from tests.workflow.test_events import committed, comparable
 
 MACHINE = "172.17.0.1"  # as containers see it
 BASE, IMAGE = "local-base", "lambda-like"

@@ -5,8 +5,8 @@ import hashlib
 from pathlib import Path
 
 from local.packages import zipped
-from tests.conftest import Stack
 from tests.support.build import TEMPLATE
+from tests.support.cloud import Stack
 from tests.support.project import STEPS
 
 

@@ -1,7 +1,5 @@
 """events/*.json: the contract by example is what the workflow does, and each document works."""
 
-import base64
-import io
 import json
 import subprocess
 import sys
@@ -9,29 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
-from local.events import BUCKET
-from tests.conftest import Stack
+from local.commands.events import BUCKET
+from tests.support.cloud import Stack
+from tests.support.documents import committed, comparable
 from tests.support.project import ROOT, STEPS
 
 EVENTS = ROOT / "events"
 NAMES = ("object_created", "serialize", "classify", "filter", "announcement")
-
-
-def comparable(value: Any, name: str = "") -> Any:
-    """Round what differs between processors and versions of Pillow: confidences, pictures."""
-    if isinstance(value, dict):
-        return {key: comparable(each, key) for key, each in value.items()}
-    if isinstance(value, list):
-        return [comparable(each, name) for each in value]
-    if name == "confidence":
-        return round(float(value), 1)
-    if name == "image_data":
-        return Image.open(io.BytesIO(base64.b64decode(value))).size
-    if name == "inferences":  # as text, in the announcement
-        return comparable(json.loads(value), name)
-    return value
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +35,6 @@ def invoke(stack: Stack, step: str, document: Any) -> Any:
     )
     assert "FunctionError" not in answer, answer["Payload"].read()
     return json.loads(answer["Payload"].read())
-
-
-def committed(name: str) -> Any:
-    return json.loads((EVENTS / f"{name}.json").read_text())
 
 
 @pytest.mark.parametrize("name", NAMES)

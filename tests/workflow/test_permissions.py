@@ -9,11 +9,11 @@ import pytest
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.models import iam_backends
 
-from local.seams.permissions import Call
-from tests.conftest import Stack
-from tests.local.test_seams import PATIENCE_S, until
+from local.moto_patches.permissions import Call
+from tests.support.cloud import Stack
 from tests.support.permissions import IMAGES, PAGE, every_route, judged, page, recorded
-from tests.workflow.test_routes import decided, start_again
+from tests.support.waiting import PATIENCE_S, until
+from tests.support.workflow import decided, start_again
 
 STACK = "test-standard"
 
@@ -158,7 +158,7 @@ def test_a_pipe_that_may_not_keep_dead_letters_loses_them(
     with (
         changed("AnnouncementPipeRole", "Announce", Action="events:PutRule"),
         changed("AnnouncementPipeRole", "KeepDeadLetters", Action="sqs:GetQueueUrl"),
-        caplog.at_level("WARNING", logger="local.seams.pipes"),
+        caplog.at_level("WARNING", logger="local.moto_patches.pipes"),
     ):
         standard.follower.upload(b"", "lost.png")
         assert until(lambda: "lost 1 records" in caplog.text)

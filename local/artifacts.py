@@ -1,0 +1,57 @@
+"""What the demo leaves in .demo/: the endpoint's captures, and a picture of each execution."""
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from local.cloud import ROOT, EmbeddedAws
+from local.deployment import captures_bucket
+from local.follow import Followed, named
+from ops.commands.picture import title_of, visits_of, write
+from ops.drawing.state_machine import draw
+
+FOLDER = ROOT / ".demo"
+CAPTURES = "captures"  # the keys of the bucket begin so
+
+
+def keep(aws: EmbeddedAws, outputs: dict[str, str], everything: Sequence[Followed]) -> Path:
+    """Write the captures and the pictures of a run, in place of an earlier run's; return where."""
+    executions = FOLDER / "executions"
+    for former in (FOLDER / CAPTURES, executions):  # what else is there is the user's
+        shutil.rmtree(former, ignore_errors=True)
+    keep_captures(aws, captures_bucket(aws.client, outputs["EndpointName"]), FOLDER)
+    if outputs["WorkflowType"] == "STANDARD":  # EXPRESS keeps no history
+        keep_pictures(aws, outputs["StateMachineArn"], everything, executions)
+    return FOLDER
+
+
+def keep_captures(aws: EmbeddedAws, bucket: str, folder: Path) -> None:
+    """Copy a bucket's objects under their keys."""
+    s3 = aws.client("s3")
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for entry in page.get("Contents", []):
+            path = folder / entry["Key"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            s3.download_file(bucket, entry["Key"], str(path))
+
+
+def keep_pictures(
+    aws: EmbeddedAws, state_machine: str, everything: Sequence[Followed], folder: Path
+) -> None:
+    """Draw each picture's execution over the state machine."""
+    folder.mkdir(parents=True)
+    client = aws.client("stepfunctions")
+    described = client.describe_state_machine(stateMachineArn=state_machine)
+    definition = json.loads(described["definition"])
+    pages = client.get_paginator("get_execution_history")
+    names = named(Path(each.image) for each in everything)
+    for each in everything:
+        if not each.execution:
+            continue
+        execution = client.describe_execution(executionArn=each.execution)
+        history = pages.paginate(executionArn=each.execution).build_full_result()["events"]
+        name = re.sub(r"[^\w.-]+", "-", names[Path(each.image)])
+        picture = draw(definition, visits_of(history), title_of(execution))
+        write(picture, folder / f"{name}.svg")

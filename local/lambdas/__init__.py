@@ -1,0 +1,1 @@
+"""The embedded Lambda: unmodified handlers in processes of Lambda's own runtime client."""

@@ -1,0 +1,222 @@
+"""Seam: moto's EventBridge starts no state machine, drops what fails, and misreports S3 events.
+
+Stock moto: rules reach log groups and queues, not state machines, and the NotImplementedError is
+swallowed; disabled rules deliver; retry policy and dead-letter queue are ignored; every S3 event
+has the same id, sequencer and requester, "eTag" for "etag"; a multipart upload has two events, and
+so has an upload without tags: one for its tags.
+"""
+
+import contextlib
+import copy
+import json
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+from unittest.mock import patch
+
+from moto.events.models import Rule, events_backends
+from moto.logs.models import logs_backends
+from moto.s3 import notifications
+from moto.s3.models import S3Backend
+from moto.s3.responses import S3Response
+from moto.sqs.models import sqs_backends
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
+
+from local.lambdas.logs import LogSink
+from local.moto_patches import permissions
+
+Json = Any  # an event, a target: moto types them narrower than AWS does
+logger = logging.getLogger(__name__)
+
+# EventBridge backs off for hours; here a target that cannot be reached is tried a few times.
+RETRY_WAITS_S = (0.1, 0.5, 2.0)
+DELIVERIES_AT_ONCE = 16
+AUDIT_STREAM = "announcements"
+
+
+@contextlib.contextmanager
+def installed(log: LogSink) -> Iterator[None]:
+    """Let rules reach state machines, and S3 events look as AWS sends them."""
+    sequence = iter(range(1, 2**63))
+    within = threading.local()  # the request that a thread is answering
+
+    def send_event_bridge_message(account: str, bucket: Any, event: Any, key: Any) -> None:
+        kind = notifications._detail_type(event)
+        event_name = str(getattr(event, "value", event))
+        if getattr(within, "multipart", False) and event_name.endswith(("Put", "Post")):
+            return  # the parts become one object, and one event
+        if not getattr(within, "tagging", False) and "ObjectTagging" in event_name:
+            return  # tags that come with an object are no event of their own
+        message: Json = {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "detail-type": kind,
+            "source": "aws.s3",
+            "account": account,
+            "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "region": bucket.region_name,
+            "resources": [bucket.arn],
+            "detail": {
+                "version": "0",
+                "bucket": {"name": bucket.name},
+                "object": {
+                    "key": key.name,
+                    "size": key.size,
+                    "etag": key.etag.replace('"', ""),
+                    "sequencer": f"{next(sequence):018X}",
+                },
+                "request-id": uuid.uuid4().hex[:16].upper(),
+                "requester": account,
+                "source-ip-address": "127.0.0.1",
+                "reason": _reason(event_name),
+            },
+        }
+        for rule in list(
+            events_backends[account][bucket.region_name].event_buses["default"].rules.values()
+        ):
+            rule.send_to_targets(message, transform_input=False)
+
+    def marked(name: str, method: Any) -> Any:
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            setattr(within, name, True)
+            try:
+                return method(self, *args, **kwargs)
+            finally:
+                setattr(within, name, False)
+
+        return call
+
+    multipart = marked("multipart", S3Backend.complete_multipart_upload)
+    tagging = marked("tagging", S3Response.put_object_tagging)
+
+    with ThreadPoolExecutor(DELIVERIES_AT_ONCE, "delivery") as pool:
+
+        def send_to_targets(rule: Rule, event: Json, transform_input: bool = True) -> None:
+            del transform_input
+            if rule.state != "ENABLED" or not rule.event_pattern.matches_event(event):
+                return
+            for target in rule.targets:
+                pool.submit(_deliver, rule, target, _with_iso_time(event), log)
+
+        try:
+            with (
+                patch.object(Rule, "send_to_targets", send_to_targets),
+                patch.object(
+                    notifications, "_send_event_bridge_message", send_event_bridge_message
+                ),
+                patch.object(S3Backend, "complete_multipart_upload", multipart),
+                patch.object(S3Response, "put_object_tagging", tagging),
+            ):
+                yield
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _reason(event_name: str) -> str:
+    action = event_name.rsplit(":", 1)[-1]
+    return {
+        "Put": "PutObject",
+        "Post": "POST Object",
+        "Copy": "CopyObject",
+        "CompleteMultipartUpload": "CompleteMultipartUpload",
+    }.get(action, action)
+
+
+def _with_iso_time(event: Json) -> Json:
+    event = copy.deepcopy(event)
+    if not isinstance(event.get("time"), str):
+        moment = datetime.fromtimestamp(float(event.get("time") or time.time()), UTC)
+        event["time"] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return event
+
+
+def _deliver(rule: Rule, target: Json, event: Json, log: LogSink) -> None:
+    """Deliver an event to a target, again if it fails, at last to the dead-letter queue."""
+    attempts = 1 + min(
+        len(RETRY_WAITS_S), target.get("RetryPolicy", {}).get("MaximumRetryAttempts", 185)
+    )
+    for attempt in range(attempts):
+        try:
+            send(rule, target, event, log)
+            return
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+        if attempt < attempts - 1:
+            time.sleep(RETRY_WAITS_S[attempt])
+    logger.warning("rule %s could not deliver to %s: %s", rule.name, target["Arn"], reason)
+    try:
+        _bury(rule, target, event, reason)
+    except Exception:
+        logger.exception("rule %s lost an event: its dead-letter queue did not take it", rule.name)
+
+
+def send(rule: Rule, target: Json, event: Json, log: LogSink) -> None:
+    """Deliver an event to a state machine, a log group, a queue or a bus.
+
+    Raises PermissionError if the target's role may not start the state machine, or the log group's
+    policy does not let the rule write.
+    """
+    service, resource = target["Arn"].split(":", 5)[2::3]
+    document = json.dumps(event, ensure_ascii=False)
+    if service == "states":
+        permissions.demand(target["RoleArn"], "states:StartExecution", target["Arn"])
+        machines = stepfunctions_parser_backends[rule.account_id][rule.region_name]
+        machines.start_execution(target["Arn"], str(uuid.uuid4()), document)
+    elif service == "logs":
+        _demand_log(rule, target["Arn"])
+        group = resource.removeprefix("log-group:").removesuffix(":*")
+        log(group, AUDIT_STREAM, [(int(time.time() * 1000), document)])
+    elif service == "sqs":
+        queues = sqs_backends[rule.account_id][rule.region_name]
+        queues.send_message(queue_name=resource, message_body=document)
+    elif service == "events":
+        detail = json.dumps(event["detail"])
+        entry = {"Source": event["source"], "DetailType": event["detail-type"], "Detail": detail}
+        buses = events_backends[rule.account_id][rule.region_name]
+        buses.put_events([entry | {"EventBusName": resource.removeprefix("event-bus/")}])
+    else:
+        raise NotImplementedError(f"the embedded EventBridge has no target {target['Arn']}")
+
+
+def _demand_log(rule: Rule, arn: str) -> None:
+    """Only the call that writes tells which rule it is for, not the one that makes the stream.
+
+    https://github.com/aws-samples/serverless-patterns/pull/618
+    """
+    policies = logs_backends[rule.account_id][rule.region_name].describe_resource_policies()
+    for action, source in (("logs:CreateLogStream", ""), ("logs:PutLogEvents", rule.arn)):
+        stream = f"{arn.removesuffix(':*')}:log-stream:{AUDIT_STREAM}"
+        if not any(
+            permissions.lets_events(each.policy_document, action, stream, source)
+            for each in policies
+        ):
+            raise PermissionError(f"no policy lets {rule.name} {action} on {arn}")
+
+
+def _bury(rule: Rule, target: Json, event: Json, reason: str) -> None:
+    """Send an event to the target's dead-letter queue, if the queue's policy lets the rule."""
+    arn = target.get("DeadLetterConfig", {}).get("Arn")
+    if arn is None:
+        return
+    queue = sqs_backends[rule.account_id][rule.region_name].get_queue(arn.rsplit(":", 1)[-1])
+    if not permissions.lets_events(queue.policy, "sqs:SendMessage", queue.queue_arn, rule.arn):
+        logger.warning("dropped: the policy of %s does not let %s send", arn, rule.name)
+        return
+    attributes = {
+        "ERROR_CODE": reason.split(":")[0],
+        "ERROR_MESSAGE": reason,
+        "RULE_ARN": rule.arn,
+        "TARGET_ARN": target["Arn"],
+    }
+    sqs_backends[rule.account_id][rule.region_name].send_message(
+        queue_name=queue.name,
+        message_body=json.dumps(event, ensure_ascii=False),
+        message_attributes={
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+        },
+    )

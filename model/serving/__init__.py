@@ -1,0 +1,1 @@
+"""The model server: all that the endpoint's image holds."""

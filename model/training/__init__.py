@@ -1,0 +1,1 @@
+"""From labelled pictures to a served graph and its card."""

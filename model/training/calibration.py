@@ -1,0 +1,60 @@
+"""What turns raw outputs into decisions: a temperature, and a threshold with a guarantee.
+
+Both are chosen on out-of-fold predictions: of pictures that the predicting network had not seen.
+"""
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from model.training.figures import Bools, Floats, Ints, softmax, upper_bound
+
+RISK = 0.01  # of the pictures accepted without a person, at most 1 % may be wrong ...
+LEVEL = 0.95  # ... with this confidence; with no error at all that takes 299 accepted pictures
+FIRST_COVERAGE, STEP = 0.5, 0.005  # where the sequence of tests begins, and how it goes on
+
+
+class NoThreshold(Exception):
+    """No threshold keeps the promise on these pictures; the message says what was reached."""
+
+
+def temperature(logits: Floats, truth: Ints) -> float:
+    """Return the divisor of raw outputs that makes the truth likeliest (Guo et al. 2017)."""
+
+    def surprise(log_t: float) -> float:
+        chances = softmax(logits, float(np.exp(log_t)))[np.arange(len(truth)), truth]
+        return float(-np.log(np.maximum(chances, 1e-12)).mean())
+
+    found = minimize_scalar(surprise, bounds=(np.log(0.1), np.log(10)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def threshold(confidence: Floats, right: Bools, risk: float = RISK, level: float = LEVEL) -> float:
+    """Return the lowest confidence that keeps the error among accepted pictures below `risk`.
+
+    confidence, right: of the pictures that could be accepted, those not called `other`.
+    Tests "the error is above risk" for growing shares of pictures, half of them first, in
+    steps of half a percent, and stops where the exact binomial bound first fails. As the
+    sequence is fixed beforehand and broken at the first failure, all its tests together
+    keep `level` (fixed-sequence testing: Angelopoulos et al. 2021, "Learn then Test").
+    Raises NoThreshold if already the first test fails.
+    """
+    if not len(confidence):
+        raise NoThreshold("no picture was given a named class; check the labels")
+    ordered = np.sort(confidence)[::-1]
+    best = None
+    for coverage in np.append(np.arange(FIRST_COVERAGE, 1, STEP), 1.0):
+        candidate = float(ordered[max(1, int(coverage * len(ordered))) - 1])
+        accepted = confidence >= candidate
+        errors, total = int((accepted & ~right).sum()), int(accepted.sum())
+        bound = upper_bound(errors, total, level)
+        if bound > risk:
+            if best is None:
+                raise NoThreshold(
+                    f"{errors} of the {total} surest out-of-fold pictures are wrong, so the error"
+                    f" may be {bound:.2%}; the limit is {risk:.2%} with {level:.0%} confidence."
+                    " Add pictures or correct labels"
+                )
+            break
+        best = candidate
+    assert best is not None
+    return best

@@ -1,0 +1,176 @@
+"""Figures that say how good, how honest and how selective a classifier is. NumPy in, floats out.
+
+Throughout: `probabilities` is (n, classes), `truth` is (n,) class indices, `confidence` is (n,)
+the highest probability of each row, `right` is (n,) whether that class is the true one.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from model.training.pictures import OTHER
+
+Floats = NDArray[np.floating]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+BINS = 15  # equal-width confidence bins, as in Guo et al. 2017
+
+
+def rounded_up(threshold: float) -> str:
+    """Return a threshold in three digits, upwards: what is promised of it holds for these too."""
+    return f"{math.ceil(round(threshold * 1000, 6)) / 1000:.3f}"
+
+
+def softmax(logits: Floats, temperature: float = 1) -> Floats:
+    """Probabilities of raw outputs (n, classes) divided by a temperature."""
+    scaled = (logits - logits.max(1, keepdims=True)) / temperature
+    powers: Floats = np.exp(scaled)
+    chances: Floats = powers / powers.sum(1, keepdims=True)
+    return chances
+
+
+def interval(hits: int, total: int, level: float = 0.95) -> tuple[float, float]:
+    """Exact (Clopper-Pearson) confidence interval of a share; (0, 1) if nothing was seen."""
+    tail = (1 - level) / 2
+    low = stats.beta.ppf(tail, hits, total - hits + 1) if hits else 0.0
+    high = stats.beta.ppf(1 - tail, hits + 1, total - hits) if hits < total else 1.0
+    return float(low), float(high)
+
+
+def upper_bound(errors: int, total: int, level: float = 0.95) -> float:
+    """Return what the true error share exceeds with probability 1 - level at most (exact)."""
+    if errors >= total:
+        return 1.0
+    return float(stats.beta.ppf(level, errors + 1, total - errors))
+
+
+def auroc(positive: Floats, negative: Floats) -> float:
+    """Chance that a positive scores above a negative, ties counting half; nan if one is empty."""
+    if not len(positive) or not len(negative):
+        return float("nan")
+    ranks = stats.rankdata(np.concatenate([positive, negative]))
+    above = ranks[: len(positive)].sum() - len(positive) * (len(positive) + 1) / 2
+    return float(above / (len(positive) * len(negative)))
+
+
+def ece(confidence: Floats, right: Bools, bins: int = BINS) -> float:
+    """Return the expected calibration error: the mean gap of confidence and accuracy by bin."""
+    if not len(confidence):
+        return float("nan")
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    gap = np.zeros(bins)
+    np.add.at(gap, place, confidence - right)
+    return float(np.abs(gap).sum() / len(confidence))
+
+
+def ece_interval(
+    confidence: Floats, right: Bools, rounds: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of the expected calibration error."""
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(len(confidence), size=(rounds, len(confidence)))
+    low, high = np.percentile([ece(confidence[d], right[d]) for d in draws], [2.5, 97.5])
+    return float(low), float(high)
+
+
+def confusion(truth: Ints, guess: Ints, classes: int) -> Ints:
+    """(classes, classes) counts: row the true class, column the predicted one."""
+    table = np.zeros((classes, classes), np.int64)
+    np.add.at(table, (truth, guess), 1)
+    return table
+
+
+def risk_coverage(confidence: Floats, right: Bools) -> tuple[Floats, Floats, Floats]:
+    """(thresholds, coverage, risk): what share is accepted at each threshold, and its error."""
+    order = np.argsort(-confidence, kind="stable")
+    accepted = np.arange(1, len(order) + 1)
+    return confidence[order], accepted / len(order), np.cumsum(~right[order]) / accepted
+
+
+def share(hits: int, total: int) -> dict[str, float]:
+    """Return a share with its exact 95 % interval as the card stores it; nan of nothing."""
+    low, high = interval(hits, total)
+    return {
+        "value": hits / total if total else float("nan"),
+        "low": low,
+        "high": high,
+        "hits": hits,
+        "of": total,
+    }
+
+
+def accepted(probabilities: Floats, labels: Sequence[str], threshold: float) -> Bools:
+    """(n,) whether the workflow would accept: a named class, at least as sure as the threshold."""
+    named = np.array(labels)[probabilities.argmax(1)] != OTHER
+    taken: Bools = named & (probabilities.max(1) >= threshold)
+    return taken
+
+
+def measure(
+    probabilities: Floats, truth: Ints, labels: Sequence[str], threshold: float
+) -> dict[str, Any]:
+    """Every figure of the card for labelled pictures; see model/pretrained/README.md for names.
+
+    Strangers are the pictures labelled `other`; accuracy, AUROC and acceptance speak of the rest.
+    """
+    guess, confidence = probabilities.argmax(1), probabilities.max(1)
+    stranger = np.array(labels)[truth] == OTHER
+    named, right = ~stranger, guess == truth
+    taken = accepted(probabilities, labels, threshold)
+    columns = [c for c, label in enumerate(labels) if label != OTHER and (truth == c).any()]
+    areas = [auroc(probabilities[truth == c, c], probabilities[truth != c, c]) for c in columns]
+    surest = probabilities[:, [c for c, label in enumerate(labels) if label != OTHER]].max(1)
+    low, high = ece_interval(confidence, right)
+    return {
+        "pictures": len(truth),
+        "threshold": threshold,
+        "accuracy": share(int(right[named].sum()), int(named.sum())),
+        "accepted": share(int(taken[named].sum()), int(named.sum())),
+        "right_of_accepted": share(int((taken & right)[named].sum()), int(taken[named].sum())),
+        "strangers_accepted": share(int(taken[stranger].sum()), int(stranger.sum())),
+        "auroc": float(np.mean(areas)) if areas else float("nan"),
+        "auroc_strangers": auroc(surest[named], surest[stranger]),
+        "ece": {"value": ece(confidence, right), "low": low, "high": high},
+        "ece_named": ece(confidence[named], right[named]),
+        "confusion": confusion(truth, guess, len(labels)).tolist(),
+    }
+
+
+def table(measured: dict[str, Any], labels: Sequence[str]) -> str:
+    """Return the figures as lines for a terminal, ending with the confusion matrix."""
+
+    def line(name: str, entry: dict[str, float]) -> str:
+        if not entry["of"]:
+            return f"{name:<34}   none"
+        return (
+            f"{name:<34} {entry['value']:6.3f}   95 % interval {entry['low']:.3f}-"
+            f"{entry['high']:.3f}   {entry['hits']} of {entry['of']}"
+        )
+
+    spread = measured["ece"]
+    width = max(len(label) for label in labels) + 2
+    rows = [
+        f"{label:>{width}}" + "".join(f"{count:>{width}}" for count in counts)
+        for label, counts in zip(labels, measured["confusion"], strict=True)
+    ]
+    return "\n".join(
+        [
+            line("accuracy, named classes", measured["accuracy"]),
+            line(f"accepted at {rounded_up(measured['threshold'])}", measured["accepted"]),
+            line("right among these", measured["right_of_accepted"]),
+            line("strangers accepted", measured["strangers_accepted"]),
+            f"{'AUROC, one class against the rest':<34} {measured['auroc']:6.3f}",
+            f"{'AUROC, named against strangers':<34} {measured['auroc_strangers']:6.3f}",
+            f"{'calibration error (ECE)':<34} {spread['value']:6.3f}   95 % interval"
+            f" {spread['low']:.3f}-{spread['high']:.3f}",
+            "",
+            "confusion: true class by row, predicted by column",
+            " " * width + "".join(f"{label:>{width}}" for label in labels),
+            *rows,
+        ]
+    )

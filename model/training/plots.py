@@ -1,0 +1,96 @@
+"""Pictures of figures: curves, reliability, risk against coverage, confusion, worst mistakes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageOps
+
+from model.training.figures import BINS, Bools, Floats, risk_coverage, rounded_up
+from model.training.pictures import upright
+
+TILE, CAPTION = 160, 30  # pixels
+
+
+def _axes(title: str, across: str, up: str) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(6, 4.5), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)  # no window, and no global state as with pyplot
+    axes = figure.subplots()
+    axes.set(title=title, xlabel=across, ylabel=up)
+    axes.grid(alpha=0.3)
+    return figure, axes
+
+
+def curves(history: dict[str, list[tuple[int, float, float]]], path: Path) -> None:
+    """Draw the loss of each training by step; history: name to (step, loss, accuracy) rows."""
+    figure, axes = _axes("Training", "step", "loss (lines), error on variations (dots)")
+    for name, rows in history.items():
+        steps, losses, accuracies = np.array(rows).T
+        window = max(1, len(losses) // 20)
+        smooth = np.convolve(losses, np.ones(window) / window, "valid")
+        (line,) = axes.plot(steps[window - 1 :], smooth, label=name)
+        axes.plot(steps, 1 - accuracies, ".", color=line.get_color(), alpha=0.25, markersize=3)
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    figure.savefig(path)
+
+
+def reliability(confidence: Floats, right: Bools, path: Path) -> None:
+    """Draw accuracy by confidence: on the diagonal a confidence means what it says."""
+    figure, axes = _axes("Reliability", "confidence", "share right")
+    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    for b in np.unique(place):
+        inside = place == b
+        axes.bar((b + 0.5) / BINS, right[inside].mean(), 0.9 / BINS, color="tab:blue", alpha=0.7)
+        axes.plot(confidence[inside].mean(), right[inside].mean(), "k.", markersize=4)
+        axes.text((b + 0.5) / BINS, 0.02, inside.sum(), ha="center", fontsize=7)
+    axes.plot([0, 1], [0, 1], "k--", linewidth=0.8)
+    axes.set(xlim=(0, 1), ylim=(0, 1.02))
+    figure.savefig(path)
+
+
+def risk(confidence: Floats, right: Bools, threshold: float, limit: float, path: Path) -> None:
+    """Draw the error among accepted pictures by share accepted, with the chosen threshold."""
+    figure, axes = _axes("Risk and coverage", "share accepted", "error among accepted")
+    thresholds, coverage, error = risk_coverage(confidence, right)
+    if len(coverage):
+        axes.plot(coverage, error)
+        at = int((thresholds >= threshold).sum())
+        if at:
+            named = f"threshold {rounded_up(threshold)}"
+            axes.plot(coverage[at - 1], error[at - 1], "o", label=named)
+    axes.axhline(limit, color="tab:red", linestyle="--", label=f"limit {limit:.1%}")
+    axes.set(xlim=(0, 1), ylim=(0, None))
+    axes.legend()
+    figure.savefig(path)
+
+
+def confusion(counts: Sequence[Sequence[int]], labels: Sequence[str], path: Path) -> None:
+    """Draw counts by true class (rows) and predicted class; colour is the share of a row."""
+    figure, axes = _axes("Confusion", "predicted", "true")
+    matrix = np.array(counts)
+    axes.grid(visible=False)
+    axes.imshow(matrix / np.maximum(matrix.sum(1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(labels)), labels, rotation=30)
+    axes.set_yticks(range(len(labels)), labels)
+    for row, column in np.ndindex(*matrix.shape):
+        dark = matrix[row, column] > 0.6 * max(1, matrix[row].sum())
+        axes.text(column, row, matrix[row, column], ha="center", color="w" if dark else "k")
+    figure.savefig(path)
+
+
+def contact_sheet(items: Sequence[tuple[Path, str]], path: Path, across: int = 6) -> None:
+    """Write pictures with a caption of two lines at most each, in rows of `across`."""
+    rows = max(1, -(-len(items) // across))
+    sheet = Image.new("RGB", (across * TILE, rows * (TILE + CAPTION)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for index, (source, caption) in enumerate(items):
+        left, top = index % across * TILE, index // across * (TILE + CAPTION)
+        sheet.paste(ImageOps.pad(upright(source), (TILE - 4, TILE - 4), color="white"), (left, top))
+        draw.multiline_text((left + 2, top + TILE - 3), caption, fill="black", spacing=1)
+    if not items:
+        draw.text((4, 4), "no mistakes", fill="black")
+    sheet.save(path)

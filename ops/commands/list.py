@@ -1,0 +1,87 @@
+"""Uploads by outcome and time, newest first: what was rejected, what failed, and why.
+
+    python -m ops list                                 the last 20 of the last day
+    python -m ops list rejected failed --since 7d
+    python -m ops list failed --reason EndpointUnavailable --json | jq -r .s3_key
+
+The last column is the upload's name, which `show` and `forget` take.
+"""
+
+import argparse
+import heapq
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from operator import attrgetter
+
+from ops.age import add_since
+from ops.amount import positive
+from ops.stack.ledger import OUTCOMES, Decision, Ledger, moment
+from ops.stack.outputs import Stack
+from ops.text import printable
+
+DAY = timedelta(days=1)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument(
+        "outcomes", nargs="*", type=_outcome, metavar="OUTCOME", help=", ".join(OUTCOMES)
+    )
+    add_since(parser, "recorded since then (default: 24h)")
+    parser.add_argument("--reason", help="only what was rejected or failed for this reason")
+    parser.add_argument(
+        "--limit", type=positive, default=20, metavar="N", help="at most N (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="every attribute, one line each")
+
+
+def _outcome(text: str) -> str:
+    if text not in OUTCOMES:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(OUTCOMES)}")
+    return text
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what the ledger holds."""
+    ledger = Ledger(Stack.of(arguments))
+    since = moment(arguments.since or datetime.now(UTC) - DAY)
+    found = (
+        each
+        for each in newest(ledger, arguments.outcomes or OUTCOMES, since)
+        if arguments.reason in (None, each.reason)
+    )
+    listed = list(islice(found, arguments.limit))
+    if arguments.json:
+        for each in listed:
+            print(json.dumps(each.told(), ensure_ascii=False))
+        return 0
+    print(as_text(listed) if listed else f"nothing of that was recorded since {since}Z")
+    if next(found, None) is not None:
+        print("... and more: see --limit, --since and --reason")
+    return 0
+
+
+def newest(ledger: Ledger, outcomes: Sequence[str], since: str) -> Iterator[Decision]:
+    """Yield the items of some outcomes, newest first; a page of each is held at most."""
+    each = [ledger.of_outcome(name, since=since, newest_first=True) for name in outcomes]
+    yield from heapq.merge(*each, key=attrgetter("recorded_at"), reverse=True)
+
+
+def as_text(listed: Sequence[Decision]) -> str:
+    """Return a table: when, outcome, what was found, upload."""
+    rows = [(each.recorded_at[:19], each.outcome, told(each), each.upload) for each in listed]
+    wide = [max(len(row[column]) for row in rows) for column in (1, 2)]
+    return "\n".join(
+        f"{when}  {outcome:<{wide[0]}}  {what:<{wide[1]}}  {printable(upload)}"
+        for when, outcome, what, upload in rows
+    )
+
+
+def told(item: Decision) -> str:
+    """Return label and confidence of a decision, the reason of what has none."""
+    if not item.label:
+        return printable(item.reason, 60)
+    by = f", by {item.reviewer}" if item.outcome == "reviewed" else f" {item.confidence:.3f}"
+    return printable(f"{item.label}{by}", 60)

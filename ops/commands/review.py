@@ -1,0 +1,126 @@
+"""Look at what the model was not sure of: a list, or a page in the browser to label it.
+
+    python -m ops review                      what waits, newest first
+    python -m ops review --order unsure       least confident first
+    python -m ops review --serve              the page; it prints the address to open
+    python -m ops review --serve --reviewer ann --class scooter
+
+A label becomes the record's label, with who gave it and what the model had said, and is
+announced like every change. The picture is copied under labelled/CLASS/ of the bucket:
+
+    aws s3 sync s3://BUCKET/labelled DATA && python -m model.train --data DATA --out new
+
+DATA are the pictures you have trained on: the labelled ones alone are those that were hard.
+
+The page listens on this machine only, and answers only to the address it prints. Should work
+have broken off between a record and its copy, `python -m ops review --mend` makes the copies agree
+with the ledger.
+"""
+
+import argparse
+import getpass
+import json
+import os
+from datetime import UTC, datetime
+
+from ops.amount import positive, whole
+from ops.reviewing.reviews import Reviews
+from ops.stack.ledger import Decision, Ledger
+from ops.stack.outputs import Stack
+from ops.text import printable
+
+ORDERS = ("newest", "oldest", "unsure")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument(
+        "--order", choices=ORDERS, default="newest", help="which first (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--limit",
+        type=positive,
+        default=20,
+        metavar="N",
+        help="list at most N (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="list as JSON, one line each")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--serve", action="store_true", help="serve the page until Ctrl-C")
+    instead.add_argument(
+        "--mend", action="store_true", help="make the copies under labelled/ agree with the ledger"
+    )
+    page = parser.add_argument_group("the page")
+    page.add_argument("--port", type=whole(0, 65_535), default=0, help="default: one that is free")
+    page.add_argument(
+        "--reviewer", metavar="NAME", help="who labels, for the record (default: the login name)"
+    )
+    page.add_argument(
+        "--class",
+        dest="classes",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a label that no model has guessed yet; repeatable",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List what waits, or serve the page."""
+    stack = Stack.of(arguments)
+    reviews = Reviews(stack, arguments.reviewer or _login_name(), arguments.classes)
+    if arguments.serve:
+        from ops.reviewing.server import ReviewServer  # only here: the list needs no server
+
+        with ReviewServer(reviews, arguments.order, arguments.port) as server:
+            print(
+                f"{stack.name}: {reviews.ledger.count('review'):,} wait. Open\n\n  {server.url}\n\n"
+                f"as {reviews.reviewer}; Ctrl-C ends it.",
+                flush=True,
+            )
+            try:
+                server.serve_forever()
+            finally:
+                print(f"\n{len(server.labelled):,} labelled")
+        return 0
+    if arguments.mend:
+        copied, removed = reviews.mend()
+        print(f"{copied:,} copied, {removed:,} taken away")
+        return 0
+    listed = reviews.waiting(arguments.limit, arguments.order)
+    if arguments.json:
+        for each in listed:
+            print(json.dumps(each.told(), ensure_ascii=False))
+    else:
+        print(as_text(stack, reviews.ledger, listed))
+    return 0
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as containers have
+        return f"user {os.getuid()}"
+
+
+def as_text(stack: Stack, ledger: Ledger, listed: list[Decision]) -> str:
+    """Return the list as a table, and how many there are."""
+    total = ledger.count("review")
+    if not total:
+        return "nothing waits for review"
+    widest = max((len(each.label) for each in listed), default=0)
+    lines = [
+        f"{_age(each.recorded_at):>5}  {each.confidence:6.1%}  {each.label:<{widest}}"
+        f"  {printable(each.s3_key)}"
+        for each in listed
+    ]
+    more = f", {len(listed)} listed" if len(listed) < total else ""
+    label = stack.command("review --serve")
+    return "\n".join([*lines, f"{total:,} wait{more}; label them: {label}"])
+
+
+def _age(recorded_at: str) -> str:
+    minutes = (datetime.now(UTC) - datetime.fromisoformat(recorded_at)).total_seconds() / 60
+    if minutes < 60:
+        return f"{minutes:.0f}m"
+    return f"{minutes / 60:.0f}h" if minutes < 48 * 60 else f"{minutes / 1440:.0f}d"

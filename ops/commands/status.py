@@ -1,0 +1,138 @@
+"""The stack at a glance: outcomes today, reviews and failures that wait, dead letters, machinery.
+
+    python -m ops status
+    python -m ops status --json | jq .waiting
+    python -m ops status --since 7d
+
+Exit code 1 if failures, dead letters, the endpoint or the pipe of the announcements need attention;
+a waiting review does not.
+Days begin at midnight UTC. Counting reads the index: one megabyte of items a call.
+"""
+
+import argparse
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ops.age import add_since
+from ops.stack.dead_letters import QUEUES
+from ops.stack.ledger import OUTCOMES, Ledger, moment
+from ops.stack.outputs import Stack
+from ops.text import printable
+
+PIPE_WELL = {"CREATING", "RUNNING", "STARTING", "UPDATING"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    add_since(parser, "count the outcomes since then (default: today)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what is and what needs attention."""
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    found = glance(Stack.of(arguments), arguments.since or midnight)
+    print(json.dumps(found) if arguments.json else as_text(found))
+    return 1 if found["attention"] else 0
+
+
+def glance(stack: Stack, since: datetime) -> dict[str, Any]:
+    """Return the figures of a stack; `outcomes` are those recorded since a moment."""
+    ledger, outputs = Ledger(stack), stack.outputs
+    letters = {name: letters_in(stack, outputs[queue]) for name, queue in QUEUES.items()}
+    oldest = next(ledger.of_outcome("review"), None)
+    found: dict[str, Any] = {
+        "stack": stack.name,
+        "region": stack.region,
+        "workflow": outputs["WorkflowType"],
+        "since": moment(since) + "Z",
+        "outcomes": {each: ledger.count(each, since=moment(since)) for each in OUTCOMES},
+        "waiting": {
+            "reviews": ledger.count("review"),
+            "oldest_review": oldest.recorded_at if oldest else None,
+            "failures": ledger.count("failed"),
+        },
+        "dead_letters": letters,
+        "endpoint": {"name": outputs["EndpointName"], "status": endpoint(stack)},
+        "announcements": announcements(stack),
+        "upload_address": outputs["UploadAddress"],
+    }
+    found["attention"] = attention(found, stack)
+    return found
+
+
+def letters_in(stack: Stack, queue_url: str) -> int:
+    """Return about how many messages a queue holds, those in someone's hands included."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    attributes = stack.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)[
+        "Attributes"
+    ]
+    return sum(int(attributes[name]) for name in names)
+
+
+def endpoint(stack: Stack) -> str:
+    """Return the endpoint's status, for instance InService; Missing where there is none."""
+    try:
+        answer = stack.client("sagemaker").describe_endpoint(
+            EndpointName=stack.outputs["EndpointName"]
+        )
+    except ClientError as error:
+        if "Could not find" not in str(error):
+            raise
+        return "Missing"
+    return str(answer["EndpointStatus"])
+
+
+def announcements(stack: Stack) -> dict[str, str]:
+    """Return the pipe's name, its state, for instance RUNNING, and why it is in it.
+
+    AWS stops a pipe whose calls are all refused, and gives the reason.
+    """
+    name = stack.outputs["AnnouncementPipe"]
+    pipe = stack.client("pipes").describe_pipe(Name=name)
+    return {"pipe": name, "state": pipe["CurrentState"], "reason": pipe.get("StateReason") or ""}
+
+
+def attention(found: dict[str, Any], stack: Stack) -> list[str]:
+    """Return a sentence for each thing that somebody should do, causes before what they caused."""
+    told = []
+    if (status := found["endpoint"]["status"]) == "Missing":
+        told.append("no endpoint: python -m model.create_endpoint")
+    elif status != "InService":
+        told.append(f"the endpoint is {status}: see it in the SageMaker console")
+    pipe = found["announcements"]
+    if pipe["state"] not in PIPE_WELL:
+        reason = f" ({printable(pipe['reason'], 512)})" if pipe["reason"] else ""
+        told.append(
+            f"nothing is announced, the pipe is {pipe['state']}{reason}: mend that, then"
+            f" aws pipes start-pipe --name {pipe['pipe']}; what is older than 24 hours:"
+            f" {stack.command('announce --since WHEN')}"
+        )
+    if count := found["waiting"]["failures"]:
+        told.append(f"{count:,} failed: {stack.command('redrive')}")
+    if count := sum(found["dead_letters"].values()):
+        told.append(f"{count:,} dead letters: {stack.command('redrive')}")
+    return told
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """Return the figures as lines to read."""
+    waiting, letters, pipe = found["waiting"], found["dead_letters"], found["announcements"]
+    oldest = f", the oldest of {waiting['oldest_review']}" if waiting["oldest_review"] else ""
+    lines = [
+        f"{found['stack']} in {found['region']}, {found['workflow']}",
+        f"uploads to    {found['upload_address']}",
+        f"endpoint      {found['endpoint']['name']}, {found['endpoint']['status']}",
+        f"announcements {pipe['state']}",
+        f"since {found['since']}",
+        *(f"  {name:<12}{count:>8,}" for name, count in found["outcomes"].items()),
+        "waiting",
+        f"  reviews     {waiting['reviews']:>8,}{oldest}",
+        f"  failures    {waiting['failures']:>8,}",
+        f"dead letters  {letters['uploads']:,} uploads, {letters['announcements']:,} announcements",
+        *(f"! {each}" for each in found["attention"]),
+    ]
+    return "\n".join(lines)

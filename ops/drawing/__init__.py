@@ -1,0 +1,1 @@
+"""Drawings of the state machine and of its executions."""

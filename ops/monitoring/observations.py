@@ -1,0 +1,75 @@
+"""What monitoring sees of an upload or an inference, and where it comes from in the ledger."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from ops.stack.ledger import OTHER, OUTCOMES, Decision, Ledger, moment
+from ops.text import printable
+
+INFERRED = ("accepted", "review")  # outcomes with an inference
+NAMED = 100  # characters of a label or a model
+
+
+@dataclass(frozen=True)
+class Observation:
+    """An upload, or an inference that was captured.
+
+    time: of the upload or the inference, with zone. outcome: as in the ledger, a reviewed upload
+    counts as review. label, confidence: the model's likeliest; confidence is None without an
+    inference. latency_s: from upload to decision. right: whether a reviewer agreed with the model.
+    statistics: of the picture, as model.training.image_statistics measures them. picture: its file.
+    """
+
+    time: datetime
+    outcome: str
+    model: str = ""
+    label: str = ""
+    confidence: float | None = None
+    threshold: float | None = None
+    latency_s: float | None = None
+    right: bool | None = None
+    statistics: Mapping[str, float] = field(default_factory=dict)
+    picture: bytes | None = None
+
+
+def decided(label: str, confidence: float, threshold: float) -> str:
+    """Return what the workflow makes of an inference: accepted or review."""
+    sure = label != OTHER and confidence >= threshold
+    return "accepted" if sure else "review"
+
+
+def from_ledger(ledger: Ledger, since: datetime) -> Iterator[Observation]:
+    """Yield what became of the uploads since a moment, one outcome after the other."""
+    for outcome in OUTCOMES:
+        for decision in ledger.of_outcome(outcome, since=moment(since)):
+            seen = observed(decision)
+            if seen.time >= since:  # reviewed since, but uploaded before
+                yield seen
+
+
+def observed(decision: Decision) -> Observation:
+    """Return an item of the ledger as an observation."""
+    recorded = _time(decision.recorded_at)
+    uploaded = _time(decision.uploaded_at) if decision.uploaded_at else recorded
+    guesses = decision.guesses()
+    if not guesses:
+        return Observation(uploaded, decision.outcome)
+    best = guesses[0]
+    reviewed = decision.outcome == "reviewed"
+    return Observation(
+        uploaded,
+        "review" if reviewed else decision.outcome,
+        model=printable(decision.model, NAMED),
+        label=printable(best["label"], NAMED),
+        confidence=best["confidence"],
+        threshold=decision.threshold,
+        # S3 tells the second of an upload; a review is recorded when the person is done.
+        latency_s=None if reviewed else max(0.0, (recorded - uploaded).total_seconds()),
+        right=best["label"] == decision.label if reviewed else None,
+    )
+
+
+def _time(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

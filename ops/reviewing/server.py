@@ -1,0 +1,236 @@
+"""The page of `ops review`, for one person on this machine.
+
+Safe against other sites that the same browser has open: it binds to 127.0.0.1, answers only to
+its own Host (a name that was rebound to 127.0.0.1 is another), and wants a token of this run in a
+header, which another site can neither know nor send. The token is in the address's fragment: it
+reaches no log.
+"""
+
+import json
+import secrets
+import sys
+import traceback
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.errors import OpsError, explained
+from ops.reviewing.image import shown
+from ops.reviewing.reviews import Reviews
+from ops.stack.ledger import Changed, Decision
+from ops.stack.uploads import PictureGone
+
+PAGE = Path(__file__).parent / "page"
+FILES = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/review.js": ("review.js", "text/javascript; charset=utf-8"),
+    "/review.css": ("review.css", "text/css; charset=utf-8"),
+}
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob:; connect-src"
+        " 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+TOKEN_HEADER = "X-Review-Token"
+MAX_BODY = 16_384  # bytes; a label with its upload's name is a tenth
+QUEUE = 50  # items that the page takes at once, and as many more as it has skipped
+MAX_BEYOND = 2_000
+IDLE_S = 30  # until a silent connection is closed
+
+
+class Refused(Exception):
+    """A request that is not answered. status: of HTTP."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ReviewServer(ThreadingHTTPServer):
+    """Serves the page until it is shut down. url: to open, with the token of this run."""
+
+    daemon_threads = True
+
+    def __init__(self, reviews: Reviews, order: str, port: int) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.reviews = reviews
+        self.order = order
+        self.token = secrets.token_urlsafe(32)
+        self.labelled: set[str] = set()  # uploads
+        port = self.server_address[1]
+        self.hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+        self.url = f"http://127.0.0.1:{port}/#{self.token}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that hung up, and all of anything else."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection of the browser."""
+
+    server: ReviewServer
+    protocol_version = "HTTP/1.1"
+    timeout = IDLE_S
+
+    def do_GET(self) -> None:
+        """Answer a file of the page, the queue or a picture."""
+        self._answer(self._get)
+
+    def do_POST(self) -> None:
+        """Record a label, or take one back."""
+        self._answer(self._post)
+
+    def _answer(self, work: Callable[[], tuple[str, bytes]]) -> None:
+        try:
+            self._check_host()
+            status, (kind, body) = 200, work()
+        except Refused as refused:
+            status, (kind, body) = refused.status, _json({"error": str(refused)})
+        except OpsError as error:
+            status, (kind, body) = 400, _json({"error": str(error)})
+        except (BotoCoreError, ClientError) as error:
+            status, (kind, body) = 502, _json({"error": explained(error)})
+        except (ConnectionError, TimeoutError):  # the browser hung up before it had asked
+            raise
+        except Exception as error:
+            traceback.print_exc()
+            told = f"{type(error).__name__}: {error}; the terminal tells more"
+            status, (kind, body) = 500, _json({"error": told})
+        self.send_response(status)
+        if status >= 400:
+            self.send_header("Connection", "close")  # what is left of its body is not read
+        for name, value in {**HEADERS, "Content-Type": kind}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _check_host(self) -> None:
+        if self.headers.get("Host") not in self.server.hosts:
+            raise Refused(403, "this address is not the page's: open the one that was printed")
+        origin = self.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc not in self.server.hosts:
+            raise Refused(403, "another site may not ask")
+
+    def _check_token(self) -> None:
+        given = self.headers.get(TOKEN_HEADER, "")
+        if not secrets.compare_digest(given.encode(), self.server.token.encode()):
+            raise Refused(403, "the token of another run: open the address that was printed")
+
+    def _get(self) -> tuple[str, bytes]:
+        url = urlsplit(self.path)
+        if url.path in FILES:
+            name, kind = FILES[url.path]
+            return kind, (PAGE / name).read_bytes()
+        self._check_token()
+        reviews = self.server.reviews
+        if url.path == "/api/queue":
+            beyond = parse_qs(url.query).get("beyond", ["0"])[0]
+            if not beyond.isdecimal() or len(beyond) > 5 or int(beyond) > MAX_BEYOND:
+                raise Refused(400, f"beyond: a whole number from 0 to {MAX_BEYOND:,}")
+            items = reviews.waiting(QUEUE + int(beyond), self.server.order)
+            return _json(
+                {
+                    "classes": reviews.classes(),
+                    "reviewer": reviews.reviewer,
+                    "waiting": reviews.ledger.count("review"),
+                    "items": [_told(each) for each in items],
+                }
+            )
+        if url.path == "/api/picture":
+            item = self._item(parse_qs(url.query).get("upload", [""])[0])
+            try:
+                return shown(reviews.pictures.read(item.s3_key, item.etag))
+            except PictureGone:
+                raise Refused(404, "the picture was deleted or overwritten") from None
+        raise Refused(404, "there is no such page")
+
+    def _post(self) -> tuple[str, bytes]:
+        self._check_token()
+        asked, reviews = self._body(), self.server.reviews
+        read = self._item(asked.get("upload"))
+        path = urlsplit(self.path).path
+        if path not in ("/api/label", "/api/undo"):
+            raise Refused(404, "there is no such page")
+        wanted = "review" if path == "/api/label" else "reviewed"
+        again = path == "/api/label" and self._is_done(read, asked)
+        if not again and (read.outcome != wanted or read.revision != asked.get("revision")):
+            raise _conflict(read)
+        try:
+            if again:
+                done = reviews.copy(read)
+            elif path == "/api/label":
+                done = reviews.label(read, str(asked.get("label")))
+            else:
+                done = reviews.undo(read)
+        except Changed as changed:
+            raise _conflict(changed.now) from None
+        if path == "/api/label":
+            self.server.labelled.add(read.upload)
+        else:
+            self.server.labelled.discard(read.upload)
+        return _json({"item": _told(done.decision), "copy": done.copy, "note": done.note})
+
+    def _is_done(self, now: Decision, asked: dict[str, Any]) -> bool:
+        """Tell whether a label is recorded as asked: its copy failed, or its answer was lost."""
+        reviewer = self.server.reviews.reviewer
+        done = ("reviewed", reviewer, asked.get("label"), asked.get("revision"))
+        return (now.outcome, now.reviewer, now.label, now.revision - 1) == done
+
+    def _item(self, upload: object) -> Decision:
+        item = (
+            self.server.reviews.ledger.get(upload) if upload and isinstance(upload, str) else None
+        )
+        if item is None:
+            raise Refused(404, "the ledger has no such upload")
+        return item
+
+    def _body(self) -> dict[str, Any]:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > MAX_BODY:
+            raise Refused(413, f"a request has a length of at most {MAX_BODY:,} bytes")
+        try:
+            found = json.loads(self.rfile.read(int(length)))
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise Refused(400, "the request is no JSON object")
+        return found
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep the terminal quiet."""
+
+
+def _told(item: Decision) -> dict[str, Any]:
+    return {
+        "upload": item.upload,
+        "key": item.s3_key,
+        "revision": item.revision,
+        "label": item.label,
+        "guesses": item.guesses(),
+        "uploaded_at": item.uploaded_at,
+    }
+
+
+def _conflict(now: Decision | None) -> Refused:
+    if now is None:
+        return Refused(409, "it has been deleted")
+    if now.outcome == "reviewed":
+        return Refused(409, f"already reviewed by {now.reviewer}: {now.label}")
+    return Refused(409, f"it has changed meanwhile: {now.outcome}, revision {now.revision}")
+
+
+def _json(answer: dict[str, Any]) -> tuple[str, bytes]:
+    return "application/json", json.dumps(answer, ensure_ascii=False).encode()

@@ -1,0 +1,76 @@
+"""Events that start the workflow, and starting it with them."""
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.errors import explained
+from ops.stack.outputs import Stack
+from ops.stack.rate_limit import Pace
+
+STARTS_AT_ONCE = 8  # threads: StartExecution takes 50 ms or so, and the pace is the limit
+CHUNK = 100  # events held in memory
+
+
+def created_event(stack: Stack, item: Mapping[str, Any], bucket: str, why: str) -> str:
+    """Return the event "Object Created" of an object, as EventBridge would have sent it.
+
+    item: an entry of ListObjectsV2. why: what the event gives as its reason.
+    """
+    event = {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "account": stack.account,
+        "time": item["LastModified"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": stack.region,
+        "resources": [f"arn:aws:s3:::{bucket}"],
+        "detail": {
+            "version": "0",
+            "bucket": {"name": bucket},
+            "object": {
+                "key": item["Key"],
+                "size": item["Size"],
+                "etag": item["ETag"].strip('"'),
+            },
+            "reason": why,
+        },
+    }
+    return json.dumps(event, ensure_ascii=False)
+
+
+def address_in(event: str) -> tuple[str, str, str] | None:
+    """Return bucket, key and etag of an upload's event; None if it is none."""
+    try:
+        detail = json.loads(event)["detail"]
+        found = detail["bucket"]["name"], detail["object"]["key"], detail["object"]["etag"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return found if all(isinstance(each, str) and each for each in found) else None
+
+
+def start_all(stack: Stack, events: Iterable[str], name: str, pace: Pace) -> Iterator[str]:
+    """Start an execution for each event, several at once; yield "" or why not, in their order.
+
+    name: begins the executions' names, so that the console tells where they come from.
+    """
+    client, arn = stack.client("stepfunctions"), stack.state_machine_arn
+
+    def start(event: str) -> str:
+        pace.wait()
+        try:
+            client.start_execution(stateMachineArn=arn, name=f"{name}-{uuid.uuid4()}", input=event)
+        except (BotoCoreError, ClientError) as error:
+            return explained(error)
+        return ""
+
+    remaining = iter(events)
+    with ThreadPoolExecutor(STARTS_AT_ONCE) as pool:
+        while chunk := list(islice(remaining, CHUNK)):
+            yield from pool.map(start, chunk)

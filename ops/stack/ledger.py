@@ -1,0 +1,233 @@
+"""The ledger: what became of each upload. Read by key and by its index; never scanned."""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from time import sleep
+from typing import Any, TypedDict
+
+from botocore.exceptions import ClientError
+
+from ops.errors import OpsError, code_of
+from ops.stack.outputs import Stack
+
+OUTCOMES = ("accepted", "review", "reviewed", "rejected", "failed", "superseded")
+# Reasons that say only that the object was not there when it was read: should it be there again,
+# the state machine takes a decision for it.
+ABSENT_REASONS = {"superseded", "not_found"}
+ABSENT = "absent"
+INDEX = "outcome-recorded_at"
+OTHER = "other"  # the label of the contract that is none of the classes
+KEYS_AT_ONCE = 100  # the most that BatchGetItem takes
+BATCH_TRIES = 8  # waits of 0.05 s, doubled: 6 seconds in all
+
+
+class Inference(TypedDict):
+    """One guess of the model. confidence: a probability, 0..1."""
+
+    label: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """An item of the ledger; README.md describes each attribute."""
+
+    upload: str
+    s3_bucket: str
+    s3_key: str
+    etag: str
+    outcome: str
+    label: str
+    confidence: float
+    inferences: str  # JSON text
+    model: str
+    threshold: float
+    reason: str
+    detail: str
+    execution: str
+    event: str  # JSON text
+    uploaded_at: str
+    recorded_at: str
+    reviewer: str
+    previous_label: str
+    revision: int
+
+    @classmethod
+    def of(cls, item: Mapping[str, Mapping[str, str]]) -> "Decision":
+        """Return a DynamoDB item, in its typed JSON, as a decision."""
+        given = {name: next(iter(value.values())) for name, value in item.items()}
+        kinds = {"confidence": float, "threshold": float, "revision": int}
+        values: dict[str, Any] = {
+            each.name: kinds.get(each.name, str)(
+                given.get(each.name) or kinds.get(each.name, str)()
+            )
+            for each in fields(cls)
+        }
+        return cls(**values)
+
+    def told(self) -> dict[str, Any]:
+        """Return every attribute, the inferences parsed, to be written as JSON."""
+        return vars(self) | {"inferences": self.guesses()}
+
+    def guesses(self) -> list[Inference]:
+        """Return the model's inferences, highest confidence first."""
+        found: list[Inference] = json.loads(self.inferences or "[]")
+        return found
+
+
+class Changed(Exception):
+    """Somebody else has changed the item since it was read. now: what it is, None if deleted."""
+
+    def __init__(self, now: Decision | None) -> None:
+        super().__init__(now)
+        self.now = now
+
+
+def moment(time: datetime) -> str:
+    """Return a time as the ledger writes it, without fraction and zone: a bound."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def name_of(bucket: str, key: str, etag: str) -> str:
+    """Return the ledger's key of an object: bucket/key#etag, the etag without quotes."""
+    return f"{bucket}/{key}#{etag.strip(chr(34))}"
+
+
+class Ledger:
+    """The decisions table of a stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._dynamodb = stack.client("dynamodb")
+        self._table = stack.outputs["DecisionsTable"]
+
+    def get(self, upload: str) -> Decision | None:
+        """Return the item of an upload as it is now."""
+        answer = self._dynamodb.get_item(
+            TableName=self._table, Key={"upload": {"S": upload}}, ConsistentRead=True
+        )
+        return Decision.of(answer["Item"]) if "Item" in answer else None
+
+    def of_outcome(
+        self,
+        outcome: str,
+        *,
+        since: str = "",
+        until: str = "9",
+        newest_first: bool = False,
+    ) -> Iterator[Decision]:
+        """Yield the items of an outcome in the order in which they were recorded.
+
+        since, until: bounds as moment() gives them; until is exclusive.
+        """
+        for item in self.items(outcome, since=since, until=until, newest_first=newest_first):
+            yield Decision.of(item)
+
+    def items(
+        self, outcome: str, *, since: str = "", until: str = "9", newest_first: bool = False
+    ) -> Iterator[Mapping[str, Mapping[str, str]]]:
+        """Yield the same as of_outcome, in DynamoDB's typed JSON."""
+        for page in self._pages(outcome, since, until, ScanIndexForward=not newest_first):
+            yield from page["Items"]
+
+    def count(self, outcome: str, *, since: str = "", until: str = "9") -> int:
+        """Return how many items an outcome has; reads them all, a megabyte a call."""
+        return sum(
+            int(page["Count"]) for page in self._pages(outcome, since, until, Select="COUNT")
+        )
+
+    def _pages(self, outcome: str, since: str, until: str, **options: Any) -> Iterable[Any]:
+        pages: Iterable[Any] = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName=INDEX,
+            # BETWEEN includes both ends; no time that is recorded equals a bound without a zone.
+            KeyConditionExpression="outcome = :outcome AND recorded_at BETWEEN :since AND :until",
+            ExpressionAttributeValues={
+                ":outcome": {"S": outcome},
+                ":since": {"S": since or "0"},
+                ":until": {"S": until},
+            },
+            **options,
+        )
+        return pages
+
+    def outcomes(self, uploads: Collection[str]) -> dict[str, str]:
+        """Return the outcome of each of at most 100 uploads that the ledger knows.
+
+        ABSENT stands for that of an upload which was gone before it could be read.
+        """
+        if not uploads:
+            return {}
+        asked: Any = {
+            self._table: {
+                "Keys": [{"upload": {"S": upload}} for upload in uploads],
+                "ProjectionExpression": "upload, outcome, reason",
+                "ConsistentRead": True,
+            }
+        }
+        found: dict[str, str] = {}
+        for attempt in range(BATCH_TRIES):
+            answer = self._dynamodb.batch_get_item(RequestItems=asked)
+            for item in answer["Responses"].get(self._table, []):
+                absent = item["reason"]["S"] in ABSENT_REASONS
+                found[item["upload"]["S"]] = ABSENT if absent else item["outcome"]["S"]
+            asked = answer.get("UnprocessedKeys")
+            if not asked:
+                return found
+            sleep(0.05 * 2**attempt)
+        raise OpsError(f"DynamoDB throttles {self._table}: try again later")
+
+    def change(self, read: Decision, **changes: Any) -> Decision:
+        """Write some attributes of an item if it still is as it was read; return the new item.
+
+        The revision grows by one and the change is announced. Raises Changed.
+        """
+        new = replace(read, **changes, revision=read.revision + 1)
+        names = [*changes, "revision"]
+        values = {
+            f":{name}": {"N": str(value)} if isinstance(value, int | float) else {"S": value}
+            for name in names
+            for value in [getattr(new, name)]
+        }
+        values |= {":read": {"N": str(read.revision)}, ":was": {"S": read.outcome}}
+        try:
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key={"upload": {"S": read.upload}},
+                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in names),
+                # A failure that gave way to a decision has another outcome.
+                ConditionExpression="revision = :read AND #outcome = :was",
+                ExpressionAttributeNames={f"#{name}": name for name in {*names, "outcome"}},
+                ExpressionAttributeValues=values,
+            )
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise
+            raise Changed(self.get(read.upload)) from None
+        return new
+
+    def delete(self, upload: str) -> bool:
+        """Remove an item, and tell whether there was one; nothing is announced."""
+        answer = self._dynamodb.delete_item(
+            TableName=self._table, Key={"upload": {"S": upload}}, ReturnValues="ALL_OLD"
+        )
+        return "Attributes" in answer
+
+    def delete_unchanged(self, read: Decision) -> bool:
+        """Remove an item if it still is as it was read; tell whether it was."""
+        try:
+            self._dynamodb.delete_item(
+                TableName=self._table,
+                Key={"upload": {"S": read.upload}},
+                ConditionExpression="revision = :read AND outcome = :was",
+                ExpressionAttributeValues={
+                    ":read": {"N": str(read.revision)},
+                    ":was": {"S": read.outcome},
+                },
+            )
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise
+            return False
+        return True

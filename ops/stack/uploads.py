@@ -1,0 +1,159 @@
+"""The pictures of uploads in the bucket, and the labelled copies that training takes."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from ops.errors import OpsError, code_of
+from ops.stack.outputs import Stack
+
+LABELLED = "labelled/"  # the template keeps UploadPrefix out of it
+# What training takes for a picture; it looks at the content, so a copy may bear another's.
+SUFFIXES = {
+    *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
+    *(".heic", ".heif", ".avif"),
+}
+GONE = {"404", "NoSuchKey", "NotFound", "412", "PreconditionFailed"}
+
+
+class PictureGone(Exception):
+    """The object is no longer what was uploaded: deleted, or overwritten by another picture."""
+
+
+def labelled_name(upload: str, key: str) -> str:
+    """Return the name of a picture's copy: the same for every label, another for every upload."""
+    digest = hashlib.sha256(upload.encode()).hexdigest()[:32]
+    suffix = PurePosixPath(key).suffix.lower()
+    return digest + (suffix if suffix in SUFFIXES else ".jpg")
+
+
+class Pictures:
+    """The upload bucket of a stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._s3 = stack.client("s3")
+        self.bucket = stack.outputs["UploadBucket"]
+        self._versioned: bool | None = None
+
+    def etag(self, key: str) -> str | None:
+        """Return the etag, without quotes, of what is under a key now."""
+        try:
+            found: str = self._s3.head_object(Bucket=self.bucket, Key=key)["ETag"]
+        except ClientError as error:
+            if code_of(error) not in GONE:
+                raise
+            return None
+        return found.strip('"')
+
+    def read(self, key: str, etag: str) -> bytes:
+        """Return the bytes of an upload; raises PictureGone."""
+        try:
+            body = self._s3.get_object(Bucket=self.bucket, Key=key, IfMatch=etag)["Body"]
+            data: bytes = body.read()
+        except ClientError as error:
+            if code_of(error) not in GONE:
+                raise
+            raise PictureGone(key) from None
+        return data
+
+    def label(self, upload: str, key: str, etag: str, label: str) -> str:
+        """Copy an upload under labelled/LABEL/; return the copy's key. Raises PictureGone."""
+        target = self.labelled(upload, key, label)
+        try:
+            self._s3.copy_object(
+                Bucket=self.bucket,
+                Key=target,
+                CopySource={"Bucket": self.bucket, "Key": key},
+                CopySourceIfMatch=etag,
+                TaggingDirective="REPLACE",  # by none: to copy tags takes two more permissions
+            )
+        except ClientError as error:
+            if code_of(error) not in GONE:
+                raise
+            raise PictureGone(key) from None
+        return target
+
+    def labelled(self, upload: str, key: str, label: str) -> str:
+        """Return the key of the copy of an upload that has this label."""
+        return f"{LABELLED}{label}/{labelled_name(upload, key)}"
+
+    def copies(self, upload: str, key: str) -> Iterator[str]:
+        """Yield the keys of an upload's labelled copies, whatever the label."""
+        name = labelled_name(upload, key)
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=LABELLED, Delimiter="/"
+        )
+        for page in pages:
+            for folder in page.get("CommonPrefixes", []):
+                if self.has(folder["Prefix"] + name):
+                    yield folder["Prefix"] + name
+
+    def has(self, key: str, etag: str | None = None) -> bool:
+        """Tell whether an object with this etag, or any, is under a key; an old version counts."""
+        if self._keeps_versions():
+            return bool(self._versions(key, etag))
+        now = self.etag(key)
+        return now is not None and etag in (None, now)
+
+    def delete(self, key: str, etag: str | None = None) -> int:
+        """Delete an object, or every version that has the etag; return how many.
+
+        Something else that has meanwhile been uploaded under the key stays.
+        """
+        if not self._keeps_versions():
+            now = self.etag(key)
+            if now is None or etag not in (None, now):
+                return 0
+            try:
+                self._s3.delete_object(Bucket=self.bucket, Key=key, IfMatch=now)
+            except ClientError as error:
+                if code_of(error) not in GONE:
+                    raise
+                return 0  # overwritten since it was looked at
+            return 1
+        versions = self._versions(key, etag)
+        for each in versions:
+            self._s3.delete_object(Bucket=self.bucket, Key=key, VersionId=each["VersionId"])
+        return len(versions)
+
+    def _keeps_versions(self) -> bool:
+        if self._versioned is None:
+            answer = self._s3.get_bucket_versioning(Bucket=self.bucket)
+            self._versioned = "Status" in answer  # Suspended keeps the versions there are
+        return self._versioned
+
+    def _versions(self, key: str, etag: str | None) -> list[dict[str, Any]]:
+        """Return the versions of exactly this key with the etag, or all, and markers."""
+        pages = self._s3.get_paginator("list_object_versions").paginate(
+            Bucket=self.bucket, Prefix=key
+        )
+        return [
+            each
+            for page in pages
+            for each in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            if each["Key"] == key and (etag is None or each.get("ETag", "").strip('"') == etag)
+        ]
+
+    def address(self, text: str) -> tuple[str, str]:
+        """Return key and etag of an upload, given as BUCKET/KEY#ETAG or as s3://BUCKET/KEY.
+
+        Raises OpsError for another bucket, or an s3:// address with nothing there.
+        """
+        bucket, _, rest = text.removeprefix("s3://").partition("/")
+        if bucket != self.bucket or not rest:
+            raise OpsError(
+                f"{text!r} is no upload of this stack: write {self.bucket}/KEY#ETAG, as the ledger"
+                f" does, or s3://{self.bucket}/KEY"
+            )
+        if not text.startswith("s3://"):
+            key, mark, etag = rest.rpartition("#")
+            if not (key and mark and etag):
+                raise OpsError(f"{text!r} has no #ETAG: write the name that the ledger gives it")
+            return key, etag
+        found = self.etag(rest)
+        if found is None:
+            raise OpsError(f"there is nothing at {text}: name the upload as the ledger does")
+        return rest, found

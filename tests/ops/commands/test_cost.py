@@ -1,0 +1,126 @@
+"""What a million photos cost."""
+
+import json
+from typing import Any
+
+import pytest
+
+from benchmarks.costs import watched
+from ops import prices
+from ops.__main__ import main
+from ops.commands import cost
+from tests.support.project import resources, state_machine
+
+STEPS = {
+    "serialize": "SerializeFunction",
+    "classify": "ClassifyFunction",
+    "filter": "FilterFunction",
+}
+
+
+def test_the_usual_way_costs_what_its_transitions_do() -> None:
+    assert sum(cost.usual_bill().values()) * 1e6 == pytest.approx(75.65, abs=0.005)
+
+
+def test_the_functions_memory_is_the_template_s() -> None:
+    functions = resources("AWS::Serverless::Function")
+    assert {step: functions[name]["MemorySize"] for step, name in STEPS.items()} == cost.MEMORY_MB
+
+
+def told(monkeypatch: pytest.MonkeyPatch, **figures: Any) -> None:
+    """Let the bill be made of other measurements."""
+    other = cost.measured() | figures
+    monkeypatch.setattr(cost, "measured", lambda: other)
+
+
+def test_an_express_execution_is_billed_by_request_and_by_begun_tenths_of_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    milliseconds = {"serialize": 1024 / 1.769, "classify": 0, "filter": 0}
+    told(monkeypatch, milliseconds=milliseconds, execution_ms=1024 / 1.769 + 201)
+    express = cost.bill("EXPRESS", "x86_64", 1_000_000)
+    # One second in the function, as it has 1,024 of 1,769 MB, and 201 ms around it: 64 MB, 1.3 s.
+    assert express["steps"] * 1e6 == pytest.approx(1 + 0.0625 * 1.3 * 16.67)
+    assert express["functions, duration"] * 1e6 == pytest.approx(16.6667)
+
+
+@pytest.mark.parametrize(("seconds", "billed"), [(0.2, 0.2), (0.2001, 0.3), (0.29, 0.3)])
+def test_a_tenth_of_a_second_that_has_begun_is_billed(seconds: float, billed: float) -> None:
+    assert cost.billed_seconds(seconds) == pytest.approx(billed)
+
+
+def test_the_architecture_changes_the_functions_duration_alone() -> None:
+    x86, arm = (cost.bill("STANDARD", each, 1_000_000) for each in ("x86_64", "arm64"))
+    assert {part for part in x86 if x86[part] != arm[part]} == {"functions, duration"}
+
+
+def test_the_billed_states_are_those_of_the_way_of_a_decision() -> None:
+    name, passed = state_machine()["StartAt"], 1
+    while following := state_machine()["States"][name].get("Next"):
+        name, passed = following, passed + 1
+    assert cost.measured()["states"] == passed
+    steps = cost.bill("STANDARD", "x86_64", 1_000_000)["steps"]
+    assert steps == passed * prices.STANDARD_TRANSITION
+
+
+def test_what_is_billed_by_the_month_is_what_the_template_declares() -> None:
+    assert cost.measured()["watched"] == watched(), "run `python -m benchmarks.costs`"
+    assert watched()["custom_metrics"] == 7  # decisions by six outcomes, and their confidence
+
+
+@pytest.mark.parametrize(
+    ("images", "share"),
+    [(100_000, 1), (2_628_000, 1), (5_256_000, 0.525), (262_800_000, 0.0595)],
+    ids=["rarely", "one a second", "two a second", "a hundred a second"],
+)
+def test_the_first_photo_of_a_second_is_traced_and_a_twentieth_of_the_others(
+    images: int, share: float
+) -> None:
+    assert cost.traced(images) == pytest.approx(share)
+
+
+def test_a_month_s_bill_is_that_of_its_photos_and_of_what_runs_all_the_time() -> None:
+    few, many = (
+        sum(cost.bill("EXPRESS", "arm64", images).values()) * images for images in (1_000, 100_000)
+    )
+    watch = cost.watching(cost.measured()["watched"])
+    assert many - watch == pytest.approx(100 * (few - watch))
+
+
+def test_an_hour_of_the_endpoint_is_spread_over_the_photos_of_a_month() -> None:
+    (many, serverless), (few, as_before) = (
+        cost.endpoint_bill(images).values() for images in (1_000_000, 10_000)
+    )
+    assert few == pytest.approx(100 * many)
+    assert serverless == as_before
+
+
+def test_the_table_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cost", "--json"]) == 0
+    told: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert main(["cost"]) == 0
+    [line] = [
+        each for each in capsys.readouterr().out.splitlines() if each.startswith("without endpoint")
+    ]
+    sums = [f"{sum(bill.values()):.2f}" for bill in told["bills"].values()]
+    assert line.split()[2:] == sums
+
+
+def test_the_bill_of_a_month_has_its_photos_endpoint_and_pictures(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["cost", "--images", "50000"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+
+    def last(start: str) -> float:
+        [line] = [each for each in lines if each.startswith(start)]
+        return float(line.split()[-1].replace(",", ""))
+
+    a_million = last("with endpoint, real-time, 50,000 a month") + last("pictures, each month")
+    assert last("endpoint real-time") == pytest.approx(a_million / 20, abs=0.01)
+
+
+def test_no_photos_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["cost", "--images", "0"])
+    assert "write a whole number from 1" in capsys.readouterr().err

@@ -1,0 +1,178 @@
+"""Prune deletes what is old, forget one upload everywhere."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from ops.stack.ledger import Ledger
+from ops.stack.outputs import Stack as OpsStack
+from ops.stack.uploads import PictureGone, Pictures
+from tests.support.cloud import Stack
+from tests.support.ops import Ops, empty, keys, letter
+from tests.support.workflow import announced, decided
+
+LONG_AGO = "2020-02-02T02:02:02.222Z"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def old(stack: Stack, images: Path) -> dict[str, str]:
+    """Return the item of an upload, recorded long ago."""
+    item = decided(stack, (images / "bicycle.png").read_bytes())
+    stack.aws.client("dynamodb").update_item(
+        TableName=stack.outputs["DecisionsTable"],
+        Key={"upload": {"S": item["upload"]}},
+        UpdateExpression="SET recorded_at = :then",
+        ExpressionAttributeValues={":then": {"S": LONG_AGO}},
+    )
+    return item
+
+
+def known(stack: Stack, upload: str) -> bool:
+    return Ledger(OpsStack(f"test-{stack.outputs['WorkflowType'].lower()}")).get(upload) is not None
+
+
+def test_prune_tells_and_deletes_nothing_unless_told_to(
+    ops: Ops, stack: Stack, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = old(stack, images)
+    for terminal in (io.StringIO(), Terminal("\n"), Terminal("n\n")):
+        monkeypatch.setattr("sys.stdin", terminal)
+        ran = ops(stack, "prune", "--older-than", "400d")
+        assert ran.code == 1
+        assert "1 items; their pictures stay: recorded before" in ran.out
+        assert "nothing was deleted" in ran.out
+        assert known(stack, item["upload"])
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    assert ops(stack, "prune", "--older-than", "400d").code == 0
+    assert not known(stack, item["upload"])
+
+
+def test_prune_deletes_the_old_alone_and_keeps_pictures_unless_asked(
+    ops: Ops, stack: Stack, images: Path
+) -> None:
+    young = decided(stack, (images / "bicycle.png").read_bytes())
+    kept, deleted = old(stack, images), None
+    ran = ops(stack, "prune", "--older-than", "400d", "--yes")
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, "deleted 1 items, 0 pictures")
+    assert keys(stack, kept["s3_key"]) == [kept["s3_key"]]
+    deleted = old(stack, images)
+    ran = ops(stack, "prune", "--older-than", "400d", "--pictures", "--yes")
+    assert ran.out.splitlines()[-1] == "deleted 1 items, 1 pictures"
+    assert keys(stack, deleted["s3_key"]) == []
+    assert known(stack, young["upload"])
+    assert keys(stack, young["s3_key"])
+    assert ops(stack, "prune", "--older-than", "400d", "--yes").out.startswith("nothing was")
+
+
+def test_prune_leaves_a_newer_picture_under_the_same_key(
+    ops: Ops, standard: Stack, images: Path
+) -> None:
+    item = old(standard, images)
+    name = item["s3_key"].removeprefix("uploads/")
+    newer = decided(standard, (images / "cat.jpg").read_bytes(), name)
+    ran = ops(standard, "prune", "--older-than", "400d", "--pictures", "--yes")
+    assert ran.out.splitlines()[-1] == "deleted 1 items, 0 pictures"
+    assert keys(standard, item["s3_key"]) == [item["s3_key"]]
+    assert known(standard, newer["upload"])
+
+
+def test_forget_deletes_item_picture_and_labelled_copy(
+    ops: Ops, stack: Stack, images: Path
+) -> None:
+    item = decided(stack, (images / "cat.jpg").read_bytes(), "a b+c%20ü.jpg")
+    heard = len(announced(stack, item["upload"], 1))
+    pictures = Pictures(OpsStack(f"test-{stack.outputs['WorkflowType'].lower()}"))
+    copy = pictures.label(item["upload"], item["s3_key"], item["etag"], "other")
+    assert copy.startswith("labelled/other/")
+    assert copy.endswith(".jpg")
+    assert ops(stack, "forget", item["upload"]).code == 1
+    assert known(stack, item["upload"])
+    ran = ops(stack, "forget", item["upload"], "--yes")
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, "deleted 2 objects, 1 item, 0 dead letters")
+    assert copy in ran.out
+    assert not known(stack, item["upload"])
+    assert keys(stack, item["s3_key"]) == keys(stack, copy) == []
+    assert ops(stack, "forget", item["upload"]).out.startswith("nothing is known of")
+    assert len(announced(stack, item["upload"], 1)) == heard
+
+
+def test_forget_deletes_what_a_redrive_would_announce(
+    ops: Ops, standard: Stack, images: Path
+) -> None:
+    empty(standard, "AnnouncementsDeadLetterQueue")
+    gone, kept = (decided(standard, (images / "cat.jpg").read_bytes()) for _ in range(2))
+    for item in (gone, kept):
+        [heard] = announced(standard, item["upload"], 1)
+        event = {"detail-type": "Outcome recorded", "source": "scones-unlimited", "detail": heard}
+        letter(standard, "AnnouncementsDeadLetterQueue", event)
+    ran = ops(standard, "forget", gone["upload"], "--yes")
+    assert ran.out.splitlines()[-1] == "deleted 1 objects, 1 item, 1 dead letters"
+    assert ops(standard, "redrive").code == 0
+    assert len(announced(standard, kept["upload"], 2)) == 2
+    assert len(announced(standard, gone["upload"], 1)) == 1
+
+
+def test_forget_takes_the_address_of_the_picture(ops: Ops, standard: Stack, images: Path) -> None:
+    item = decided(standard, (images / "cat.jpg").read_bytes())
+    address = f"s3://{item['s3_bucket']}/{item['s3_key']}"
+    assert ops(standard, "forget", address, "--yes").code == 0
+    assert not known(standard, item["upload"])
+    ran = ops(standard, "forget", address, "--yes")
+    assert (ran.code, f"there is nothing at {address}" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("upload", "told"),
+    [
+        pytest.param("elsewhere/uploads/a.png#1", "no upload of this stack", id="other-bucket"),
+        pytest.param("{bucket}/uploads/a.png", "has no #ETAG", id="no-etag"),
+    ],
+)
+def test_what_names_no_upload_is_refused(ops: Ops, standard: Stack, upload: str, told: str) -> None:
+    ran = ops(standard, "forget", upload.format(bucket=standard.outputs["UploadBucket"]))
+    assert ran.code == 2
+    assert told in ran.err
+
+
+def test_forget_leaves_a_newer_picture_under_the_same_key(
+    ops: Ops, standard: Stack, images: Path
+) -> None:
+    item = decided(standard, (images / "bicycle.png").read_bytes())
+    newer = decided(
+        standard, (images / "cat.jpg").read_bytes(), item["s3_key"].removeprefix("uploads/")
+    )
+    assert ops(standard, "forget", item["upload"], "--yes").code == 0
+    assert keys(standard, item["s3_key"])
+    assert known(standard, newer["upload"])
+
+
+def test_forget_deletes_every_version(ops: Ops, versioned: Stack, images: Path) -> None:
+    item = decided(versioned, (images / "cat.jpg").read_bytes())
+    versioned.follower.upload((images / "cat.jpg").read_bytes(), item["s3_key"][8:])
+    newer = decided(versioned, (images / "bicycle.png").read_bytes(), item["s3_key"][8:])
+    ran = ops(None, "forget", item["upload"], "--yes", "--stack", "test-versioned")
+    assert ran.out.splitlines()[-1] == "deleted 2 objects, 1 item, 0 dead letters"
+    left = versioned.aws.client("s3").list_object_versions(
+        Bucket=item["s3_bucket"], Prefix=item["s3_key"]
+    )["Versions"]
+    assert [each["ETag"].strip('"') for each in left] == [newer["etag"]]
+
+
+def test_an_overwritten_picture_is_neither_read_nor_labelled(
+    ops: Ops, standard: Stack, images: Path
+) -> None:
+    del ops
+    item = decided(standard, (images / "cat.jpg").read_bytes())
+    standard.aws.client("s3").put_object(
+        Bucket=item["s3_bucket"], Key=item["s3_key"], Body=b"another"
+    )
+    pictures = Pictures(OpsStack("test-standard"))
+    with pytest.raises(PictureGone):
+        pictures.read(item["s3_key"], item["etag"])
+    with pytest.raises(PictureGone):
+        pictures.label(item["upload"], item["s3_key"], item["etag"], "other")

@@ -1,0 +1,89 @@
+"""The stack at a glance."""
+
+import argparse
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ops.age import age, since
+from tests.support.cloud import Stack
+from tests.support.ops import Ops, empty
+from tests.support.workflow import announced, decided
+
+
+def test_outcomes_are_counted_and_what_waits(ops: Ops, stack: Stack, images: Path) -> None:
+    before = json.loads(ops(stack, "status", "--json").out)
+    decided(stack, (images / "cat.jpg").read_bytes() + b"\0")
+    decided(stack, (images / "bicycle.png").read_bytes() + b"\0")
+    after = json.loads(ops(stack, "status", "--json").out)
+    assert after["outcomes"]["review"] == before["outcomes"]["review"] + 1
+    assert after["outcomes"]["accepted"] == before["outcomes"]["accepted"] + 1
+    assert after["waiting"]["reviews"] == before["waiting"]["reviews"] + 1
+    assert after["endpoint"]["status"] == "InService"
+
+
+def test_failures_and_dead_letters_need_attention(ops: Ops, stack: Stack, images: Path) -> None:
+    stack.container.tell((400, "application/json", b'{"error": "broken"}'))
+    item = decided(stack, (images / "bicycle.png").read_bytes())
+    for queue in ("UploadEventsDeadLetterQueue", "AnnouncementsDeadLetterQueue"):
+        empty(stack, queue)
+    queue = stack.outputs["UploadEventsDeadLetterQueue"]
+    stack.aws.client("sqs").send_message(QueueUrl=queue, MessageBody="{}")
+    try:
+        ran = ops(stack, "status")
+    finally:
+        empty(stack, "UploadEventsDeadLetterQueue")
+        stack.aws.client("dynamodb").delete_item(
+            TableName=stack.outputs["DecisionsTable"], Key={"upload": {"S": item["upload"]}}
+        )
+    assert ran.code == 1
+    assert "failed: python -m ops redrive" in ran.out
+    assert "dead letters  1 uploads, 0 announcements" in ran.out
+
+
+def test_a_missing_endpoint_needs_attention(ops: Ops, standard: Stack) -> None:
+    sagemaker, name = standard.aws.client("sagemaker"), standard.outputs["EndpointName"]
+    config = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
+    sagemaker.delete_endpoint(EndpointName=name)
+    try:
+        ran = ops(standard, "status")
+    finally:
+        sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
+    assert ran.code == 1
+    assert f"{name}, Missing" in ran.out
+    assert "no endpoint: python -m model.create_endpoint" in ran.out
+
+
+def test_a_pipe_that_was_stopped_needs_attention_and_goes_on_where_it_stopped(
+    ops: Ops, standard: Stack, express: Stack, images: Path
+) -> None:
+    pipes, name = standard.aws.client("pipes"), standard.outputs["AnnouncementPipe"]
+    assert "announcements RUNNING" in ops(standard, "status").out
+    pipes.stop_pipe(Name=name)
+    try:
+        item = decided(standard, (images / "cat.jpg").read_bytes())
+        for _ in range(3):  # it stays as it is, however often it is looked at
+            ran = ops(standard, "status")
+        another = decided(express, (images / "cat.jpg").read_bytes())
+        assert announced(express, another["upload"], 1)  # by a pipe whose turn comes after
+        assert announced(standard, item["upload"], 0) == []
+    finally:
+        pipes.start_pipe(Name=name)
+    assert ran.code == 1
+    assert f"the pipe is STOPPED: mend that, then aws pipes start-pipe --name {name}" in ran.out
+    assert len(announced(standard, item["upload"], 1)) == 1
+
+
+def test_ages_and_moments() -> None:
+    assert (age("30m"), age("400d")) == (timedelta(minutes=30), timedelta(days=400))
+    assert since("2026-11-24") == datetime(2026, 11, 24, tzinfo=UTC)
+    assert since("2026-11-24T18:00+02:00") == datetime(2026, 11, 24, 16, tzinfo=UTC)
+    assert timedelta(hours=2) - (datetime.now(UTC) - since("2h")) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("text", ["", "5", "d", "400 days", "-1d"])
+def test_what_is_no_age_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="write 30m, 12h, 400d or 8w"):
+        age(text)

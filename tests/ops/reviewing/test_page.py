@@ -1,0 +1,216 @@
+"""The review page in a browser: three pictures are labelled, and found where they belong."""
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.reviewing.reviews import Reviews
+from ops.reviewing.server import ReviewServer
+from ops.stack.outputs import Stack as OpsStack
+from tests.support.cloud import Stack
+from tests.support.ops import Ops
+from tests.support.workflow import announced, decided
+
+PATIENCE_S = 20
+SAMPLES = ("cat.jpg", "kick-scooter.png", "motorcycle-drawing.png")
+KEYS = {"2": "motorcycle", "3": "other"}
+SCREENSHOT = os.environ.get("REVIEW_SCREENSHOT")  # where to write one, for the README
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    selenium = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("no browser: install Debian's chromium and chromium-driver")
+    options = selenium.ChromeOptions()
+    options.binary_location = chromium
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1100,720"):
+        options.add_argument(word)  # no sandbox: containers have no user namespaces to make it of
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = selenium.ChromeService(driver)
+    found = selenium.Chrome(options=options, service=service)
+    yield found
+    found.quit()
+    service.stop()
+
+
+@pytest.fixture
+def waiting(ops: Ops, standard: Stack, images: Path) -> list[dict[str, str]]:
+    """Three pictures wait, and nothing else does; the newest, which the page shows first, last."""
+    del ops
+    table, client = standard.outputs["DecisionsTable"], standard.aws.client("dynamodb")
+    for item in client.scan(TableName=table)["Items"]:
+        client.delete_item(TableName=table, Key={"upload": item["upload"]})
+    return [decided(standard, (images / name).read_bytes(), f"page/{name}") for name in SAMPLES]
+
+
+@pytest.fixture
+def reviews(waiting: list[dict[str, str]]) -> Reviews:
+    del waiting
+    return Reviews(OpsStack("test-standard"), "ann", ["bicycle", "motorcycle"])
+
+
+@pytest.fixture
+def page(browser: Any, reviews: Reviews) -> Iterator["Page"]:
+    with ReviewServer(reviews, "newest", 0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        page = Page(browser)
+        page.after(lambda: browser.get(server.url))
+        yield page
+        browser.get("about:blank")
+        server.shutdown()
+        thread.join()
+    complaints = [each["message"] for each in browser.get_log("browser")]
+    assert [each for each in complaints if "409" not in each and "favicon" not in each] == []
+
+
+class Page:
+    """The page as a person sees and uses it."""
+
+    def __init__(self, browser: Any) -> None:
+        self.browser = browser
+
+    def text(self, name: str) -> str:
+        return str(self.browser.find_element("id", name).text)
+
+    def upload(self) -> str:
+        return str(self.browser.find_element("tag name", "body").get_attribute("data-upload"))
+
+    def after(self, act: Callable[[], Any]) -> None:
+        """Do something and wait until the page is ready again."""
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        ready = "return document.body && document.body.dataset.ready || '0'"
+        before = self.browser.execute_script(ready) if self.browser.current_url[:4] == "http" else 0
+        act()
+        WebDriverWait(self.browser, PATIENCE_S, 0.02).until(
+            lambda browser: browser.execute_script(ready) not in ("0", before)
+        )
+
+    def press(self, key: str) -> None:
+        self.after(lambda: self.browser.find_element("tag name", "body").send_keys(key))
+
+    def pictured(self) -> bool:
+        picture = self.browser.find_element("id", "picture")
+        return bool(picture.is_displayed() and int(picture.get_property("naturalWidth")) > 0)
+
+
+def test_three_labels_reach_the_table_the_announcements_and_the_training_data(
+    page: Page, waiting: list[dict[str, str]], standard: Stack
+) -> None:
+    assert page.text("progress") == "0 labelled, 3 waiting"
+    keys = page.text("classes").splitlines()
+    assert keys == ["1 bicycle", "2 motorcycle", "3 other"]
+    shown = []
+    for shown_so_far, key in enumerate("233"):
+        assert page.pictured()
+        assert "%" in page.text("guesses")
+        shown.append(page.upload())
+        if SCREENSHOT and shown_so_far == 1:
+            page.browser.save_screenshot(SCREENSHOT)
+        page.press(key)
+    assert page.text("progress") == "3 labelled, 0 waiting"
+    assert page.text("placeholder") == "Nothing waits for review."
+    assert shown == [item["upload"] for item in reversed(waiting)]
+    before = {item["upload"]: item for item in waiting}
+    for upload, label in zip(shown, [KEYS[key] for key in "233"], strict=True):
+        item = standard.follower.outcome(upload)
+        assert item is not None
+        assert (item["outcome"]["S"], item["label"]["S"]) == ("reviewed", label)
+        assert item["previous_label"]["S"] == before[upload]["label"]
+        assert item["reviewer"]["S"] == "ann"
+        heard = announced(standard, upload, 2)[-1]
+        assert (heard["outcome"], heard["label"], heard["revision"]) == ("reviewed", label, "2")
+        assert before[upload]["etag"] in labelled(standard, label)
+
+
+def test_what_nobody_can_see_cannot_be_labelled(
+    browser: Any, reviews: Reviews, waiting: list[dict[str, str]], standard: Stack
+) -> None:
+    newest = waiting[-1]
+    standard.aws.client("s3").delete_object(Bucket=newest["s3_bucket"], Key=newest["s3_key"])
+    with ReviewServer(reviews, "newest", 0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        page = Page(browser)
+        page.after(lambda: browser.get(server.url))
+        assert "deleted or overwritten: skip it" in page.text("placeholder")
+        page.press("1")
+        assert page.text("progress") == "0 labelled, 3 waiting"
+        page.press("s")
+        assert page.pictured()
+        browser.get("about:blank")
+        server.shutdown()
+        thread.join()
+    browser.get_log("browser")  # the 404
+    item = standard.follower.outcome(newest["upload"])
+    assert item is not None
+    assert item["outcome"]["S"] == "review"
+
+
+def labelled(stack: Stack, label: str) -> list[str]:
+    """Return the etags of the pictures under labelled/LABEL/."""
+    answer = stack.aws.client("s3").list_objects_v2(
+        Bucket=stack.outputs["UploadBucket"], Prefix=f"labelled/{label}/"
+    )
+    return [json.loads(each["ETag"]) for each in answer.get("Contents", [])]
+
+
+def test_undo_and_skip(page: Page) -> None:
+    first = page.upload()
+    page.press("1")
+    second = page.upload()
+    page.press("u")
+    assert (page.upload(), page.text("progress")) == (first, "0 labelled, 3 waiting")
+    page.press("s")
+    assert page.upload() == second
+    page.press("s")
+    page.press("s")
+    assert page.upload() == first
+    page.after(page.browser.find_element("css selector", "[data-label=other]").click)
+    assert page.text("progress") == "1 labelled, 2 waiting"
+    page.after(page.browser.find_element("id", "undo").click)
+    assert page.upload() == first
+
+
+def test_the_tenth_class_has_a_letter(page: Page, reviews: Reviews, standard: Stack) -> None:
+    reviews._classes |= {f"class {number}" for number in range(8)}
+    address = page.browser.current_url
+    page.browser.get("about:blank")
+    page.after(lambda: page.browser.get(address))
+    keys = page.text("classes").splitlines()
+    assert keys[9].startswith("a ")
+    upload = page.upload()
+    page.press("a")
+    item = standard.follower.outcome(upload)
+    assert item is not None
+    assert item["label"]["S"] == keys[9].removeprefix("a ")
+
+
+def test_a_second_reviewer_is_told_of_the_first(page: Page, reviews: Reviews) -> None:
+    del reviews
+    item = Reviews(OpsStack("test-standard"), "bob").ledger.get(page.upload())
+    assert item is not None
+    Reviews(OpsStack("test-standard"), "bob", ["motorcycle"]).label(item, "motorcycle")
+    page.press("1")
+    assert "already reviewed by bob: motorcycle" in page.text("message")
+    assert page.upload() != item.upload
+    assert page.text("progress") == "0 labelled, 2 waiting"
+
+
+def test_an_address_without_the_token_shows_nothing(page: Page) -> None:
+    address = page.browser.current_url.split("#")[0]
+    page.browser.get("about:blank")
+    page.after(lambda: page.browser.get(address))
+    assert "token of another run" in page.text("message")
+    assert not page.pictured()
+    assert "403" in str(page.browser.get_log("browser"))

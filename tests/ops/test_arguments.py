@@ -1,0 +1,83 @@
+"""Ages, moments and numbers on the command line: bounds, and what is said beyond them."""
+
+import argparse
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ops.age import age, since
+from ops.amount import positive
+from ops.commands.review import add_arguments
+from ops.confirm import confirmed
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("30m", timedelta(minutes=30)),
+        ("400d", timedelta(days=400)),
+        ("36500d", timedelta(days=36_500)),
+    ],
+)
+def test_an_age_is_a_number_and_a_unit(text: str, length: timedelta) -> None:
+    assert age(text) == length
+
+
+@pytest.mark.parametrize("text", ["36501d", "999999w", "-1d", "1", "1y", "1.5h", "", "٣d"])
+def test_an_age_that_is_none_or_too_long_is_named(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="no age|too long"):
+        age(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-24", datetime(2026, 11, 24, tzinfo=UTC)),
+        ("2026-11-24T18:00", datetime(2026, 11, 24, 18, tzinfo=UTC)),
+        ("2026-11-24T18:00+02:00", datetime(2026, 11, 24, 16, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_is_a_date_or_a_time(text: str, moment: datetime) -> None:
+    assert since(text) == moment
+
+
+def test_a_moment_may_be_an_age() -> None:
+    assert datetime.now(UTC) - since("2h") == pytest.approx(
+        timedelta(hours=2), abs=timedelta(0, 60)
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["999999w", "yesterday", "2026-13-01", "9999-12-31T23:59-12:00", "0001-01-01T00:00+12"]
+)
+def test_a_moment_that_is_none_is_named(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="no moment|too long"):
+        since(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-5", "1.5", "x", "", "9" * 5000])
+def test_a_number_out_of_bounds_is_refused_with_them(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="a whole number from 1 to"):
+        positive(text)
+
+
+def test_a_port_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args(["--port", "70000"])
+    assert ended.value.code == 2
+    assert "from 0 to 65,535" in capsys.readouterr().err
+
+
+def test_no_answer_deletes_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ctrl_d(_: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", ctrl_d)
+    assert not confirmed("Delete?", yes=False)
+    assert "nothing was deleted" in capsys.readouterr().out

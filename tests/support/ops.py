@@ -1,0 +1,65 @@
+"""What tests of ops commands share: results, queues, keys, dead letters."""
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tests.support.cloud import Stack
+
+
+class Ran(NamedTuple):
+    """What a command has said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+Ops = Callable[..., Ran]
+
+
+def empty(stack: Stack, queue: str) -> None:
+    """Take every message out of a queue; PurgeQueue could do it once a minute only."""
+    sqs, url = stack.aws.client("sqs"), stack.outputs[queue]
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def keys(stack: Stack, prefix: str) -> list[str]:
+    """Return the keys under a prefix of the upload bucket."""
+    answer = stack.aws.client("s3").list_objects_v2(
+        Bucket=stack.outputs["UploadBucket"], Prefix=prefix
+    )
+    return [each["Key"] for each in answer.get("Contents", [])]
+
+
+def letter(stack: Stack, queue: str, body: object, cause: str = "") -> None:
+    attributes = {"ERROR_CODE": {"DataType": "String", "StringValue": cause}} if cause else {}
+    stack.aws.client("sqs").send_message(
+        QueueUrl=stack.outputs[queue],
+        MessageBody=body if isinstance(body, str) else json.dumps(body),
+        MessageAttributes=attributes,
+    )
+
+
+def pointer(stack: Stack, upload: str) -> dict[str, Any]:
+    """Return what the pipe's dead letter would hold for the change of an upload."""
+    table = stack.outputs["DecisionsTable"]
+    arn = stack.aws.client("dynamodb").describe_table(TableName=table)["Table"]["LatestStreamArn"]
+    client = stack.aws.client("dynamodbstreams")
+    [shard] = client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+    iterator = client.get_shard_iterator(
+        StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    [number] = [
+        record["dynamodb"]["SequenceNumber"]
+        for record in client.get_records(ShardIterator=iterator)["Records"]
+        if record["dynamodb"]["Keys"]["upload"]["S"] == upload
+    ]
+    return {
+        "streamArn": arn,
+        "shardId": shard["ShardId"],
+        "startSequenceNumber": number,
+        "endSequenceNumber": number,
+    }

@@ -1,0 +1,254 @@
+"""What has to agree between the template, the state machine, the functions and the ledger."""
+
+import json
+import re
+import tomllib
+from typing import Any
+
+import jsonschema
+import pytest
+
+from ops.stack.ledger import ABSENT_REASONS
+from tests.support.functions import load_function
+from tests.support.project import (
+    ASL_TEXT,
+    ROOT,
+    STEPS,
+    exception_classes,
+    resources,
+    state_machine,
+    template,
+)
+
+STATES: dict[str, dict[str, Any]] = state_machine()["States"]
+RECORDS = {name: state for name, state in STATES.items() if name.startswith("Record ")}
+[WORKFLOW] = resources("AWS::Serverless::StateMachine").values()
+FUNCTIONS = resources("AWS::Serverless::Function")
+
+# Names that Lambda, Step Functions and DynamoDB give to faults; every other one is a class of ours.
+AWS_ERRORS = re.compile(r"(Lambda|Sandbox|Runtime|States|DynamoDB)\.[A-Za-z.]+")
+DOMAIN_ERRORS = {"ImageRejected", "ImageSuperseded", "EndpointRefused", "StorageRefused"}
+EXPRESS_LIMIT_S = 300
+
+
+def errors_named(state: dict[str, Any], *fields: str) -> set[str]:
+    return {
+        error for field in fields for rule in state.get(field, []) for error in rule["ErrorEquals"]
+    }
+
+
+def step_of(state: dict[str, Any]) -> str | None:
+    match = re.fullmatch(
+        r"\$\{(\w+)FunctionArn\}", state.get("Parameters", {}).get("FunctionName", "")
+    )
+    return match[1].lower() if match else None
+
+
+def longest_s(state: dict[str, Any]) -> float:
+    """Return the seconds that a Task can take at most: every attempt times out, no jitter helps."""
+    [retry] = state["Retry"]
+    waits = [
+        min(
+            retry["IntervalSeconds"] * retry["BackoffRate"] ** attempt,
+            retry.get("MaxDelaySeconds", float("inf")),
+        )
+        for attempt in range(retry["MaxAttempts"])
+    ]
+    return float(sum(waits) + (retry["MaxAttempts"] + 1) * state["TimeoutSeconds"])
+
+
+def test_every_substitution_of_the_state_machine_is_given_and_every_given_one_used() -> None:
+    assert set(re.findall(r"\$\{(\w+)\}", ASL_TEXT)) == set(WORKFLOW["DefinitionSubstitutions"])
+
+
+def test_every_error_the_state_machine_names_exists() -> None:
+    classes = {name for step in STEPS for name in exception_classes(step)}
+    named = {e for state in STATES.values() for e in errors_named(state, "Retry", "Catch")}
+    assert {error for error in named if not AWS_ERRORS.fullmatch(error)} <= classes
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_error_class_of_a_function_has_its_route(step: str) -> None:
+    [state] = [state for state in STATES.values() if step_of(state) == step]
+    named = errors_named(state, "Retry", "Catch")
+    # States.ALL is the route of what never passes; what may pass is named in Retry.
+    unnamed = {name for name in exception_classes(step) if not name.startswith("_")} - named
+    assert unnamed <= {"EndpointRefused", "StorageRefused"}
+
+
+def test_no_domain_error_is_retried() -> None:
+    retried = {error for state in STATES.values() for error in errors_named(state, "Retry")}
+    assert not retried & DOMAIN_ERRORS
+    assert not retried & {"States.ALL", "States.TaskFailed"}
+
+
+@pytest.mark.parametrize("name", [name for name, state in STATES.items() if "Catch" in state])
+def test_what_is_unforeseen_is_caught_last_and_too_large_states_by_name(name: str) -> None:
+    catches = [rule["ErrorEquals"] for rule in STATES[name]["Catch"]]
+    assert catches[-1] == ["States.ALL"]
+    if step_of(STATES[name]):
+        assert ["States.DataLimitExceeded"] in catches  # States.ALL does not catch it
+
+
+@pytest.mark.parametrize("name", [name for name, s in STATES.items() if s["Type"] == "Task"])
+def test_every_task_retries_with_full_jitter_and_a_time_out(name: str) -> None:
+    [retry] = STATES[name]["Retry"]
+    assert retry["JitterStrategy"] == "FULL"
+    assert STATES[name]["TimeoutSeconds"] > 0
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_function_times_out_before_its_task_does(step: str) -> None:
+    [state] = [state for state in STATES.values() if step_of(state) == step]
+    assert FUNCTIONS[f"{step.title()}Function"]["Timeout"] < state["TimeoutSeconds"]
+
+
+def routes(name: str) -> list[list[str]]:
+    """Return every way from a state to an end, as lists of state names."""
+    state = STATES[name]
+    following = [state["Next"]] if "Next" in state else []
+    following += [rule["Next"] for rule in state.get("Catch", [])]
+    onward = [[name, *rest] for next_ in dict.fromkeys(following) for rest in routes(next_)]
+    return onward if not state.get("End") and onward else [[name], *onward]
+
+
+def test_the_slowest_route_fits_into_express_and_the_workflow_s_own_time_out() -> None:
+    slowest = max(
+        sum(longest_s(STATES[name]) for name in route if STATES[name]["Type"] == "Task")
+        for route in routes(state_machine()["StartAt"])
+    )
+    assert slowest < state_machine()["TimeoutSeconds"] < EXPRESS_LIMIT_S
+
+
+def attributes_set(state: dict[str, Any]) -> list[str]:
+    expression = state["Parameters"]["UpdateExpression"]
+    return re.findall(r"(?:SET |, )(\w+) = ", expression)
+
+
+def test_every_outcome_has_the_same_attributes() -> None:
+    assert len(RECORDS) == 3
+    assert len({tuple(attributes_set(state)) for state in RECORDS.values()}) == 1
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_every_value_of_a_record_is_used_and_given(name: str) -> None:
+    parameters = RECORDS[name]["Parameters"]
+    used = set(
+        re.findall(
+            r":\w+", " ".join(parameters[f"{kind}Expression"] for kind in ("Update", "Condition"))
+        )
+    )
+    assert used == set(parameters["ExpressionAttributeValues"])
+
+
+def test_failures_and_absences_give_way_and_a_failure_replaces_nothing_else() -> None:
+    conditions = {name: s["Parameters"]["ConditionExpression"] for name, s in RECORDS.items()}
+    undecided = "attribute_not_exists(upload) OR outcome = :failed"
+    absent = "reason IN (:superseded, :not_found)"
+    assert conditions == {
+        "Record decision": f"{undecided} OR {absent}",
+        "Record rejection": f"{undecided} OR ({absent} AND reason <> :reason)",
+        "Record failure": (
+            "attribute_not_exists(upload) OR"
+            f" (execution <> :execution AND (outcome = :outcome OR {absent}))"
+        ),
+    }
+    values = RECORDS["Record failure"]["Parameters"]["ExpressionAttributeValues"]
+    assert values[":outcome"] == {"S": "failed"}
+    for record in RECORDS.values():
+        values = record["Parameters"]["ExpressionAttributeValues"]
+        assert {values[f":{reason}"]["S"] for reason in ABSENT_REASONS} == ABSENT_REASONS
+
+
+def test_the_announcement_carries_what_the_ledger_holds_but_the_event() -> None:
+    [pipe] = resources("AWS::Pipes::Pipe").values()
+    announced = re.findall(
+        r'"(\w+)": <\$\.dynamodb\.NewImage\.(\w+)\.[SN]>', pipe["TargetParameters"]["InputTemplate"]
+    )
+    assert all(name == attribute for name, attribute in announced)
+    recorded = {*attributes_set(RECORDS["Record decision"]), "upload"} - {"event"}
+    assert {name for name, _ in announced} == recorded
+
+
+def test_the_happy_path_has_four_billed_steps() -> None:
+    name, path = state_machine()["StartAt"], []
+    while name:
+        path.append(name)
+        name = STATES[name].get("Next")
+    assert path == ["Serialize image", "Classify image", "Filter inferences", "Record decision"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "allowed"),
+    [
+        pytest.param("uploads/", True, id="one-folder"),
+        pytest.param("photos/2026/", True, id="two-folders"),
+        pytest.param("labelled-not/", True, id="alike-but-apart"),
+        pytest.param("labelled/", False, id="the-reviewed-pictures"),
+        pytest.param("labelled/bicycle/", False, id="below-the-reviewed-pictures"),
+        pytest.param("uploads", False, id="no-slash"),
+        pytest.param("/", False, id="only-a-slash"),
+        pytest.param("", False, id="empty"),
+        pytest.param("up loads/", False, id="a-space"),
+    ],
+)
+def test_the_upload_prefix_is_a_folder_apart_from_the_labelled_ones(
+    prefix: str, allowed: bool
+) -> None:
+    pattern = template()["Parameters"]["UploadPrefix"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, prefix)) is allowed
+
+
+@pytest.mark.parametrize("name", template()["Parameters"])
+def test_every_parameter_says_what_it_is_and_has_bounds(name: str) -> None:
+    parameter = template()["Parameters"][name]
+    assert parameter["Description"].endswith(".")
+    assert {"AllowedPattern", "AllowedValues", "MaxValue"} & set(parameter)
+
+
+def test_the_default_threshold_is_the_card_s_rounded_up_to_a_thousandth() -> None:
+    card = json.loads((ROOT / "model/pretrained/card.json").read_text())
+    default = float(template()["Parameters"]["ConfidenceThreshold"]["Default"])
+    assert 0 <= default - card["threshold"]["value"] < 0.001
+
+
+def test_number_defaults_with_a_point_are_quoted() -> None:
+    """Sam local hands a bare float default to the function as an empty string."""
+    for name, parameter in template()["Parameters"].items():
+        assert not isinstance(parameter.get("Default"), float), name
+
+
+def test_no_function_lists_the_classes() -> None:
+    for step in STEPS:
+        for path in (ROOT / "functions" / step).glob("*.py"):
+            assert not re.search(r"bicycle|motorcycle", path.read_text()), path
+
+
+def test_nothing_that_is_deployed_knows_the_embedded_aws() -> None:
+    deployed = [*ROOT.glob("functions/**/*.py"), *ROOT.glob("ops/**/*.py"), ROOT / "template.yaml"]
+    for path in [*deployed, *ROOT.glob("model/**/*.py")]:
+        assert not re.search(r"\bfrom local\b|\bimport local\b|\bmoto\b", path.read_text()), path
+
+
+def test_the_state_machine_is_written_as_json_is_formatted() -> None:
+    assert json.dumps(state_machine(), indent=2) + "\n" == ASL_TEXT
+
+
+def test_the_embedded_functions_have_the_versions_that_the_package_ships() -> None:
+    lines = (ROOT / "functions/serialize/requirements.txt").read_text().splitlines()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    shipped = {line for line in lines if line and not line.startswith("#")}
+    assert shipped <= set(extras["optional-dependencies"]["local"])
+
+
+def test_the_announcement_schema_names_what_is_announced_and_why_pictures_are_rejected() -> None:
+    schema = json.loads((ROOT / "events" / "schema" / "announcement.json").read_text())
+    example = json.loads((ROOT / "events" / "announcement.json").read_text())["detail"]
+    jsonschema.validate(example, schema)
+    assert list(schema["properties"]) == schema["required"] == list(example)
+    [reasons] = [
+        rule["then"]["properties"]["reason"]["enum"]
+        for rule in schema["allOf"]
+        if rule["if"]["properties"]["outcome"] == {"const": "rejected"}
+    ]
+    assert set(reasons) == set(load_function("serialize", "rejection").Reason)
