@@ -32,7 +32,7 @@ test: $(VENV)/.extra-dev ## Every test that this machine can run; what it skips 
 check: $(VENV)/.extra-dev ## Lint and type-check; changes nothing
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy local ops model benchmarks
+	$(VENV)/bin/mypy cli local ops model benchmarks
 	for step in functions/*/; do $(VENV)/bin/mypy $$step || exit 1; done
 
 format: $(VENV)/.extra-dev ## Rewrite the code in the project's format

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cli.terminal import sentence
 from local.follow import Followed, named
-from ops.text import sentence
 
 COLUMNS = ("picture", "states passed", "label", "confidence", "decision", "ms")
 STATES, RIGHT = 1, (3, 5)  # the column of states, those of numbers

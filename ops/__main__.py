@@ -4,7 +4,8 @@
     python -m ops review --serve               label what waits, in the browser
     python -m ops COMMAND --help               what a command does, with examples
 
-The stack is the one that samconfig.toml deploys, or --stack NAME. Credentials and region come as
+The stack is --stack NAME, else that of the environment variable SCONES_STACK, else the one that
+samconfig.toml deploys. Credentials and region come as
 for every AWS tool: ~/.aws, AWS_PROFILE, AWS_DEFAULT_REGION. With AWS_ENDPOINT_URL set, as
 `python -m local up` prints it, the same commands work on the embedded AWS.
 
@@ -13,17 +14,13 @@ its work, 130 interrupted.
 """
 
 import argparse
-import importlib
 import os
 import sys
 import tomllib
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from ops.errors import OpsError, explained
+from cli.program import Program
 
 # One line for each command; its module, of the same name, is imported when it is asked for.
 COMMANDS = {
@@ -44,61 +41,21 @@ COMMANDS = {
 SAMCONFIG = Path(__file__).parents[1] / "samconfig.toml"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run the command that the command line names; return its exit code."""
-    listed = "\n".join(f"  {name:<11}{text}" for name, text in COMMANDS.items())
-    top = argparse.ArgumentParser(
-        "python -m ops",
-        description=f"{__doc__}\ncommands:\n{listed}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="%(prog)s COMMAND [--stack NAME] [--region REGION] [options]",
-    )
-    top.add_argument(
-        "command", choices=COMMANDS, metavar="COMMAND", nargs="?", help="one of those above"
-    )
-    top.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    asked = top.parse_args(argv)
-    if asked.command is None:
-        top.print_help()
-        return 2
-    try:
-        return _run(asked.command, asked.rest)
-    except ModuleNotFoundError as error:
-        return _refused(f"{error.name} is not installed: run make .venv/.extra-ops")
-    except OpsError as error:
-        return _refused(str(error))
-    except (BotoCoreError, ClientError) as error:
-        return _refused(explained(error))
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):  # `| head` has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        return _refused(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
-    except Exception:  # 1, Python's own code for it, would look like something that was found
-        traceback.print_exc()
-        return 2
+    program = Program("python -m ops", __doc__ or "", COMMANDS, "ops.commands", "ops", add_options)
+    return program.main(words)
 
 
-def _run(command: str, words: Sequence[str]) -> int:
-    module = importlib.import_module(f"ops.commands.{command}")
-    parser = argparse.ArgumentParser(
-        f"python -m ops {command}",
-        description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    module.add_arguments(parser)
-    _add_stack_options(parser)
-    return int(module.run(parser.parse_args(words)))
-
-
-def _add_stack_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what names the stack."""
     stack = parser.add_argument_group("which stack")
-    name = deployed_stack(SAMCONFIG)
+    name = os.environ.get("SCONES_STACK") or deployed_stack(SAMCONFIG)
     stack.add_argument(
         "--stack",
         default=name,
         metavar="NAME",
-        help="the CloudFormation stack (default: %(default)s, of samconfig.toml)",
+        help="the CloudFormation stack (default: %(default)s; SCONES_STACK, else samconfig.toml)",
     )
     stack.add_argument("--region", help="AWS region (default: as for every AWS tool)")
 
@@ -112,14 +69,5 @@ def deployed_stack(samconfig: Path) -> str:
         return "scones-unlimited"
 
 
-def _refused(reason: str) -> int:
-    print(f"error: {' '.join(reason.split())}", file=sys.stderr)
-    return 2
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    sys.exit(main())

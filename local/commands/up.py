@@ -9,9 +9,9 @@ it and everything it started; nothing is kept.
 import argparse
 import threading
 
+from cli.arguments import integer_between
 from local.arguments import add_cloud_options, cloud_options, stack_parameters
 from local.cloud import embedded_aws
-from ops.amount import whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " this machine alone)",
     )
     parser.add_argument(
-        "--port", type=whole(0, 65_535), default=0, help="port (default: one that is free)"
+        "--port",
+        type=integer_between(0, 65_535),
+        default=0,
+        help="port (default: one that is free)",
     )
     parser.add_argument("--stack", default="scones-unlimited", help="the stack's name")
     parser.add_argument(
         "--capture-percentage",
-        type=whole(0, 100),
+        type=integer_between(0, 100),
         default=100,
         metavar="0-100",
         help="of the endpoint's requests, kept for `ops monitor` (default: %(default)s)",

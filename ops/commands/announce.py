@@ -12,8 +12,8 @@ has seen that already knows it again. Exit code 2 if an announcement was refused
 import argparse
 from collections.abc import Iterator
 
-from ops.age import add_since, since
-from ops.progress import Progress
+from cli.arguments import add_since, point_in_time
+from cli.terminal import Progress
 from ops.stack.announcements import announce, recorded
 from ops.stack.ledger import moment
 from ops.stack.outputs import Stack
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     add_since(parser, "what was recorded since then", required=True)
     parser.add_argument(
-        "--until", type=since, metavar="WHEN", help="and before that (default: now)"
+        "--until", type=point_in_time, metavar="WHEN", help="and before that (default: now)"
     )
     parser.add_argument("--dry-run", action="store_true", help="count, announce nothing")
 

@@ -16,8 +16,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from cli.arguments import positive
 from ops import prices
-from ops.amount import positive
 
 MEASURED = Path(__file__).parents[1] / "measured.json"
 # Of the template; a whole processor comes with 1,769 MB:

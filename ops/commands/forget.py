@@ -14,7 +14,7 @@ history (90 days; for less, run the stack as EXPRESS).
 
 import argparse
 
-from ops.confirm import confirmed
+from cli.terminal import confirmed
 from ops.stack.announcements import upload_in
 from ops.stack.dead_letters import QUEUES, Letters
 from ops.stack.executions import address_in

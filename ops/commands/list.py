@@ -15,11 +15,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from operator import attrgetter
 
-from ops.age import add_since
-from ops.amount import positive
+from cli.arguments import add_since, positive
+from cli.terminal import printable
 from ops.stack.ledger import OUTCOMES, Decision, Ledger, moment
 from ops.stack.outputs import Stack
-from ops.text import printable
 
 DAY = timedelta(days=1)
 

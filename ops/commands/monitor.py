@@ -28,15 +28,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ops.age import add_since
-from ops.amount import share
-from ops.errors import OpsError
+from cli.arguments import add_since, fraction
+from cli.errors import CommandError
+from cli.terminal import Progress
 from ops.monitoring.captures import Captures, destination, in_folder, in_s3
 from ops.monitoring.drift import LEAST, Baseline, as_json, judge
 from ops.monitoring.observations import Observation, from_ledger
 from ops.monitoring.report import Report
 from ops.monitoring.windows import Windows
-from ops.progress import Progress
 from ops.stack.ledger import Ledger
 from ops.stack.outputs import Stack
 
@@ -72,14 +71,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--threshold",
-        type=share,
+        type=fraction,
         metavar="0..1",
         help="what counts as accepted among captures (default: the stack's where its endpoint is"
         " asked, else the baseline's)",
     )
     parser.add_argument(
         "--false-alarms",
-        type=share,
+        type=fraction,
         default=0.01,
         metavar="0..1",
         help="the most reports that may find drift where there is none (default: %(default)s)",
@@ -112,7 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
             progress.tell(f"{number + 1:,} read, of {one.time:%Y-%m-%d %H:%M}")
     if not len(windows):
         left = f"; {bad.total():,} lines left out ({_kinds(bad)})" if bad else ""
-        raise OpsError(f"{source}: nothing to report{left}; look further back with --since")
+        raise CommandError(f"{source}: nothing to report{left}; look further back with --since")
     windows.widen(LEAST)
     judgement = judge(windows, baseline, arguments.false_alarms)
     report = Report(source, windows, baseline, judgement, arguments.false_alarms, bad)
@@ -157,7 +156,7 @@ def keep_baseline(path: Path, windows: Windows, baseline: Baseline) -> None:
     """Write what was seen as a baseline for later."""
     inferences = windows.whole().inferences
     if inferences < LEAST_OF_A_BASELINE:
-        raise OpsError(
+        raise CommandError(
             f"{path} is not written: {inferences} inferences are too few for a baseline,"
             f" {LEAST_OF_A_BASELINE} the least; look further back with --since"
         )

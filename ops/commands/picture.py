@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cli.errors import CommandError
 from ops.drawing.state_machine import Visit, draw
-from ops.errors import OpsError
 from ops.stack.outputs import Stack
 
 
@@ -64,11 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def picture_of(path: Path) -> str:
-    """Draw the state machine of a file. Raises OpsError where it holds none."""
+    """Draw the state machine of a file. Raises CommandError where it holds none."""
     try:
         return draw(json.loads(path.read_text()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise OpsError(
+        raise CommandError(
             f"{path} holds no state machine ({type(error).__name__}: {error}): give a file in the"
             " Amazon States Language"
         ) from error

@@ -15,9 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import islice
 
-from ops.age import age
-from ops.confirm import confirmed
-from ops.progress import Progress
+from cli.arguments import duration
+from cli.terminal import Progress, confirmed
 from ops.stack.ledger import OUTCOMES, Decision, Ledger, moment
 from ops.stack.outputs import Stack
 from ops.stack.uploads import Pictures
@@ -29,7 +28,11 @@ CHUNK = 200  # items held in memory
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument(
-        "--older-than", type=age, required=True, metavar="AGE", help="recorded before, as in 400d"
+        "--older-than",
+        type=duration,
+        required=True,
+        metavar="AGE",
+        help="recorded before, as in 400d",
     )
     parser.add_argument("--pictures", action="store_true", help="delete their pictures too")
     parser.add_argument("--yes", action="store_true", help="do not ask")

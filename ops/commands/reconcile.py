@@ -22,8 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ops.age import age
-from ops.progress import Progress
+from cli.arguments import duration
+from cli.terminal import Progress
 from ops.stack.executions import created_event, start_all
 from ops.stack.ledger import ABSENT, KEYS_AT_ONCE, Ledger, name_of
 from ops.stack.outputs import Stack
@@ -40,14 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument(
         "--grace",
-        type=age,
+        type=duration,
         default=GRACE,
         metavar="AGE",
         help="an object without an outcome is in flight this long (default: %(default)s)",
     )
     parser.add_argument(
         "--newer-than",
-        type=age,
+        type=duration,
         metavar="AGE",
         help="leave out older objects, which `prune` has taken out of the ledger",
     )

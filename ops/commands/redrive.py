@@ -20,17 +20,15 @@ from itertools import islice
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.age import add_since
-from ops.amount import positive
-from ops.errors import OpsError, explained
-from ops.progress import Progress
+from cli.arguments import add_since, positive
+from cli.errors import CommandError, explained
+from cli.terminal import Progress, printable
 from ops.stack.announcements import announce, details_in
 from ops.stack.dead_letters import QUEUES, Letter, Letters
 from ops.stack.executions import address_in, start_all
 from ops.stack.ledger import ABSENT, Decision, Ledger, moment, name_of
 from ops.stack.outputs import Stack
 from ops.stack.rate_limit import Pace, add_pace
-from ops.text import printable
 
 FAILURES, UPLOADS, ANNOUNCEMENTS = "failed uploads", "lost upload events", "lost announcements"
 STRANGE = "not understood"
@@ -143,7 +141,7 @@ class Redrive:
             try:
                 announce(self.stack, details)
                 queue.delete([letter])
-            except OpsError as error:
+            except CommandError as error:
                 refusal = str(error)
             except (BotoCoreError, ClientError) as error:
                 refusal = explained(error)

@@ -23,11 +23,11 @@ import json
 import os
 from datetime import UTC, datetime
 
-from ops.amount import positive, whole
+from cli.arguments import integer_between, positive
+from cli.terminal import printable
 from ops.reviewing.reviews import Reviews
 from ops.stack.ledger import Decision, Ledger
 from ops.stack.outputs import Stack
-from ops.text import printable
 
 ORDERS = ("newest", "oldest", "unsure")
 
@@ -51,7 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mend", action="store_true", help="make the copies under labelled/ agree with the ledger"
     )
     page = parser.add_argument_group("the page")
-    page.add_argument("--port", type=whole(0, 65_535), default=0, help="default: one that is free")
+    page.add_argument(
+        "--port", type=integer_between(0, 65_535), default=0, help="default: one that is free"
+    )
     page.add_argument(
         "--reviewer", metavar="NAME", help="who labels, for the record (default: the login name)"
     )

@@ -10,10 +10,10 @@ import argparse
 import json
 from typing import Any
 
+from cli.terminal import printable, sentence
 from ops.stack.ledger import Decision, Ledger, name_of
 from ops.stack.outputs import Stack
 from ops.stack.uploads import Pictures
-from ops.text import printable, sentence
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

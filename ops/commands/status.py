@@ -16,11 +16,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.age import add_since
+from cli.arguments import add_since
+from cli.terminal import printable
 from ops.stack.dead_letters import QUEUES
 from ops.stack.ledger import OUTCOMES, Ledger, moment
 from ops.stack.outputs import Stack
-from ops.text import printable
 
 PIPE_WELL = {"CREATING", "RUNNING", "STARTING", "UPDATING"}
 

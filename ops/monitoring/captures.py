@@ -21,13 +21,13 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 from PIL import Image, PngImagePlugin
 
+from cli.errors import CommandError, code_of
+from cli.terminal import printable
 from model.training.image_statistics import measured
 from model.training.pictures import squashed
-from ops.errors import OpsError, code_of
 from ops.monitoring.observations import NAMED, Observation, decided
 from ops.stack.outputs import Stack
 from ops.stack.uploads import GONE
-from ops.text import printable
 
 # A request of 25 MB and an answer of as much, both in base64.
 LINE_LIMIT = 2 * 26_214_400 * 4 // 3 + 10_000
@@ -167,7 +167,9 @@ def lines_of(file: IO[bytes]) -> Iterator[bytes | None]:
 def in_folder(folder: Path, since: datetime | None) -> Iterator[bytes | None]:
     """Yield the lines of the capture files of a folder and its folders, hour by hour."""
     if not folder.is_dir():
-        raise OpsError(f"{folder} is no folder: give one with .jsonl files, or s3://BUCKET/PREFIX")
+        raise CommandError(
+            f"{folder} is no folder: give one with .jsonl files, or s3://BUCKET/PREFIX"
+        )
     found = False
     for place, folders, names in os.walk(folder):
         folders.sort()
@@ -180,7 +182,7 @@ def in_folder(folder: Path, since: datetime | None) -> Iterator[bytes | None]:
                 with path.open("rb") as file:
                     yield from lines_of(file)
     if not found:
-        raise OpsError(f"{folder} holds no .jsonl file: give the folder of the captures")
+        raise CommandError(f"{folder} holds no .jsonl file: give the folder of the captures")
 
 
 def in_s3(stack: Stack, address: str, since: datetime | None) -> Iterator[bytes | None]:
@@ -188,7 +190,7 @@ def in_s3(stack: Stack, address: str, since: datetime | None) -> Iterator[bytes 
     place = urlparse(address)
     bucket, prefix = place.netloc, place.path.lstrip("/")
     if not bucket:
-        raise OpsError(f"{address} names no bucket: write s3://BUCKET/PREFIX")
+        raise CommandError(f"{address} names no bucket: write s3://BUCKET/PREFIX")
     client = stack.client("s3")
 
     def keys() -> Iterator[str]:
@@ -221,7 +223,7 @@ def in_s3(stack: Stack, address: str, since: datetime | None) -> Iterator[bytes 
         while waiting:
             yield from _emptied(waiting)
     if not asked:
-        raise OpsError(
+        raise CommandError(
             f"nothing ends in .jsonl under {address}: see whether the endpoint captures"
             " (python -m model.create_endpoint --help), and whether the captures have expired"
         )
@@ -250,7 +252,7 @@ def destination(stack: Stack) -> str:
     found = stack.client("sagemaker").describe_endpoint(EndpointName=name)
     config = found.get("DataCaptureConfig") or {}
     if "DestinationS3Uri" not in config:
-        raise OpsError(
+        raise CommandError(
             f"endpoint {name} captures nothing: python -m model.create_endpoint"
             " --capture-percentage 10"
         )

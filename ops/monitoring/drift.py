@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from cli.errors import CommandError
 from model.training.image_statistics import CONFIDENCE_BINS, PERCENTILES, STATISTICS
-from ops.errors import OpsError
 from ops.monitoring.two_samples import (
     Counts,
     any_share,
@@ -56,7 +56,7 @@ class Baseline:
 
     @classmethod
     def read(cls, path: Path) -> "Baseline":
-        """Read a card.json, or what as_json() has written. Raises OpsError."""
+        """Read a card.json, or what as_json() has written. Raises CommandError."""
         try:
             card = json.loads(path.read_text())
             found = cls(
@@ -67,9 +67,9 @@ class Baseline:
             )
             compare(Sums(), found)
         except (OSError, UnicodeDecodeError) as error:
-            raise OpsError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+            raise CommandError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise OpsError(
+            raise CommandError(
                 f"{path} holds no baseline ({type(error).__name__}: {error}): give a model's"
                 " card.json or a file of --write-baseline"
             ) from error

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from cli.terminal import printable
 from ops.stack.ledger import OTHER, OUTCOMES, Decision, Ledger, moment
-from ops.text import printable
 
 INFERRED = ("accepted", "review")  # outcomes with an inference
 NAMED = 100  # characters of a label or a model

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from heapq import nsmallest
 from itertools import islice
 
-from ops.errors import OpsError
+from cli.errors import CommandError
 from ops.stack.ledger import OTHER, Decision, Ledger
 from ops.stack.outputs import Stack
 from ops.stack.uploads import PictureGone, Pictures
@@ -33,7 +33,7 @@ class Reviews:
         self.ledger = Ledger(stack)
         for label in classes:
             if not LABEL.fullmatch(label):
-                raise OpsError(
+                raise CommandError(
                     f"{label!r} is no class: write letters, digits, spaces, dots, hyphens and"
                     " underscores, 63 at most"
                 )
@@ -59,11 +59,11 @@ class Reviews:
     def label(self, read: Decision, label: str) -> Labelled:
         """Record a person's label, and copy the picture for training.
 
-        Raises Changed if the record is not as it was read, OpsError for a label that is none of
+        Raises Changed if the record is not as it was read, CommandError for a label that is none of
         the classes. The record comes first: what has no record must not train a model.
         """
         if label not in self._classes:
-            raise OpsError(f"{label!r} is none of the classes: {', '.join(self.classes())}")
+            raise CommandError(f"{label!r} is none of the classes: {', '.join(self.classes())}")
         new = self.ledger.change(
             read,
             outcome="reviewed",
@@ -118,7 +118,7 @@ class Reviews:
         The record keeps who took which label back. Raises Changed.
         """
         if read.outcome != "reviewed":
-            raise OpsError(f"{read.upload} is not reviewed: its outcome is {read.outcome}")
+            raise CommandError(f"{read.upload} is not reviewed: its outcome is {read.outcome}")
         new = self.ledger.change(
             read,
             outcome="review",

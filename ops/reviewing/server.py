@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.errors import OpsError, explained
+from cli.errors import CommandError, explained
 from ops.reviewing.image import shown
 from ops.reviewing.reviews import Reviews
 from ops.stack.ledger import Changed, Decision
@@ -98,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
             status, (kind, body) = 200, work()
         except Refused as refused:
             status, (kind, body) = refused.status, _json({"error": str(refused)})
-        except OpsError as error:
+        except CommandError as error:
             status, (kind, body) = 400, _json({"error": str(error)})
         except (BotoCoreError, ClientError) as error:
             status, (kind, body) = 502, _json({"error": explained(error)})

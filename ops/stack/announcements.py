@@ -10,7 +10,7 @@ from itertools import islice
 from time import sleep
 from typing import Any
 
-from ops.errors import OpsError
+from cli.errors import CommandError
 from ops.stack.ledger import OUTCOMES, Ledger, moment
 from ops.stack.outputs import Stack
 
@@ -80,7 +80,7 @@ def _of_batch(stack: Stack, batch: dict[str, Any]) -> Iterator[str]:
         first = datetime.fromisoformat(batch["approximateArrivalOfFirstRecord"])
         last = datetime.fromisoformat(batch["approximateArrivalOfLastRecord"])
     except KeyError:
-        raise OpsError("the stream has forgotten a dead letter that names no time") from None
+        raise CommandError("the stream has forgotten a dead letter that names no time") from None
     yield from recorded(stack, moment(first - MARGIN), moment(last + MARGIN))
 
 
@@ -126,7 +126,7 @@ def _shards(client: Any, arn: str) -> list[str]:
 
 
 def announce(stack: Stack, details: Iterable[str]) -> int:
-    """Put announcements on the bus; return how many. Raises OpsError if one is refused."""
+    """Put announcements on the bus; return how many. Raises CommandError if one is refused."""
     client, bus, count = stack.client("events"), stack.outputs["DecisionsBus"], 0
     remaining = iter(details)
     while chunk := list(islice(remaining, AT_ONCE)):
@@ -138,6 +138,6 @@ def announce(stack: Stack, details: Iterable[str]) -> int:
         )
         refused = [each for each in answer["Entries"] if "ErrorCode" in each]
         if refused:
-            raise OpsError(f"PutEvents was refused: {refused[0]['ErrorCode']}")
+            raise CommandError(f"PutEvents was refused: {refused[0]['ErrorCode']}")
         count += len(chunk)
     return count

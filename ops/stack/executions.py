@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.errors import explained
+from cli.errors import explained
 from ops.stack.outputs import Stack
 from ops.stack.rate_limit import Pace
 

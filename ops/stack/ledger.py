@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 from botocore.exceptions import ClientError
 
-from ops.errors import OpsError, code_of
+from cli.errors import CommandError, code_of
 from ops.stack.outputs import Stack
 
 OUTCOMES = ("accepted", "review", "reviewed", "rejected", "failed", "superseded")
@@ -176,7 +176,7 @@ class Ledger:
             if not asked:
                 return found
             sleep(0.05 * 2**attempt)
-        raise OpsError(f"DynamoDB throttles {self._table}: try again later")
+        raise CommandError(f"DynamoDB throttles {self._table}: try again later")
 
     def change(self, read: Decision, **changes: Any) -> Decision:
         """Write some attributes of an item if it still is as it was read; return the new item.

@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from ops.errors import OpsError
+from cli.errors import CommandError
 
 CONNECTIONS = 32  # as many as a command has threads
 ATTEMPTS = 6  # of a call that AWS throttles; with back-off about a minute
@@ -51,19 +51,19 @@ class Stack:
 
     @cached_property
     def outputs(self) -> dict[str, str]:
-        """The stack's Outputs; raises OpsError where there is no such stack, or none of ours."""
+        """The stack's Outputs; raises CommandError where there is none, or none of ours."""
         try:
             [stack] = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
         except ClientError as error:
             if "does not exist" not in str(error):
                 raise
-            raise OpsError(
+            raise CommandError(
                 f"there is no stack {self.name} in {self.region}: name one with --stack, look in"
                 " another --region, or deploy it with `sam deploy` or `python -m local up`"
             ) from error
         found = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
         if "StateMachineArn" not in found:
-            raise OpsError(
+            raise CommandError(
                 f"the stack {self.name} has no output StateMachineArn"
                 f" (status {stack['StackStatus']}): it is not of this template, or not complete"
             )
@@ -95,7 +95,7 @@ class Stack:
     def execution(self, arn: str) -> dict[str, Any]:
         """Return what DescribeExecution tells of an execution, or of the `latest` that has ended.
 
-        Raises OpsError for an EXPRESS workflow, which keeps no executions.
+        Raises CommandError for an EXPRESS workflow, which keeps no executions.
         """
         self._refuse_express()
         client = self.client("stepfunctions")
@@ -108,12 +108,12 @@ class Stack:
             )
             newest = next(ended, None)
             if newest is None:
-                raise OpsError(f"no execution of {self.name} has ended yet: upload a picture")
+                raise CommandError(f"no execution of {self.name} has ended yet: upload a picture")
             arn = newest["executionArn"]
         try:
             found: dict[str, Any] = client.describe_execution(executionArn=arn)
         except client.exceptions.ExecutionDoesNotExist as error:
-            raise OpsError(f"there is no execution {arn} (kept for 90 days)") from error
+            raise CommandError(f"there is no execution {arn} (kept for 90 days)") from error
         return found
 
     def history(self, arn: str) -> Iterator[dict[str, Any]]:
@@ -125,7 +125,7 @@ class Stack:
 
     def _refuse_express(self) -> None:
         if self.outputs["WorkflowType"] == "EXPRESS":
-            raise OpsError(
+            raise CommandError(
                 f"{self.name} runs as EXPRESS, which keeps no history of executions; its ledger"
                 " and its log group tell what happened"
             )

@@ -4,7 +4,7 @@ import argparse
 import threading
 import time
 
-from ops.amount import number
+from cli.arguments import number_between
 
 # About what the 10 concurrent functions of a new account take: a photo keeps one busy for a second.
 PER_SECOND = 10.0
@@ -30,7 +30,7 @@ def add_pace(parser: argparse.ArgumentParser) -> None:
     """Add the option --per-second."""
     parser.add_argument(
         "--per-second",
-        type=number(0.01, 1000),  # StartExecution itself takes about 1,000
+        type=number_between(0.01, 1000),  # StartExecution itself takes about 1,000
         default=PER_SECOND,
         metavar="N",
         help="executions started a second; more if your account has more than 10 concurrent"

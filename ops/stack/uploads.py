@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.errors import OpsError, code_of
+from cli.errors import CommandError, code_of
 from ops.stack.outputs import Stack
 
 LABELLED = "labelled/"  # the template keeps UploadPrefix out of it
@@ -140,20 +140,22 @@ class Pictures:
     def address(self, text: str) -> tuple[str, str]:
         """Return key and etag of an upload, given as BUCKET/KEY#ETAG or as s3://BUCKET/KEY.
 
-        Raises OpsError for another bucket, or an s3:// address with nothing there.
+        Raises CommandError for another bucket, or an s3:// address with nothing there.
         """
         bucket, _, rest = text.removeprefix("s3://").partition("/")
         if bucket != self.bucket or not rest:
-            raise OpsError(
+            raise CommandError(
                 f"{text!r} is no upload of this stack: write {self.bucket}/KEY#ETAG, as the ledger"
                 f" does, or s3://{self.bucket}/KEY"
             )
         if not text.startswith("s3://"):
             key, mark, etag = rest.rpartition("#")
             if not (key and mark and etag):
-                raise OpsError(f"{text!r} has no #ETAG: write the name that the ledger gives it")
+                raise CommandError(
+                    f"{text!r} has no #ETAG: write the name that the ledger gives it"
+                )
             return key, etag
         found = self.etag(rest)
         if found is None:
-            raise OpsError(f"there is nothing at {text}: name the upload as the ledger does")
+            raise CommandError(f"there is nothing at {text}: name the upload as the ledger does")
         return rest, found

@@ -24,8 +24,8 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from cli.terminal import Progress
 from local.cloud import REGION, EmbeddedAws, EmbeddedAwsError, embedded_aws
-from ops.progress import Progress
 from tests.chaos.faults import Chaos
 from tests.chaos.uploads import Uploads
 from tests.chaos.verdict import Verdict, judge

@@ -12,8 +12,8 @@ from typing import Any
 
 from PIL import Image
 
+from cli.terminal import Progress
 from local.cloud import EmbeddedAws
-from ops.progress import Progress
 
 IMAGES = Path(__file__).parents[2] / "events" / "images"
 AT_ONCE = 16

@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ops.age import age, since
-from ops.amount import positive
+from cli.arguments import duration, point_in_time, positive
+from cli.terminal import confirmed
 from ops.commands.review import add_arguments
-from ops.confirm import confirmed
 
 
 @pytest.mark.parametrize(
@@ -21,13 +20,13 @@ from ops.confirm import confirmed
     ],
 )
 def test_an_age_is_a_number_and_a_unit(text: str, length: timedelta) -> None:
-    assert age(text) == length
+    assert duration(text) == length
 
 
 @pytest.mark.parametrize("text", ["36501d", "999999w", "-1d", "1", "1y", "1.5h", "", "٣d"])
 def test_an_age_that_is_none_or_too_long_is_named(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="no age|too long"):
-        age(text)
+        duration(text)
 
 
 @pytest.mark.parametrize(
@@ -39,11 +38,11 @@ def test_an_age_that_is_none_or_too_long_is_named(text: str) -> None:
     ],
 )
 def test_a_moment_is_a_date_or_a_time(text: str, moment: datetime) -> None:
-    assert since(text) == moment
+    assert point_in_time(text) == moment
 
 
 def test_a_moment_may_be_an_age() -> None:
-    assert datetime.now(UTC) - since("2h") == pytest.approx(
+    assert datetime.now(UTC) - point_in_time("2h") == pytest.approx(
         timedelta(hours=2), abs=timedelta(0, 60)
     )
 
@@ -53,7 +52,7 @@ def test_a_moment_may_be_an_age() -> None:
 )
 def test_a_moment_that_is_none_is_named(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="no moment|too long"):
-        since(text)
+        point_in_time(text)
 
 
 @pytest.mark.parametrize("text", ["0", "-5", "1.5", "x", "", "9" * 5000])

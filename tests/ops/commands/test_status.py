@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.age import age, since
+from cli.arguments import duration, point_in_time
 from tests.support.cloud import Stack
 from tests.support.ops import Ops, empty
 from tests.support.workflow import announced, decided
@@ -77,13 +77,13 @@ def test_a_pipe_that_was_stopped_needs_attention_and_goes_on_where_it_stopped(
 
 
 def test_ages_and_moments() -> None:
-    assert (age("30m"), age("400d")) == (timedelta(minutes=30), timedelta(days=400))
-    assert since("2026-11-24") == datetime(2026, 11, 24, tzinfo=UTC)
-    assert since("2026-11-24T18:00+02:00") == datetime(2026, 11, 24, 16, tzinfo=UTC)
-    assert timedelta(hours=2) - (datetime.now(UTC) - since("2h")) < timedelta(minutes=1)
+    assert (duration("30m"), duration("400d")) == (timedelta(minutes=30), timedelta(days=400))
+    assert point_in_time("2026-11-24") == datetime(2026, 11, 24, tzinfo=UTC)
+    assert point_in_time("2026-11-24T18:00+02:00") == datetime(2026, 11, 24, 16, tzinfo=UTC)
+    assert timedelta(hours=2) - (datetime.now(UTC) - point_in_time("2h")) < timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("text", ["", "5", "d", "400 days", "-1d"])
 def test_what_is_no_age_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="write 30m, 12h, 400d or 8w"):
-        age(text)
+        duration(text)

@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 from PIL import Image
 
-from ops.errors import OpsError
+from cli.errors import CommandError
 from ops.reviewing.image import UNKNOWN, shown
 from ops.reviewing.reviews import Reviews
 from ops.reviewing.server import MAX_BODY, ReviewServer
@@ -88,7 +88,7 @@ def test_undo_lets_it_wait_again_and_takes_the_copy_back(
     heard = announced(stack, before.upload, 3)
     assert [each["outcome"] for each in heard] == ["review", "reviewed", "review"]
     assert keys(stack, done.copy) == []
-    with pytest.raises(OpsError, match="is not reviewed"):
+    with pytest.raises(CommandError, match="is not reviewed"):
         reviews_of(stack).undo(back)
 
 
@@ -115,7 +115,7 @@ def test_the_label_of_a_picture_that_is_gone_has_no_copy(
 
 def test_a_label_that_is_no_class_is_refused(ops: Ops, standard: Stack, images: Path) -> None:
     before = waiting(standard, images)
-    with pytest.raises(OpsError, match="none of the classes: bicycle, motorcycle, other"):
+    with pytest.raises(CommandError, match="none of the classes: bicycle, motorcycle, other"):
         reviews_of(standard).label(before, "../../etc")
     ran = ops(standard, "review", "--class", "a/b")
     assert (ran.code, "'a/b' is no class" in ran.err) == (2, True)

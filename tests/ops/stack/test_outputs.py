@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.errors import OpsError
+from cli.errors import CommandError
 from ops.stack.outputs import Stack as OpsStack
 from tests.support.cloud import Stack
 from tests.support.ops import Ops
@@ -40,11 +40,11 @@ def test_the_latest_execution_and_its_history(
 
 def test_an_express_workflow_keeps_no_executions(of: type[OpsStack], express: Stack) -> None:
     assert express.outputs["WorkflowType"] == "EXPRESS"
-    with pytest.raises(OpsError, match="EXPRESS, which keeps no history"):
+    with pytest.raises(CommandError, match="EXPRESS, which keeps no history"):
         of("test-express").execution("latest")
 
 
 def test_an_unknown_execution_is_named(of: type[OpsStack], standard: Stack) -> None:
     arn = standard.outputs["StateMachineArn"].replace(":stateMachine:", ":execution:") + ":none"
-    with pytest.raises(OpsError, match=arn):
+    with pytest.raises(CommandError, match=arn):
         of("test-standard").execution(arn)

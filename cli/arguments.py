@@ -1,0 +1,76 @@
+"""Argument types: integers and numbers within bounds, durations, points in time."""
+
+import argparse
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+LONGEST = timedelta(days=36_500)  # a century: earlier than any stack, and within every calendar
+
+
+def integer_between(least: int, most: int) -> Callable[[str], int]:
+    """Return a type for whole numbers between two bounds, both included."""
+
+    def read(text: str) -> int:
+        number = int(text) if text.isdecimal() and len(text) <= 10 else -1
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(
+                f"{text!r}: write a whole number from {least} to {most:,}"
+            )
+        return number
+
+    return read
+
+
+def number_between(least: float, most: float) -> Callable[[str], float]:
+    """Return a type for numbers between two bounds, both included."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = least - 1
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text!r}: write a number from {least:g} to {most:g}")
+        return value
+
+    return read
+
+
+positive = integer_between(1, 1_000_000_000)
+fraction = number_between(0, 1)
+
+
+def duration(text: str) -> timedelta:
+    """Read a length of time: a whole number and m, h, d or w."""
+    if not (match := re.fullmatch(r"([0-9]{1,6})([mhdw])", text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 30m, 12h, 400d or 8w")
+    found = timedelta(**{UNITS[match[2]]: int(match[1])})
+    if found > LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is too long: at most {LONGEST.days}d")
+    return found
+
+
+def point_in_time(text: str) -> datetime:
+    """Read a duration before now, or a date or time (UTC where it names no zone)."""
+    if text[-1:] in UNITS:
+        return datetime.now(UTC) - duration(text)
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no point in time: write 12h, 7d, 2026-11-24 or 2026-11-24T18:00"
+        ) from None
+
+
+def add_since(parser: argparse.ArgumentParser, text: str, *, required: bool = False) -> None:
+    """Add the option --since."""
+    parser.add_argument(
+        "--since",
+        type=point_in_time,
+        metavar="WHEN",
+        help=f"7d, 12h, a date: {text}",
+        required=required,
+    )

@@ -1,0 +1,106 @@
+"""What a command says, in one line, when it cannot do its work, and its exit code.
+
+    CommandError              the message says why, and what to do
+    +-- EndpointError         model.endpoint
+    +-- EmbeddedAwsError      local
+    botocore's errors         told by `explained`
+    ModuleNotFoundError       an extra of pyproject.toml that is not installed
+
+Exit codes: 0 all is well, 1 something was found that needs attention, 2 the command could not do
+its work, 130 interrupted.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+UNKNOWN_KEYS = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"}
+DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
+
+
+class CommandError(Exception):
+    """A command cannot do its work; the message says in one line why, and what to do."""
+
+
+def code_of(error: "ClientError") -> str:
+    """Return the error code of a refused call, for instance ConditionalCheckFailedException."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def message_of(error: "ClientError") -> str:
+    """Return what a refused call says for itself."""
+    return str(error.response.get("Error", {}).get("Message", ""))
+
+
+def explained(error: "BotoCoreError | ClientError") -> str:
+    """Return one line that says what to do about an error of boto3."""
+    from botocore import exceptions
+
+    if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
+        return (
+            f"no AWS credentials ({error}): run `aws configure` or `aws sso login`, or export them"
+        )
+    if isinstance(error, exceptions.TokenRetrievalError):
+        return f"the AWS session has ended ({error}): log in again"
+    if isinstance(error, exceptions.NoRegionError):
+        return "no AWS region: give --region or export AWS_DEFAULT_REGION"
+    if isinstance(error, exceptions.ProfileNotFound):
+        return f"{error}: see ~/.aws/config, or change AWS_PROFILE"
+    if isinstance(error, exceptions.EndpointConnectionError | exceptions.ConnectionError):
+        return f"AWS cannot be reached: {error}; see the network, AWS_ENDPOINT_URL and --region"
+    if isinstance(error, exceptions.ClientError):
+        code, call = code_of(error), error.operation_name
+        if code in EXPIRED:
+            return f"the AWS credentials have expired ({code}): log in again"
+        if code in UNKNOWN_KEYS:
+            return f"AWS does not know these credentials ({code}): see AWS_PROFILE and the keys"
+        if code in DENIED:
+            return f"{call} is not allowed: {message_of(error)}; the stack's OperatorPolicy allows"
+        return f"{call} was refused: {code}: {message_of(error)}"
+    return f"{type(error).__name__}: {error}"
+
+
+def guarded(work: Callable[[], Any], extra: str, interrupted: str = "") -> int:
+    """Return the exit code of some work; say in one line why it could not be done.
+
+    extra: of pyproject.toml; what the work imports. interrupted: what Ctrl-C leaves behind.
+    """
+    try:
+        return int(work())
+    except KeyboardInterrupt:
+        print(f"interrupted{interrupted and f'; {interrupted}'}", file=sys.stderr)
+        return 130
+    except ModuleNotFoundError as error:
+        return refused(f"{error.name} is not installed: run make .venv/.extra-{extra}")
+    except CommandError as error:
+        return refused(str(error))
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return refused(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
+    except Exception as error:
+        if _of_botocore(error):
+            return refused(explained(error))
+        traceback.print_exc()  # 1, Python's own code for it, would look like a finding
+        return 2
+
+
+def _of_botocore(error: Exception) -> bool:
+    if "botocore.exceptions" not in sys.modules:  # nobody has imported it: nobody has raised it
+        return False
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return isinstance(error, BotoCoreError | ClientError)
+
+
+def refused(reason: str) -> int:
+    """Print why a command cannot do its work; return its exit code, 2."""
+    print(f"error: {' '.join(reason.split())}", file=sys.stderr)
+    return 2

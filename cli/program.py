@@ -1,0 +1,70 @@
+"""A program of several commands, each a module that is imported when it is asked for."""
+
+import argparse
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cli.errors import guarded
+
+Options = Callable[[argparse.ArgumentParser], None]
+
+
+def no_options(_parser: argparse.ArgumentParser) -> None:
+    """Add nothing: the commands of a program need not share options."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """`python -m NAME [OPTIONS] COMMAND [OPTIONS]`.
+
+    description: shown by --help above the commands. commands: a line for each; the module
+    PACKAGE.COMMAND has `add_arguments(parser)` and `run(arguments) -> exit code`. extra: of
+    pyproject.toml, what they import. options: shared by all, taken before the command as behind it.
+    """
+
+    name: str
+    description: str
+    commands: Mapping[str, str]
+    package: str
+    extra: str
+    options: Options = no_options
+
+    def main(self, words: Sequence[str] | None = None) -> int:
+        """Run the command that the command line names; return its exit code."""
+        wide = max(map(len, self.commands)) + 2
+        listed = "\n".join(f"  {name:<{wide}}{text}" for name, text in self.commands.items())
+        top = self._parser(self.name, f"{self.description}\n\ncommands:\n{listed}")
+        top.usage = "%(prog)s [options] COMMAND [options]"
+        top.add_argument(
+            "command",
+            choices=self.commands,
+            metavar="COMMAND",
+            nargs="?",
+            help="one of those above",
+        )
+        top.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+        given = vars(top.parse_args(words))
+        command, rest = given.pop("command"), given.pop("rest")
+        if command is None:
+            top.print_help()
+            return 2
+        return guarded(lambda: self._run(command, rest, given), self.extra)
+
+    def _run(self, command: str, rest: Sequence[str], given: Mapping[str, object]) -> int:
+        module = importlib.import_module(f"{self.package}.{command}")
+        parser = self._parser(f"{self.name} {command}", module.__doc__ or "", module.add_arguments)
+        parser.set_defaults(**given)  # those before the command, or the defaults that both share
+        return int(module.run(parser.parse_args(rest)))
+
+    def _parser(
+        self, name: str, description: str, own: Options = no_options
+    ) -> argparse.ArgumentParser:
+        parser = argparse.ArgumentParser(
+            name,
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        own(parser)
+        self.options(parser)
+        return parser
