@@ -3,6 +3,7 @@
     CommandError              the message says why, and what to do
     +-- EndpointError         model.endpoint
     +-- EmbeddedAwsError      local
+    +-- DatasetError, TrainingError, ExportError      model.training
     botocore's errors         told by `explained`
     ModuleNotFoundError       an extra of pyproject.toml that is not installed
 

@@ -3,224 +3,41 @@
     python -m model.dataset                     download, verify, lay out in data/
     python -m model.dataset --check MINE/train MINE/test
 
-Writes data/train and data/test, each with bicycle/ motorcycle/ other/, and data/strangers:
+Writes data/train and data/test, each with bicycle/ motorcycle/ other/, and data/withheld:
 twenty classes, one of each CIFAR-100 superclass, that training never sees. An interrupted
-download goes on where it stopped.
+download continues where it stopped.
 """
 
 import argparse
-import hashlib
-import io
-import pickle
-import shutil
+import json
 import sys
-import tarfile
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-from tqdm import tqdm
+from cli.arguments import integer_between
+from cli.errors import guarded
 
-from model.training.pictures import OTHER, DatasetError, fingerprint, load, refuse_duplicates
-
-# The home page, https://www.cs.toronto.edu/~kriz/cifar.html, states the MD5
-# eb9058c3a382ffc7106e4002c42a8d85; SHA-256 and size are those that Keras and other loaders check.
-URL = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
-SHA256 = "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7"
-BYTES = 169_001_437
-CHUNK = 1 << 20
-TIMEOUT = 30  # seconds without a byte
-
-NAMED = ("bicycle", "motorcycle")
-# One class of every superclass, those nearest to the named ones among the vehicles: what a
-# model says of them tells how it treats things that nobody thought of.
-WITHHELD = (
-    *("beaver", "flatfish", "orchid", "bowl", "pear", "telephone", "couch", "cockroach"),
-    *("leopard", "castle", "plain", "camel", "skunk", "crab", "woman", "turtle", "hamster"),
-    *("pine_tree", "pickup_truck", "lawn_mower"),
-)
+if TYPE_CHECKING:
+    from model.training.cifar import Source
 
 
-class Source(NamedTuple):
-    """Where an archive is, and how to know it: SHA-256 in hexadecimal, size in bytes."""
-
-    url: str = URL
-    sha256: str = SHA256
-    bytes: int = BYTES
-
-
-CIFAR = Source()
-
-
-def download(source: Source, archive: Path) -> None:
-    """Fetch the archive, going on from what is there; raises DatasetError if it is not it."""
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    partial = archive.with_name(archive.name + ".partial")
-    if not archive.is_file():
-        have = partial.stat().st_size if partial.is_file() else 0
-        if have < source.bytes:
-            _fetch(source, partial, have)
-        partial.replace(archive)
-    _verify(source, archive)
-
-
-def _fetch(source: Source, partial: Path, have: int) -> None:
-    request = urllib.request.Request(source.url, headers={"Range": f"bytes={have}-"})
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-            goes_on = answer.status == 206  # 200: the server sends the whole file again
-            done = have if goes_on else 0
-            with (
-                partial.open("ab" if goes_on else "wb") as file,
-                tqdm(
-                    total=source.bytes,
-                    initial=done,
-                    unit="B",
-                    unit_scale=True,
-                    desc="CIFAR-100",
-                    disable=None,
-                ) as bar,
-            ):
-                while chunk := answer.read(CHUNK):
-                    done += len(chunk)
-                    if done > source.bytes:
-                        raise DatasetError(
-                            f"{source.url} sends more than the {source.bytes:,} bytes of the"
-                            " archive; is a proxy in the way?"
-                        )
-                    file.write(chunk)
-                    bar.update(len(chunk))
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        raise DatasetError(f"{source.url}: {error}; run the same command to go on") from error
-    if done < source.bytes:
-        raise DatasetError(
-            f"{source.url} ended at {done:,} of {source.bytes:,} bytes; run the same command to"
-            " go on"
-        )
-
-
-def _verify(source: Source, archive: Path) -> None:
-    with archive.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != source.sha256 or archive.stat().st_size != source.bytes:
-        archive.unlink()
-        raise DatasetError(
-            f"{archive} has SHA-256 {found}, {source.sha256} was expected; it has been removed,"
-            " run the same command to fetch it again"
-        )
-
-
-class _Plain(pickle.Unpickler):
-    """Reads the archive's pickles: NumPy arrays, lists and strings, and nothing that runs."""
-
-    ALLOWED = frozenset(
-        {
-            ("numpy.core.multiarray", "_reconstruct"),
-            ("numpy._core.multiarray", "_reconstruct"),
-            ("numpy", "ndarray"),
-            ("numpy", "dtype"),
-        }
-    )
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.ALLOWED:
-            raise DatasetError(f"the archive wants to run {module}.{name}; it is not CIFAR-100")
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-
-
-def members(archive: Path, split: str) -> Iterator[tuple[str, str, Image.Image]]:
-    """Yield (class, file name, picture) of a split (`train` or `test`) of the archive."""
-    try:
-        with tarfile.open(archive) as tar:
-            read = {
-                name: _Plain(
-                    io.BytesIO(tar.extractfile(f"cifar-100-python/{name}").read()),  # type: ignore[union-attr]
-                    encoding="bytes",
-                ).load()
-                for name in (split, "meta")
-            }
-    except (tarfile.TarError, KeyError, pickle.UnpicklingError, EOFError) as error:
-        raise DatasetError(f"{archive} is not CIFAR-100 for Python ({error})") from error
-    classes = [name.decode() for name in read["meta"][b"fine_label_names"]]
-    part = read[split]
-    pixels = np.asarray(part[b"data"], np.uint8).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-    for label, name, image in zip(part[b"fine_labels"], part[b"filenames"], pixels, strict=True):
-        yield classes[label], Path(name.decode()).name, Image.fromarray(image)
-
-
-def lay_out(archive: Path, folder: Path, others: int) -> dict[str, int]:
-    """Write the pictures as PNG; returns how many per `split/class`.
-
-    others: pictures of each remaining class that training takes as `other`, of 500.
-    A training picture whose pixels are also in the test split is left out.
-    """
-    counts: dict[str, int] = {}
-    tested: set[str] = set()
-    for split in ("test", "train"):
-        unfinished = folder / f".{split}"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        taken: dict[str, int] = {}
-        bar = tqdm(members(archive, split), split, unit="picture", disable=None)
-        for kind, name, image in bar:
-            print_ = fingerprint(image)
-            if split == "test":
-                tested.add(print_)
-            elif print_ in tested:
-                continue
-            if kind in WITHHELD:
-                if split == "train":
-                    continue
-                target = folder / ".strangers" / kind / name
-            elif kind in NAMED:
-                target = unfinished / kind / name
-            else:
-                taken[kind] = taken.get(kind, 0) + 1
-                if split == "train" and taken[kind] > others:
-                    continue
-                target = unfinished / OTHER / f"{kind}__{name}"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            image.save(target)
-            place = "strangers" if kind in WITHHELD else f"{split}/{target.parent.name}"
-            counts[place] = counts.get(place, 0) + 1
-    for name in ("test", "train", "strangers"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-        if (folder / f".{name}").is_dir():
-            (folder / f".{name}").replace(folder / name)
-    return counts
-
-
-def check(folders: list[Path]) -> None:
-    """Read every picture of the splits; raises DatasetError for what training would trip over."""
-    splits = {str(folder): load(folder) for folder in folders}
-    for name, part in splits.items():
-        amounts = np.bincount(part.truth, minlength=len(part.labels))
-        print(
-            name + ": " + ", ".join(f"{n} {c}" for c, n in zip(part.labels, amounts, strict=True))
-        )
-    refuse_duplicates(
-        {name: zip(part.paths, part.images, strict=True) for name, part in splits.items()}
-    )
-
-
-def main(arguments: list[str] | None = None, source: Source = CIFAR) -> int:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    found = argparse.ArgumentParser(
         prog="python -m model.dataset",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--out", type=Path, default=Path("data"), help="default: data")
-    parser.add_argument(
+    found.add_argument("--out", type=Path, default=Path("data"), help="default: data")
+    found.add_argument(
         "--others",
-        type=int,
+        type=integer_between(1, 500),  # CIFAR-100 has 500 training pictures of each class
         default=20,
         metavar="N",
         help="pictures of each other class to train with, 1-500 (default: 20)",
     )
-    parser.add_argument(
+    found.add_argument(
         "--check",
         type=Path,
         nargs="+",
@@ -228,25 +45,49 @@ def main(arguments: list[str] | None = None, source: Source = CIFAR) -> int:
         help="only check these folders of class folders: every picture readable,"
         " no class empty, no picture in two of them",
     )
-    options = parser.parse_args(arguments)
-    if not 1 <= options.others <= 500:
-        parser.error(f"--others {options.others}: CIFAR-100 has 1-500 pictures of each class")
-    try:
-        if options.check:
-            check(options.check)
-            return 0
-        archive = options.out / source.url.rsplit("/", 1)[1]
-        download(source, archive)
-        for name, count in lay_out(archive, options.out, options.others).items():
-            print(f"{count:6} {options.out / name}")
-        check([options.out / "train", options.out / "test"])
-    except (DatasetError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\ninterrupted; run the same command to go on", file=sys.stderr)
-        return 130
+    found.add_argument(
+        "--json", action="store_true", help="print the pictures of each folder and class as JSON"
+    )
+    return found
+
+
+def main(words: Sequence[str] | None = None, source: "Source | None" = None) -> int:
+    """Run the command; return its exit code. source: the archive (default: CIFAR-100's)."""
+    arguments = parser().parse_args(words)
+    return guarded(lambda: run(arguments, source), "train", "run the same command to continue")
+
+
+def run(arguments: argparse.Namespace, source: "Source | None") -> int:
+    """Lay out CIFAR-100, unless own folders are given; check the folders and print their counts."""
+    from model.training import cifar
+
+    folders = arguments.check
+    if not folders:
+        source = source or cifar.CIFAR
+        archive = arguments.out / source.url.rsplit("/", 1)[1]
+        cifar.download(source, archive)
+        cifar.lay_out(archive, arguments.out, arguments.others)
+        folders = [arguments.out / "train", arguments.out / "test"]
+    counts = check(folders)
+    if arguments.json:
+        print(json.dumps(counts, indent=2))
+    else:
+        for folder, classes in counts.items():
+            print(f"{folder}: " + ", ".join(f"{n} {name}" for name, n in classes.items()))
     return 0
+
+
+def check(folders: Sequence[Path]) -> dict[str, dict[str, int]]:
+    """Read every picture of the folders; return how many there are by folder and class.
+
+    Raises DatasetError for what training would refuse: an unreadable picture, an empty class, one
+    picture in two folders.
+    """
+    from model.training.pictures import load, refuse_duplicates
+
+    splits = {str(folder): load(folder) for folder in folders}
+    refuse_duplicates(splits)
+    return {folder: pictures.counts() for folder, pictures in splits.items()}
 
 
 if __name__ == "__main__":

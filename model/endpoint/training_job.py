@@ -61,8 +61,9 @@ def image_of(place: Place) -> str:
 
 
 def source() -> bytes:
-    """Return sourcedir.tar.gz: the package model, with requirements.txt at its top."""
-    files = [(path.relative_to(ROOT).as_posix(), path) for path in (ROOT / "model").rglob("*.py")]
+    """Return sourcedir.tar.gz: the packages cli and model, with requirements.txt at its top."""
+    paths = [path for package in ("cli", "model") for path in (ROOT / package).rglob("*.py")]
+    files = [(path.relative_to(ROOT).as_posix(), path) for path in paths]
     return archive([*files, ("requirements.txt", ROOT / "model/training/requirements.txt")])
 
 

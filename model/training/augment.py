@@ -47,14 +47,14 @@ def augmented(picture: Image.Image, size: int, rng: Random) -> NDArray[np.uint8]
 
 
 def jpeg(picture: Image.Image, quality: int) -> Image.Image:
-    """Return the picture after a trip through JPEG, with the artefacts of that quality (1..95)."""
+    """Return the picture with the artefacts of JPEG compression of that quality (1..95)."""
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=quality)
     return Image.open(file).convert("RGB")
 
 
 def cropped(picture: Image.Image, size: int, rng: Random) -> Image.Image:
-    """70-100 % of the area, any place, aspect changed by at most 5:4, squashed to a square."""
+    """Return a square of 70-100 % of the area, any place, aspect changed by at most 5:4."""
     width, height = picture.size
     area, aspect = rng.uniform(0.7, 1), np.exp(rng.uniform(-0.22, 0.22))
     w, h = min(1, (area * aspect) ** 0.5) * width, min(1, (area / aspect) ** 0.5) * height
@@ -63,19 +63,19 @@ def cropped(picture: Image.Image, size: int, rng: Random) -> Image.Image:
 
 
 def tilted(picture: Image.Image, rng: Random) -> Image.Image:
-    """Rotated by at most 15 degrees and sheared a little; corners take the mean colour."""
+    """Return the picture rotated by up to 15 degrees and sheared; corners get the mean colour."""
     angle, shear = np.radians(rng.uniform(-15, 15)), rng.uniform(-0.15, 0.15)
     a, b, c, d = np.cos(angle), -np.sin(angle) + shear, np.sin(angle), np.cos(angle)
     half = picture.width / 2
     matrix = (a, b, half * (1 - a - b), c, d, half * (1 - c - d))
-    mean = tuple(int(v) for v in np.asarray(picture).mean((0, 1)))
+    mean = tuple(int(shade) for shade in np.asarray(picture).mean((0, 1)))
     return picture.transform(
         picture.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=mean
     )
 
 
 def coloured(picture: Image.Image, rng: Random) -> Image.Image:
-    """Another light, another camera: brightness, contrast and saturation by up to 30 %."""
+    """Return the picture with brightness, contrast and saturation changed by up to 30 %."""
     for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
         if rng.random() < 0.6:
             picture = enhance(picture).enhance(rng.uniform(0.7, 1.3))
@@ -83,7 +83,7 @@ def coloured(picture: Image.Image, rng: Random) -> Image.Image:
 
 
 def erased(pixels: NDArray[np.uint8], rng: Random) -> NDArray[np.uint8]:
-    """One rectangle, at most a sixth of the picture, painted over: something stood in front."""
+    """Return the pixels with one rectangle, at most a sixth of them, painted over: an occlusion."""
     height, width, _ = pixels.shape
     h, w = int(rng.uniform(0.1, 0.4) * height), int(rng.uniform(0.1, 0.4) * width)
     top, left = rng.randint(0, height - h), rng.randint(0, width - w)

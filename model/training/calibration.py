@@ -1,4 +1,4 @@
-"""What turns raw outputs into decisions: a temperature, and a threshold with a guarantee.
+"""Temperature scaling, and a confidence threshold with a statistical guarantee.
 
 Both are chosen on out-of-fold predictions: of pictures that the predicting network had not seen.
 """
@@ -14,17 +14,22 @@ FIRST_COVERAGE, STEP = 0.5, 0.005  # where the sequence of tests begins, and how
 
 
 class NoThreshold(Exception):
-    """No threshold keeps the promise on these pictures; the message says what was reached."""
+    """No threshold keeps the limit on these pictures; the message says what was reached."""
 
 
 def temperature(logits: Floats, truth: Ints) -> float:
-    """Return the divisor of raw outputs that makes the truth likeliest (Guo et al. 2017)."""
+    """Return the divisor of raw outputs (n, classes) that fits the true classes best.
 
-    def surprise(log_t: float) -> float:
-        chances = softmax(logits, float(np.exp(log_t)))[np.arange(len(truth)), truth]
-        return float(-np.log(np.maximum(chances, 1e-12)).mean())
+    It minimises the negative log-likelihood (Guo et al. 2017, "On Calibration").
+    """
 
-    found = minimize_scalar(surprise, bounds=(np.log(0.1), np.log(10)), method="bounded")
+    def negative_log_likelihood(log_t: float) -> float:
+        likelihood = softmax(logits, float(np.exp(log_t)))[np.arange(len(truth)), truth]
+        return float(-np.log(np.maximum(likelihood, 1e-12)).mean())
+
+    found = minimize_scalar(
+        negative_log_likelihood, bounds=(np.log(0.1), np.log(10)), method="bounded"
+    )
     return float(np.exp(found.x))
 
 
@@ -58,3 +63,15 @@ def threshold(confidence: Floats, right: Bools, risk: float = RISK, level: float
         best = candidate
     assert best is not None
     return best
+
+
+def choose(confidence: Floats, right: Bools) -> tuple[float, str]:
+    """Return (threshold, what it promises); too few pictures for a promise give the best guess."""
+    try:
+        return threshold(confidence, right), (
+            f"at most {RISK:.0%} of the accepted are wrong, with {LEVEL:.0%} confidence"
+        )
+    except NoThreshold as error:
+        wrong = confidence[~right]
+        guess = min(0.999, float(np.nextafter(wrong.max(), 1))) if len(wrong) else 0.9
+        return guess, f"no promise: {error}"

@@ -33,26 +33,26 @@ def spread(values: list[float], top: float) -> dict[str, float]:
 def baseline(
     probabilities: Floats, pictures: Pictures, threshold: float, size: int
 ) -> dict[str, Any]:
-    """Sum up what monitoring compares with: named classes' pictures, predicted out of fold.
+    """Return what monitoring compares with: named classes' pictures, predicted out of fold.
 
     confidence: `share[i]` of the pictures lies in `edges[i]`..`edges[i+1]`, the last edge
     included. labels: share predicted as each label. brightness, sharpness, colour: of the squashed
     pictures, see model/training/image_statistics.py.
     """
     named = np.array(pictures.labels)[pictures.truth] != OTHER
-    chances = probabilities[named]
-    counts, _ = np.histogram(chances.max(1), CONFIDENCE_BINS)
-    guess = np.bincount(chances.argmax(1), minlength=len(pictures.labels)) / len(chances)
+    probabilities = probabilities[named]
+    counts, _ = np.histogram(probabilities.max(1), CONFIDENCE_BINS)
+    share = np.bincount(probabilities.argmax(1), minlength=len(pictures.labels)) / named.sum()
     figures = [measured(squashed(pictures.images[i], size)) for i in np.flatnonzero(named)]
     return {
         "source": "out-of-fold predictions of the named classes' training pictures",
-        "pictures": len(chances),
-        "confidence": {"edges": CONFIDENCE_BINS, "share": (counts / len(chances)).tolist()},
-        "labels": dict(zip(pictures.labels, guess.tolist(), strict=True)),
-        "other_share": float(guess[list(pictures.labels).index(OTHER)])
+        "pictures": len(probabilities),
+        "confidence": {"edges": CONFIDENCE_BINS, "share": (counts / len(probabilities)).tolist()},
+        "labels": dict(zip(pictures.labels, share.tolist(), strict=True)),
+        "other_share": float(share[list(pictures.labels).index(OTHER)])
         if OTHER in pictures.labels
         else 0.0,
-        "accepted_share": float(accepted(chances, pictures.labels, threshold).mean()),
+        "accepted_share": float(accepted(probabilities, pictures.labels, threshold).mean()),
     } | {
         name: spread([found[name] for found in figures], top)
         for name, (_, top) in STATISTICS.items()
@@ -96,22 +96,29 @@ def readable(card: dict[str, Any]) -> str:
         f" predictions of {sum(data['pictures'].values())} pictures ({counts};"
         f" {data['folds']} folds).",
         "",
+        *(line for warning in card["warnings"] for line in (f"> **Warning.** {warning}", "")),
         "| measured on | pictures | accuracy, named classes | accepted | right among these"
-        " | strangers accepted | AUROC | ECE |",
+        " | false acceptance rate | AUROC | ECE |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     figures = json.loads(as_json(card["figures"]))
     measured = {name: found for name, found in figures.items() if name != "seeds"}
     parts += [_row(name, found) for name, found in measured.items()]
-    parts += ["", "Shares with exact 95 % intervals; ECE with a bootstrap interval.", ""]
+    parts += [
+        "",
+        "Shares have exact 95 % intervals, ECE a bootstrap interval. The false acceptance rate is"
+        " the share of out-of-distribution pictures, those labelled `other`, that are accepted as a"
+        " class.",
+        "",
+    ]
     seeds = card["figures"].get("seeds", [])
     if len(seeds) > 1:
         parts += [
             f"Out of fold, {len(seeds)} seeds, mean and standard deviation: "
             + "; ".join(
-                f"{name.replace('_', ' ')} {np.mean(v):.4f} ± {np.std(v, ddof=1):.4f}"
+                f"{name.replace('_', ' ')} {np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}"
                 for name in seeds[0]
-                for v in [[seed[name] for seed in seeds]]
+                for values in [[seed[name] for seed in seeds]]
             )
             + ".",
             "",
@@ -141,7 +148,7 @@ def _row(name: str, found: dict[str, Any]) -> str:
         )
 
     error = found["ece"]
-    keys = ("accuracy", "accepted", "right_of_accepted", "strangers_accepted")
+    keys = ("accuracy", "accepted", "right_of_accepted", "false_acceptance_rate")
     cells = [name.replace("_", " "), str(found["pictures"]), *(cell(found[key]) for key in keys)]
     cells += [
         "-" if found["auroc"] is None else f"{found['auroc']:.4f}",

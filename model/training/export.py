@@ -1,4 +1,4 @@
-"""A trained network becomes the ONNX file that is served: pixels in, calibrated chances out.
+"""Export of a network to the ONNX file that is served: pixels in, calibrated probabilities out.
 
 input   `image`          float32 (n, 3, size, size), RGB, 0..1, the whole picture squashed
 output  `probabilities`  float32 (n, classes): softmax with the temperature already applied
@@ -22,6 +22,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 
+from cli.errors import CommandError
 from model.training.network import Classifier
 
 OPSET = 18
@@ -30,8 +31,8 @@ OPSET = 18
 QUANTIZED = ["Conv", "Add", "Clip", "Pad", "ReduceMean"]
 
 
-class ExportError(Exception):
-    """An exported file that does not say what the network says; the message gives the gap."""
+class ExportError(CommandError):
+    """An exported file is unusable or differs from the network; the message gives the gap."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class Model:
         self.size = int(self.session.get_inputs()[0].shape[2])
 
     def probabilities(self, images: NDArray[np.float32], batch: int = 50) -> NDArray[np.float32]:
-        """(n, classes) for pictures (n, 3, size, size), 0..1."""
+        """Return (n, classes) for pictures (n, 3, size, size), 0..1."""
         parts = [
             self.session.run(["probabilities"], {"image": images[i : i + batch]})[0]
             for i in range(0, len(images), batch)

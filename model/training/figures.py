@@ -1,7 +1,8 @@
-"""Figures that say how good, how honest and how selective a classifier is. NumPy in, floats out.
+"""Accuracy, calibration and selection of a classifier. NumPy in, floats out.
 
 Throughout: `probabilities` is (n, classes), `truth` is (n,) class indices, `confidence` is (n,)
-the highest probability of each row, `right` is (n,) whether that class is the true one.
+the highest probability of each row, `right` is (n,) whether that class is the true one. Named
+classes are all but `other`; pictures labelled `other` are out of distribution.
 """
 
 import math
@@ -22,20 +23,20 @@ BINS = 15  # equal-width confidence bins, as in Guo et al. 2017
 
 
 def rounded_up(threshold: float) -> str:
-    """Return a threshold in three digits, upwards: what is promised of it holds for these too."""
+    """Return a threshold in three digits, rounded up, so that its promise still holds."""
     return f"{math.ceil(round(threshold * 1000, 6)) / 1000:.3f}"
 
 
 def softmax(logits: Floats, temperature: float = 1) -> Floats:
-    """Probabilities of raw outputs (n, classes) divided by a temperature."""
+    """Return the probabilities of raw outputs (n, classes) divided by a temperature."""
     scaled = (logits - logits.max(1, keepdims=True)) / temperature
     powers: Floats = np.exp(scaled)
-    chances: Floats = powers / powers.sum(1, keepdims=True)
-    return chances
+    probabilities: Floats = powers / powers.sum(1, keepdims=True)
+    return probabilities
 
 
 def interval(hits: int, total: int, level: float = 0.95) -> tuple[float, float]:
-    """Exact (Clopper-Pearson) confidence interval of a share; (0, 1) if nothing was seen."""
+    """Return the exact (Clopper-Pearson) interval of a share; (0, 1) if nothing was seen."""
     tail = (1 - level) / 2
     low = stats.beta.ppf(tail, hits, total - hits + 1) if hits else 0.0
     high = stats.beta.ppf(1 - tail, hits + 1, total - hits) if hits < total else 1.0
@@ -50,7 +51,7 @@ def upper_bound(errors: int, total: int, level: float = 0.95) -> float:
 
 
 def auroc(positive: Floats, negative: Floats) -> float:
-    """Chance that a positive scores above a negative, ties counting half; nan if one is empty."""
+    """Return the area under the ROC curve, ties counting half; nan if one side is empty."""
     if not len(positive) or not len(negative):
         return float("nan")
     ranks = stats.rankdata(np.concatenate([positive, negative]))
@@ -71,7 +72,7 @@ def ece(confidence: Floats, right: Bools, bins: int = BINS) -> float:
 def ece_interval(
     confidence: Floats, right: Bools, rounds: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of the expected calibration error."""
+    """Return the 95 % percentile bootstrap interval of the expected calibration error."""
     rng = np.random.default_rng(seed)
     draws = rng.integers(len(confidence), size=(rounds, len(confidence)))
     low, high = np.percentile([ece(confidence[d], right[d]) for d in draws], [2.5, 97.5])
@@ -79,14 +80,14 @@ def ece_interval(
 
 
 def confusion(truth: Ints, guess: Ints, classes: int) -> Ints:
-    """(classes, classes) counts: row the true class, column the predicted one."""
+    """Return (classes, classes) counts: row the true class, column the predicted one."""
     table = np.zeros((classes, classes), np.int64)
     np.add.at(table, (truth, guess), 1)
     return table
 
 
 def risk_coverage(confidence: Floats, right: Bools) -> tuple[Floats, Floats, Floats]:
-    """(thresholds, coverage, risk): what share is accepted at each threshold, and its error."""
+    """Return (thresholds, coverage, risk): the share accepted at each threshold, and its error."""
     order = np.argsort(-confidence, kind="stable")
     accepted = np.arange(1, len(order) + 1)
     return confidence[order], accepted / len(order), np.cumsum(~right[order]) / accepted
@@ -105,7 +106,10 @@ def share(hits: int, total: int) -> dict[str, float]:
 
 
 def accepted(probabilities: Floats, labels: Sequence[str], threshold: float) -> Bools:
-    """(n,) whether the workflow would accept: a named class, at least as sure as the threshold."""
+    """Return (n,) whether the workflow accepts: a named class, at the threshold or above.
+
+    The same rule as `decide` in functions/filter; tests/test_decision_rule.py holds them equal.
+    """
     named = np.array(labels)[probabilities.argmax(1)] != OTHER
     taken: Bools = named & (probabilities.max(1) >= threshold)
     return taken
@@ -114,13 +118,16 @@ def accepted(probabilities: Floats, labels: Sequence[str], threshold: float) -> 
 def measure(
     probabilities: Floats, truth: Ints, labels: Sequence[str], threshold: float
 ) -> dict[str, Any]:
-    """Every figure of the card for labelled pictures; see model/pretrained/README.md for names.
+    """Return every figure of the card for labelled pictures, by name.
 
-    Strangers are the pictures labelled `other`; accuracy, AUROC and acceptance speak of the rest.
+    accuracy, accepted, right_of_accepted: of pictures of named classes. false_acceptance_rate: of
+    pictures labelled `other`, those accepted as a named class. auroc: one class against the rest,
+    mean over the named classes. auroc_out_of_distribution: named classes against `other`, by the
+    highest probability of a named class. ece: expected calibration error, of all pictures.
     """
     guess, confidence = probabilities.argmax(1), probabilities.max(1)
-    stranger = np.array(labels)[truth] == OTHER
-    named, right = ~stranger, guess == truth
+    other = np.array(labels)[truth] == OTHER
+    named, right = ~other, guess == truth
     taken = accepted(probabilities, labels, threshold)
     columns = [c for c, label in enumerate(labels) if label != OTHER and (truth == c).any()]
     areas = [auroc(probabilities[truth == c, c], probabilities[truth != c, c]) for c in columns]
@@ -132,9 +139,9 @@ def measure(
         "accuracy": share(int(right[named].sum()), int(named.sum())),
         "accepted": share(int(taken[named].sum()), int(named.sum())),
         "right_of_accepted": share(int((taken & right)[named].sum()), int(taken[named].sum())),
-        "strangers_accepted": share(int(taken[stranger].sum()), int(stranger.sum())),
+        "false_acceptance_rate": share(int(taken[other].sum()), int(other.sum())),
         "auroc": float(np.mean(areas)) if areas else float("nan"),
-        "auroc_strangers": auroc(surest[named], surest[stranger]),
+        "auroc_out_of_distribution": auroc(surest[named], surest[other]),
         "ece": {"value": ece(confidence, right), "low": low, "high": high},
         "ece_named": ece(confidence[named], right[named]),
         "confusion": confusion(truth, guess, len(labels)).tolist(),
@@ -163,9 +170,10 @@ def table(measured: dict[str, Any], labels: Sequence[str]) -> str:
             line("accuracy, named classes", measured["accuracy"]),
             line(f"accepted at {rounded_up(measured['threshold'])}", measured["accepted"]),
             line("right among these", measured["right_of_accepted"]),
-            line("strangers accepted", measured["strangers_accepted"]),
+            line("false acceptance rate, other", measured["false_acceptance_rate"]),
             f"{'AUROC, one class against the rest':<34} {measured['auroc']:6.3f}",
-            f"{'AUROC, named against strangers':<34} {measured['auroc_strangers']:6.3f}",
+            f"{'AUROC, named classes against other':<34}"
+            f" {measured['auroc_out_of_distribution']:6.3f}",
             f"{'calibration error (ECE)':<34} {spread['value']:6.3f}   95 % interval"
             f" {spread['low']:.3f}-{spread['high']:.3f}",
             "",

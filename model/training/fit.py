@@ -14,35 +14,20 @@ from PIL import Image
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
+from cli.errors import CommandError
 from model.training.augment import augmented
 from model.training.network import Classifier
-from model.training.pictures import Pictures, squashed
+from model.training.pictures import OTHER, Pictures, squashed
+from model.training.settings import Settings
 
 
-class TrainingError(Exception):
-    """A training that went wrong; the message says what was seen and what to try."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """One training. Each default was chosen on out-of-fold pictures: see model/LOG.md."""
-
-    size: int = 128  # pixels a side; a picture at 160 takes 1.6 times as long to serve
-    epochs: float = 6  # passes over the named classes (all but `other`)
-    batch: int = 40  # pictures a step, every class equally often
-    trunk_rate: float = 2e-3  # peak change a step of a pretrained weight, relative to its layer
-    bias_rate: float = 2e-4  # peak learning rate of the pretrained biases
-    head_rate: float = 3e-3  # the head starts from nothing
-    weight_decay: float = 0.02
-    smoothing: float = 0.02  # label smoothing: CIFAR-100 has a few wrong labels
-    mixup: float = 0.0  # share of steps that blend pairs of pictures
-    frozen: int = 3  # blocks, of 16, that keep their ImageNet weights
-    average: float = 0.98  # decay per step of the exponential moving average of the weights
+class TrainingError(CommandError):
+    """A training failed; the message says what was seen and what to try."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What one step tells: step counts from 1."""
+    """Loss and accuracy of the batch of one step; step counts from 1."""
 
     step: int
     steps: int
@@ -71,12 +56,12 @@ def fit(
     classes = len(pictures.labels)
     network = channels_last(Classifier(classes, settings.size, settings.frozen))
     averaged = AveragedModel(network, avg_fn=average)
-    named = sum(pictures.truth[chosen] < classes - ("other" in pictures.labels))
-    share = (classes - ("other" in pictures.labels)) / classes
-    steps = max(1, round(settings.epochs * named / (settings.batch * share)))
+    named_classes = classes - (OTHER in pictures.labels)  # `other` is the last
+    named = sum(pictures.truth[chosen] < named_classes)
+    steps = max(1, round(settings.epochs * named / (settings.batch * named_classes / classes)))
     groups = network.groups(settings.trunk_rate, settings.bias_rate, settings.head_rate)
     optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: pace(step, steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_share(step, steps))
     rng = Random(seed)
     predicted: set[int] = set()
     network.train()
@@ -112,7 +97,7 @@ def fit(
     return cast(Classifier, trained.eval())
 
 
-def pace(step: int, steps: int) -> float:
+def rate_share(step: int, steps: int) -> float:
     """Return the share of the peak learning rate at a step: a fifth rising, then a cosine."""
     rise = 0.2 * steps
     if step < rise:
@@ -143,7 +128,7 @@ def batches(
         variations = [augmented(pictures.images[i], settings.size, Random(s)) for i, s in plan]
         return tensor(variations), torch.from_numpy(pictures.truth[[i for i, _ in plan]])
 
-    with ThreadPoolExecutor(1) as ahead:  # the next batch is made while this one is learnt
+    with ThreadPoolExecutor(1) as ahead:  # the next batch is made during this one's step
         waiting = ahead.submit(make, plan(0))
         for step in range(1, steps + 1):
             ready, waiting = waiting, ahead.submit(make, plan(step))
@@ -151,7 +136,7 @@ def batches(
 
 
 class _Deck:
-    """Indices dealt in random order, shuffled again when all were dealt."""
+    """Indices in random order, shuffled again when all have been drawn."""
 
     def __init__(self, cards: NDArray[np.int64], rng: np.random.Generator) -> None:
         self.cards, self.rng = cards, rng
@@ -173,7 +158,7 @@ def tensor(images: Sequence[Image.Image] | Sequence[NDArray[np.uint8]]) -> Tenso
 def logits(
     network: Classifier, pictures: Pictures, chosen: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """(chosen, classes) raw outputs for pictures as the server would see them."""
+    """Return (chosen, classes) raw outputs for pictures as the server would see them."""
     network.eval()
     size, parts = network.size, []
     for i in range(0, len(chosen), 100):

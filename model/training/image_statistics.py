@@ -1,4 +1,4 @@
-"""What a card keeps for monitoring to compare: figures of pictures, and the bins of figures."""
+"""Statistics of pictures that a card keeps for monitoring to compare, and their bins."""
 
 from collections.abc import Sequence
 

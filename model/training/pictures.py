@@ -8,7 +8,7 @@ series of one scene, or one kind of `other`) stay in the same fold of a validati
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from pillow_heif import register_heif_opener
+
+from cli.errors import CommandError
 
 OTHER = "other"
 # What the workflow reads, so that what was uploaded and labelled can be learnt from.
@@ -27,7 +29,7 @@ MAX_PIXELS = 50_000_000  # a 50-megapixel phone; more is a decompression bomb or
 KEPT_SIDE = 256  # pixels; twice the network's input, so that cropping still finds detail
 
 
-class DatasetError(Exception):
+class DatasetError(CommandError):
     """A folder that cannot be trained or measured with; the message says what to do."""
 
 
@@ -46,8 +48,13 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.paths)
 
+    def counts(self) -> dict[str, int]:
+        """Return how many pictures each class has."""
+        amounts = np.bincount(self.truth, minlength=len(self.labels)).tolist()
+        return dict(zip(self.labels, amounts, strict=True))
+
     def groups(self) -> list[str]:
-        """Tell what stays together in a fold: the `group__` of the name, else the file itself."""
+        """Return what stays together in a fold: the `group__` of the name, else the file itself."""
         return [
             f"{self.labels[label]}/{path.name.split('__')[0]}"
             for label, path in zip(self.truth, self.paths, strict=True)
@@ -78,6 +85,13 @@ def upright(path: Path) -> Image.Image:
 def squashed(picture: Image.Image, size: int) -> Image.Image:
     """Return the whole picture as size x size: all that the server does to an upload."""
     return picture.resize((size, size), Image.Resampling.BICUBIC)
+
+
+def pixels(pictures: Pictures, chosen: Iterable[int], size: int) -> NDArray[np.float32]:
+    """Return (n, 3, size, size) float32 0..1: the chosen pictures (indices) as the server does."""
+    images = [np.asarray(squashed(pictures.images[i], size)) for i in chosen]
+    stacked = np.stack(images).transpose(0, 3, 1, 2).astype(np.float32) / 255
+    return np.ascontiguousarray(stacked)
 
 
 def files(folder: Path) -> dict[str, list[Path]]:
@@ -115,10 +129,10 @@ def load(folder: Path, labels: Sequence[str] = ()) -> Pictures:
     """
     found = files(folder)
     known = tuple(labels) or tuple(sorted(found, key=lambda name: (name == OTHER, name)))
-    strange = [name for name in found if name not in known]
-    if strange and OTHER not in known:
+    unknown = [name for name in found if name not in known]
+    if unknown and OTHER not in known:
         raise DatasetError(
-            f"{folder} has classes the model does not know: {', '.join(strange)};"
+            f"{folder} has classes the model does not know: {', '.join(unknown)};"
             f" it knows {', '.join(known)}"
         )
     paths, images, truth = [], [], []
@@ -134,16 +148,16 @@ def load(folder: Path, labels: Sequence[str] = ()) -> Pictures:
 
 
 def fingerprint(picture: Image.Image) -> str:
-    """SHA-256 of the decoded pixels: the same picture in another file format is the same."""
+    """Return the SHA-256 of the decoded pixels, the same in any lossless file format."""
     return hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).hexdigest()
 
 
-def refuse_duplicates(splits: dict[str, Iterable[tuple[Path, Image.Image]]]) -> None:
+def refuse_duplicates(splits: Mapping[str, Pictures]) -> None:
     """Raise DatasetError if one picture is in two splits: a test of it would prove nothing."""
     seen: dict[str, tuple[str, Path]] = {}
     pairs: list[str] = []
-    for split, members in splits.items():
-        for path, image in members:
+    for split, pictures in splits.items():
+        for path, image in zip(pictures.paths, pictures.images, strict=True):
             first = seen.setdefault(fingerprint(image), (split, path))
             if first[0] != split:
                 pairs.append(f"{path} ({split}) is {first[1]} ({first[0]})")
@@ -155,7 +169,7 @@ def refuse_duplicates(splits: dict[str, Iterable[tuple[Path, Image.Image]]]) -> 
 
 
 def folds(pictures: Pictures, count: int, seed: int) -> NDArray[np.int64]:
-    """Deal the pictures into folds 0..count-1: classes spread evenly, groups kept whole.
+    """Return (n,) the fold, 0..count-1, of each picture: classes spread evenly, groups whole.
 
     Raises DatasetError if a class has fewer groups than folds.
     """

@@ -1,4 +1,4 @@
-"""Pictures of figures: curves, reliability, risk against coverage, confusion, worst mistakes."""
+"""Plots: training curves, reliability, risk against coverage, confusion, worst mistakes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +9,42 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageOps
 
-from model.training.figures import BINS, Bools, Floats, risk_coverage, rounded_up
-from model.training.pictures import upright
+from model.training.calibration import RISK
+from model.training.figures import (
+    BINS,
+    Bools,
+    Floats,
+    accepted,
+    measure,
+    risk_coverage,
+    rounded_up,
+)
+from model.training.pictures import Pictures, upright
 
 TILE, CAPTION = 160, 30  # pixels
+WORST = 24  # mistakes on the contact sheet
+
+
+def draw(probabilities: Floats, pictures: Pictures, threshold: float, out: Path) -> None:
+    """Write reliability.png, risk-coverage.png, confusion.png and mistakes.png into `out`."""
+    guess, confidence = probabilities.argmax(1), probabilities.max(1)
+    right = guess == pictures.truth
+    reliability(confidence, right, out / "reliability.png")
+    named = accepted(probabilities, pictures.labels, 0)
+    risk(confidence[named], right[named], threshold, RISK, out / "risk-coverage.png")
+    figures = measure(probabilities, pictures.truth, pictures.labels, threshold)
+    confusion(figures["confusion"], pictures.labels, out / "confusion.png")
+    wrong = np.flatnonzero(~right)
+    worst = wrong[np.argsort(-confidence[wrong])][:WORST]
+    captions = [
+        (
+            pictures.paths[i],
+            f"is {pictures.labels[pictures.truth[i]]}\n"
+            f"{pictures.labels[guess[i]]} {confidence[i]:.2f}",
+        )
+        for i in worst
+    ]
+    contact_sheet(captions, out / "mistakes.png")
 
 
 def _axes(title: str, across: str, up: str) -> tuple[Figure, Any]:
@@ -42,11 +74,11 @@ def reliability(confidence: Floats, right: Bools, path: Path) -> None:
     """Draw accuracy by confidence: on the diagonal a confidence means what it says."""
     figure, axes = _axes("Reliability", "confidence", "share right")
     place = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    for b in np.unique(place):
-        inside = place == b
-        axes.bar((b + 0.5) / BINS, right[inside].mean(), 0.9 / BINS, color="tab:blue", alpha=0.7)
+    for number in np.unique(place):
+        inside, middle = place == number, (number + 0.5) / BINS
+        axes.bar(middle, right[inside].mean(), 0.9 / BINS, color="tab:blue", alpha=0.7)
         axes.plot(confidence[inside].mean(), right[inside].mean(), "k.", markersize=4)
-        axes.text((b + 0.5) / BINS, 0.02, inside.sum(), ha="center", fontsize=7)
+        axes.text(middle, 0.02, inside.sum(), ha="center", fontsize=7)
     axes.plot([0, 1], [0, 1], "k--", linewidth=0.8)
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     figure.savefig(path)
@@ -60,8 +92,8 @@ def risk(confidence: Floats, right: Bools, threshold: float, limit: float, path:
         axes.plot(coverage, error)
         at = int((thresholds >= threshold).sum())
         if at:
-            named = f"threshold {rounded_up(threshold)}"
-            axes.plot(coverage[at - 1], error[at - 1], "o", label=named)
+            label = f"threshold {rounded_up(threshold)}"
+            axes.plot(coverage[at - 1], error[at - 1], "o", label=label)
     axes.axhline(limit, color="tab:red", linestyle="--", label=f"limit {limit:.1%}")
     axes.set(xlim=(0, 1), ylim=(0, None))
     axes.legend()

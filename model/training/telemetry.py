@@ -1,4 +1,4 @@
-"""Lines a person can read and a SageMaker training job can plot: `train:loss=0.31 ...`."""
+"""Log lines that people read and SageMaker extracts metrics from: `train:loss=0.31 ...`."""
 
 # Every figure that training prints; create_endpoint hands these regexes to SageMaker.
 METRICS = (
@@ -6,14 +6,14 @@ METRICS = (
     "train:accuracy",
     "oof:accuracy",
     "oof:accepted",
-    "oof:strangers_accepted",
+    "oof:false_acceptance_rate",
     "oof:ece",
     "oof:auroc",
     "calibration:temperature",
     "calibration:threshold",
     "test:accuracy",
     "test:accepted",
-    "test:strangers_accepted",
+    "test:false_acceptance_rate",
     "test:ece",
 )
 METRIC_DEFINITIONS = [
@@ -22,6 +22,6 @@ METRIC_DEFINITIONS = [
 
 
 def say(text: str = "", **metrics: float) -> None:
-    """Print one line at once: `name=value` pairs, `__` in a name standing for the colon."""
+    """Print one line, unbuffered: text and `name=value` pairs; `__` in a name means a colon."""
     pairs = [f"{name.replace('__', ':')}={value:.4f}" for name, value in metrics.items()]
     print(" ".join([text, *pairs] if text else pairs), flush=True)

@@ -3,6 +3,7 @@
 import hashlib
 import http.server
 import io
+import json
 import pickle
 import re
 import tarfile
@@ -17,7 +18,8 @@ from PIL import Image
 
 pytest.importorskip("tqdm", reason="the data set's download needs the extra `train`")
 
-from model.dataset import WITHHELD, Source, download, lay_out, main, members
+from model.dataset import main
+from model.training.cifar import WITHHELD, Source, download, lay_out, members
 from model.training.pictures import DatasetError
 
 CLASSES = ["apple", "bicycle", "bus", "lawn_mower", "motorcycle"]
@@ -186,10 +188,10 @@ def test_the_layout_has_the_named_classes_other_and_the_withheld(
         "train/bicycle": 4,
         "train/motorcycle": 4,
         "train/other": 6,  # three of each
-        "strangers": 4,
+        "withheld": 4,
     }
     assert "lawn_mower" in WITHHELD
-    assert [p.name for p in (tmp_path / "data/strangers").iterdir()] == ["lawn_mower"]
+    assert [p.name for p in (tmp_path / "data/withheld").iterdir()] == ["lawn_mower"]
     names = {p.name.split("__")[0] for p in (tmp_path / "data/train/other").iterdir()}
     assert names == {"apple", "bus"}
 
@@ -227,6 +229,8 @@ def own(tmp_path: Path) -> Path:
 def test_own_folders_pass_the_check(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--check", str(own / "train"), str(own / "test")]) == 0
     assert "train: 1 cat, 1 dog" in capsys.readouterr().out
+    assert main(["--json", "--check", str(own / "train")]) == 0
+    assert json.loads(capsys.readouterr().out) == {str(own / "train"): {"cat": 1, "dog": 1}}
 
 
 def empty(own: Path) -> None:
@@ -265,12 +269,12 @@ def test_a_folder_that_would_spoil_training_is_refused(
     own: Path, harm: Callable[[Path], None], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harm(own)
-    assert main(["--check", str(own / "train"), str(own / "test")]) == 1
+    assert main(["--check", str(own / "train"), str(own / "test")]) == 2
     printed = capsys.readouterr().err
     assert printed.startswith("error: ")
     assert re.search(message, printed), printed
 
 
 def test_a_missing_folder_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--check", str(tmp_path / "nowhere")]) == 1
+    assert main(["--check", str(tmp_path / "nowhere")]) == 2
     assert "nowhere is not a folder" in capsys.readouterr().err

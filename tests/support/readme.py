@@ -76,13 +76,14 @@ def reasons() -> str:
 def model() -> str:
     figures = json.loads((ROOT / "model/pretrained/card.json").read_text())["figures"]
     header = (
-        "measured on | right, of the vehicles | accepted | right among these | strangers accepted"
+        "measured on | right, of the vehicles | accepted | right among these"
+        " | false acceptances, of `other`"
     )
     rows = [tuple(header.split(" | "))]
-    keys = ("accuracy", "accepted", "right_of_accepted", "strangers_accepted")
+    keys = ("accuracy", "accepted", "right_of_accepted", "false_acceptance_rate")
     for name, title in (
         ("test", "CIFAR-100's test pictures"),
-        ("withheld classes", "the same, strangers of 20 classes never seen in training"),
+        ("withheld classes", "the same, `other` of 20 classes never seen in training"),
         ("photos", "230 photos"),
     ):
         cells = (f"{figures[name][key]['hits']} of {figures[name][key]['of']}" for key in keys)

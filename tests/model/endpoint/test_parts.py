@@ -167,7 +167,8 @@ def test_each_metric_s_regex_reads_what_training_says(
 def test_the_sources_hold_the_program_and_its_requirements() -> None:
     with tarfile.open(fileobj=io.BytesIO(source())) as tar:
         names = tar.getnames()
-    assert {"model/train.py", "model/training/telemetry.py", "requirements.txt"} <= set(names)
+    wanted = {"model/train.py", "model/training/telemetry.py", "cli/errors.py", "requirements.txt"}
+    assert wanted <= set(names)
     assert source() == source()
 
 

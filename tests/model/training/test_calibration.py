@@ -10,10 +10,10 @@ from model.training.figures import Bools, Floats, Ints, ece, softmax
 
 
 def honest_logits(rng: np.random.Generator, count: int) -> tuple[Floats, Ints]:
-    """Return raw outputs whose softmax is the true chance of each class, and drawn truths."""
+    """Return raw outputs whose softmax is the true probability of each class, and drawn truths."""
     logits = rng.normal(0, 2, (count, 3))
-    chances = softmax(logits)
-    truth = (rng.random((count, 1)) > chances.cumsum(1)).sum(1)
+    probabilities = softmax(logits)
+    truth = (rng.random((count, 1)) > probabilities.cumsum(1)).sum(1)
     return logits, truth
 
 
@@ -22,15 +22,15 @@ def test_the_temperature_undoes_a_factor_of_the_raw_outputs(factor: float) -> No
     logits, truth = honest_logits(np.random.default_rng(1), 20_000)
     found = temperature(logits * factor, truth)
     assert found == pytest.approx(factor, rel=0.05)
-    chances = softmax(logits * factor, found)
-    assert ece(chances.max(1), chances.argmax(1) == truth) < 0.01
+    probabilities = softmax(logits * factor, found)
+    assert ece(probabilities.max(1), probabilities.argmax(1) == truth) < 0.01
 
 
 def test_the_true_error_exceeds_the_limit_in_at_most_one_of_twenty_samples() -> None:
     rng = np.random.default_rng(2)
     broken, rounds = 0, 300
     for _ in range(rounds):
-        # The chance of being wrong falls linearly with the confidence, to nothing at 1.
+        # The probability of being wrong falls linearly with the confidence, to nothing at 1.
         confidence = rng.random(1500)
         limit = threshold_or_one(confidence, rng.random(1500) > 0.06 * (1 - confidence))
         # Uniform confidences at or above t are wrong with 0.03 (1 - t) on average.
@@ -55,6 +55,6 @@ def test_too_few_pictures_prove_nothing_and_the_message_says_how_far_it_got() ->
         threshold(np.linspace(0.5, 1, 100), np.ones(100, bool))
 
 
-def test_no_named_prediction_at_all_is_told() -> None:
+def test_no_prediction_of_a_named_class_is_an_error() -> None:
     with pytest.raises(NoThreshold, match="no picture was given a named class"):
         threshold(np.array([]), np.array([], bool))

@@ -43,12 +43,12 @@ def test_zero_errors_prove_one_percent_from_299_pictures_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("threshold", "told"), [(0.98340, "0.984"), (0.984, "0.984"), (0.9, "0.900"), (1.0, "1.000")]
+    ("threshold", "text"), [(0.98340, "0.984"), (0.984, "0.984"), (0.9, "0.900"), (1.0, "1.000")]
 )
-def test_a_threshold_is_told_in_three_digits_that_keep_its_promise(
-    threshold: float, told: str
+def test_a_threshold_is_shown_in_three_digits_that_keep_its_promise(
+    threshold: float, text: str
 ) -> None:
-    assert rounded_up(threshold) == told
+    assert rounded_up(threshold) == text
 
 
 def test_auroc_counts_ties_half() -> None:
@@ -81,12 +81,12 @@ def test_coverage_rises_and_risk_is_the_error_of_the_surest() -> None:
 
 
 def test_other_is_never_accepted_however_sure_and_the_threshold_itself_suffices() -> None:
-    chances = np.array([[0.0, 0.01, 0.99], [0.9, 0.1, 0.0], [0.89, 0.11, 0.0]])
-    assert accepted(chances, LABELS, 0.9).tolist() == [False, True, False]
+    probabilities = np.array([[0.0, 0.01, 0.99], [0.9, 0.1, 0.0], [0.89, 0.11, 0.0]])
+    assert accepted(probabilities, LABELS, 0.9).tolist() == [False, True, False]
 
 
 def test_the_measure_of_a_handful_is_what_one_counts() -> None:
-    chances = np.array(
+    probabilities = np.array(
         [
             [0.95, 0.04, 0.01],
             [0.2, 0.7, 0.1],
@@ -95,11 +95,11 @@ def test_the_measure_of_a_handful_is_what_one_counts() -> None:
             [0.97, 0.02, 0.01],
         ]
     )
-    truth = np.array([0, 1, 1, 2, 2])  # right, right but unsure, wrong and sure, right, stranger
-    found = measure(chances, truth, LABELS, 0.9)
+    truth = np.array([0, 1, 1, 2, 2])  # right, right but unsure, wrong and sure, right, other
+    found = measure(probabilities, truth, LABELS, 0.9)
     assert (found["accuracy"]["hits"], found["accuracy"]["of"]) == (2, 3)
     assert (found["accepted"]["hits"], found["accepted"]["of"]) == (2, 3)
     assert (found["right_of_accepted"]["hits"], found["right_of_accepted"]["of"]) == (1, 2)
-    assert (found["strangers_accepted"]["hits"], found["strangers_accepted"]["of"]) == (1, 2)
+    assert (found["false_acceptance_rate"]["hits"], found["false_acceptance_rate"]["of"]) == (1, 2)
     assert found["confusion"] == [[1, 0, 0], [1, 1, 0], [1, 0, 1]]
-    assert confusion(truth, chances.argmax(1), 3).sum() == 5
+    assert confusion(truth, probabilities.argmax(1), 3).sum() == 5

@@ -42,7 +42,8 @@ def container(base: Path) -> Path:
     channel = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated"}
     (config / "inputdataconfig.json").write_text(json.dumps({"training": channel}))
     ignored = shutil.ignore_patterns("pretrained", "__pycache__")
-    shutil.copytree(ROOT / "model", base / "code/model", ignore=ignored)
+    for package in ("cli", "model"):
+        shutil.copytree(ROOT / package, base / "code" / package, ignore=ignored)
     return base
 
 

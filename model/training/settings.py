@@ -1,0 +1,20 @@
+"""The settings of one training; importing them needs nothing but the standard library."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One training. Each default was chosen on out-of-fold pictures: see model/LOG.md."""
+
+    size: int = 128  # pixels a side; a picture at 160 takes 1.6 times as long to serve
+    epochs: float = 6  # passes over the named classes (all but `other`)
+    batch: int = 40  # pictures a step, every class equally often
+    trunk_rate: float = 2e-3  # peak change a step of a pretrained weight, relative to its layer
+    bias_rate: float = 2e-4  # peak learning rate of the pretrained biases
+    head_rate: float = 3e-3  # the head starts from nothing
+    weight_decay: float = 0.02
+    smoothing: float = 0.02  # label smoothing: CIFAR-100 has a few wrong labels
+    mixup: float = 0.0  # share of steps that blend pairs of pictures
+    frozen: int = 3  # blocks, of 16, that keep their ImageNet weights
+    average: float = 0.98  # decay per step of the exponential moving average of the weights

@@ -1,0 +1,47 @@
+"""The commands that need the extra `train`: help and one line about it where it is missing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.project import ROOT
+
+COMMANDS = {
+    "train": ["--data", "somewhere"],
+    "evaluate": ["model.onnx", "somewhere"],
+    "dataset": ["--check", "somewhere"],
+}
+# Nothing of site-packages: what is imported is of the project or of the standard library.
+BARE = [sys.executable, "-I", "-S", "-c"]
+
+
+def run(name: str, words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from model import {name};"
+        f" sys.exit({name}.main({words!r}))"
+    )
+    return subprocess.run(
+        [*BARE, code],
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder)},  # and none of SageMaker's variables
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_needs_no_extra_and_works_anywhere(name: str, tmp_path: Path) -> None:
+    ran = run(name, ["--help"], tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert f"python -m model.{name}" in ran.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_missing_extra_is_one_line_that_says_what_to_type(name: str, tmp_path: Path) -> None:
+    ran = run(name, COMMANDS[name], tmp_path)
+    assert ran.returncode == 2
+    assert ran.stderr.endswith(" is not installed: run make .venv/.extra-train\n")
+    assert ran.stderr.count("\n") == 1
