@@ -1,0 +1,54 @@
+"""The rule of acceptance, where the workflow, monitoring and training each apply it."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from model.training import figures
+from ops.monitoring import observations
+from tests.support.functions import load_function
+
+LABELS = ("bicycle", "motorcycle", "other")
+decide = load_function("filter").decide
+
+
+def of_filter(label: str, confidence: float, threshold: float) -> str:
+    return str(decide([{"label": label, "confidence": confidence}], threshold))
+
+
+def of_training(label: str, confidence: float, threshold: float) -> str:
+    rest = (1 - confidence) / (len(LABELS) - 1)
+    row = [confidence if name == label else rest for name in LABELS]
+    [taken] = figures.accepted(np.array([row]), LABELS, threshold)
+    return "accepted" if taken else "review"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param(of_filter, id="functions/filter"),
+        pytest.param(observations.decided, id="ops/monitoring"),
+        pytest.param(of_training, id="model/training"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("label", "confidence", "threshold", "decision"),
+    [
+        pytest.param("bicycle", 0.99, 0.984, "accepted", id="above"),
+        pytest.param("bicycle", 0.984, 0.984, "accepted", id="exactly-the-threshold"),
+        pytest.param("motorcycle", 0.983999, 0.984, "review", id="just-below"),
+        pytest.param("motorcycle", 1.0, 1.0, "accepted", id="certain"),
+        pytest.param("bicycle", 0.5, 0.0, "accepted", id="no-threshold"),
+        pytest.param("other", 1.0, 0.984, "review", id="none-of-the-classes"),
+        pytest.param("other", 1.0, 0.0, "review", id="none-of-the-classes-and-no-threshold"),
+    ],
+)
+def test_every_copy_of_the_rule_decides_alike(
+    rule: Callable[[str, float, float], str],
+    label: str,
+    confidence: float,
+    threshold: float,
+    decision: str,
+) -> None:
+    assert rule(label, confidence, threshold) == decision
