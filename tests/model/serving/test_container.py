@@ -19,6 +19,8 @@ from tests.support.container_engine import Engine, NoEngine, running_engine
 ROOT = Path(__file__).parents[3]
 BASE = "local-base"
 IMAGE = "model-server"
+# The image's tag and the user that the server runs as there: root for SageMaker, or another one.
+USERS = {"latest": "0", "unprivileged": "10001"}
 # Runs in the engine's network namespace: prints the status and the body of one request.
 REQUEST = """
 import base64, http.client, json, sys
@@ -32,7 +34,7 @@ print(json.dumps([answer.status, json.loads(answer.read())]))
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """An engine that has built the image of model/serving/Dockerfile."""
+    """An engine that has built model/serving/Dockerfile, for root and for another user."""
     folder = tmp_path_factory.mktemp("wheels")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
@@ -45,19 +47,27 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     try:
         with running_engine() as running:
             make_base_image(running, BASE, folder, folder.glob("*.whl"))
-            build = ["build", "--network", "none", "--build-arg", f"BASE={BASE}", "--tag", IMAGE]
-            running.docker(*build, str(ROOT / "model" / "serving"), timeout=240)
+            build = ("build", "--network", "none", "--build-arg", f"BASE={BASE}")
+            context = str(ROOT / "model" / "serving")
+            running.docker(*build, "--tag", IMAGE, context, timeout=240)
+            user = ("--build-arg", f"SERVER_USER={USERS['unprivileged']}")
+            running.docker(*build, *user, "--tag", f"{IMAGE}:unprivileged", context, timeout=240)
             yield running
     except NoEngine as reason:
         pytest.skip(str(reason))
 
 
+@pytest.fixture(params=USERS)
+def tag(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def container(engine: Engine) -> Iterator[str]:
+def container(engine: Engine, tag: str) -> Iterator[str]:
     """The id of a container that serves model/pretrained, mounted where SageMaker unpacks it."""
     started = engine.docker(
         *("run", "--detach", "--network", "host", "--read-only", "--cap-drop", "ALL"),
-        *("--volume", f"{ROOT / 'model/pretrained'}:/opt/ml/model:ro", IMAGE, "serve"),
+        *("--volume", f"{ROOT / 'model/pretrained'}:/opt/ml/model:ro", f"{IMAGE}:{tag}", "serve"),
     )
     deadline = time.monotonic() + 30
     while "serving" not in (log := engine.docker("logs", started)):
@@ -67,7 +77,7 @@ def container(engine: Engine) -> Iterator[str]:
     engine.docker("rm", "--force", started)
 
 
-def request(engine: Engine, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
+def ask(engine: Engine, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
     encoded = base64.b64encode(body).decode()
     command = [sys.executable, "-c", REQUEST, method, path, "image/png", encoded]
     status, document = json.loads(engine.run(command).stdout)
@@ -82,19 +92,24 @@ def png() -> bytes:
 
 @pytest.mark.usefixtures("container")
 def test_docker_run_serve_answers_the_hosting_contract(engine: Engine) -> None:
-    assert request(engine, "GET", "/ping")[0] == 200
-    status, document = request(engine, "POST", "/invocations", png())
+    assert ask(engine, "GET", "/ping")[0] == 200
+    status, document = ask(engine, "POST", "/invocations", png())
     assert status == 200
     confidences = [inference["confidence"] for inference in document["inferences"]]
     assert sum(confidences) == pytest.approx(1, abs=1e-4)
-    assert request(engine, "POST", "/invocations", b"garbage")[0] == 400
+    assert ask(engine, "POST", "/invocations", b"garbage")[0] == 400
 
 
-def test_the_server_is_no_root_and_process_1(engine: Engine, container: str) -> None:
+def test_the_server_is_process_1_of_its_user(engine: Engine, container: str, tag: str) -> None:
     code = "print(open('/proc/1/cmdline').read().split(chr(0))[1:3], __import__('os').getuid())"
     assert engine.docker("exec", container, "python3", "-c", code) == (
-        "['server.py', 'serve'] 10001"
+        f"['server.py', 'serve'] {USERS[tag]}"
     )
+
+
+def test_onnxruntime_sends_no_telemetry(engine: Engine, container: str) -> None:
+    environment = engine.docker("exec", container, "python3", "-c", "import os; print(os.environ)")
+    assert "'ORT_DISABLE_TELEMETRY': '1'" in environment
 
 
 def test_docker_stop_ends_the_server_with_exit_code_0(engine: Engine, container: str) -> None:

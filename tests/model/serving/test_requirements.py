@@ -1,5 +1,6 @@
-"""The containers get the versions that the project declares."""
+"""The containers get the versions that the project declares and tests."""
 
+import importlib.metadata
 import tomllib
 from pathlib import Path
 
@@ -29,3 +30,11 @@ def test_a_container_installs_what_the_extras_declare(
     }
     lines = (ROOT / "model" / file).read_text().splitlines()
     assert {line for line in lines if line and not line.startswith("#")} == declared
+
+
+def test_the_server_s_requirements_are_exact_and_the_tested_ones() -> None:
+    lines = (ROOT / "model/serving/requirements.txt").read_text().splitlines()
+    for line in lines:
+        if not line.startswith("#"):
+            name, version = line.split("==")
+            assert importlib.metadata.version(name) == version

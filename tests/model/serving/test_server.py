@@ -109,7 +109,7 @@ def test_a_picture_gets_the_graph_s_probabilities_highest_first(
 ) -> None:
     status, document = server.request(body=picture(kind), content_type=content_type)
     assert status == 200
-    confidences = [each["confidence"] for each in document["inferences"]]
+    confidences = [inference["confidence"] for inference in document["inferences"]]
     assert confidences == sorted(confidences, reverse=True)
     assert sum(confidences) == pytest.approx(1, abs=1e-5)
 
@@ -127,7 +127,7 @@ def test_the_answer_is_that_of_the_bare_graph(server: Server) -> None:
     )[0]
     labels = json.loads(session.get_modelmeta().custom_metadata_map["labels"])
     _, document = server.request(body=buffer.getvalue())
-    answered = {each["label"]: each["confidence"] for each in document["inferences"]}
+    answered = {guess["label"]: guess["confidence"] for guess in document["inferences"]}
     assert answered == pytest.approx(dict(zip(labels, map(float, expected), strict=True)), abs=2e-3)
 
 
@@ -199,7 +199,7 @@ def test_clients_that_send_nothing_stop_no_one_else(server: Server) -> None:
 
 def test_requests_at_once_get_each_its_own_answer(server: Server) -> None:
     pictures = [picture(size=(40 + 8 * n, 64)) for n in range(16)]
-    alone = [server.request(body=each) for each in pictures]
+    alone = [server.request(body=content) for content in pictures]
     together: dict[int, Any] = {}
 
     def ask(number: int) -> None:
