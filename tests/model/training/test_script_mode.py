@@ -30,7 +30,8 @@ def container(base: Path) -> Path:
         for number in range(6):
             pixels = rng.integers(0, 256, (16, 16, 3), np.uint8)
             Image.fromarray(pixels).save(folder / f"{number}.png")
-    (base / "model").mkdir()
+    for name in ("model", "output"):
+        (base / name).mkdir()
     config = base / "input/config"
     config.mkdir()
     reserved = {"sagemaker_program": "model/train.py", "sagemaker_region": "eu-central-1"}
