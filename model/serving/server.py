@@ -171,7 +171,8 @@ def serve(classifier: Classifier, host: str, port: int) -> None:
         max_request_body_size=MAX_BODY_BYTES,
         ident=None,
     )
-    # A queue is how a burst is served, one picture a core; how long it is, latency tells.
+    # waitress warns of every request that waits; in a burst waiting is normal, and the latency
+    # metric shows it.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -192,7 +193,7 @@ def serve(classifier: Classifier, host: str, port: int) -> None:
 
 
 def busy(server: Any) -> bool:
-    """Tell whether a request is being read, worked on or answered."""
+    """Return whether a request is being read, worked on or answered."""
     return any(
         channel.request or channel.requests or channel.total_outbufs_len
         for channel in server.active_channels.values()

@@ -17,7 +17,7 @@ class NoThreshold(Exception):
     """No threshold keeps the limit on these pictures; the message says what was reached."""
 
 
-def temperature(logits: Floats, truth: Ints) -> float:
+def fit_temperature(logits: Floats, truth: Ints) -> float:
     """Return the divisor of raw outputs (n, classes) that fits the true classes best.
 
     It minimises the negative log-likelihood (Guo et al. 2017, "On Calibration").
@@ -33,7 +33,9 @@ def temperature(logits: Floats, truth: Ints) -> float:
     return float(np.exp(found.x))
 
 
-def threshold(confidence: Floats, right: Bools, risk: float = RISK, level: float = LEVEL) -> float:
+def find_threshold(
+    confidence: Floats, right: Bools, risk: float = RISK, level: float = LEVEL
+) -> float:
     """Return the lowest confidence that keeps the error among accepted pictures below `risk`.
 
     confidence, right: of the pictures that could be accepted, those not called `other`.
@@ -65,10 +67,10 @@ def threshold(confidence: Floats, right: Bools, risk: float = RISK, level: float
     return best
 
 
-def choose(confidence: Floats, right: Bools) -> tuple[float, str]:
+def choose_threshold(confidence: Floats, right: Bools) -> tuple[float, str]:
     """Return (threshold, what it promises); too few pictures for a promise give the best guess."""
     try:
-        return threshold(confidence, right), (
+        return find_threshold(confidence, right), (
             f"at most {RISK:.0%} of the accepted are wrong, with {LEVEL:.0%} confidence"
         )
     except NoThreshold as error:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.training import plots
-from model.training.calibration import LEVEL, RISK, choose, temperature
+from model.training.calibration import LEVEL, RISK, choose_threshold, fit_temperature
 from model.training.card import baseline, write_card
 from model.training.cross_validation import CrossValidation
 from model.training.export import ExportError, Model, check, export, milliseconds
@@ -62,7 +62,7 @@ def train(
     checkpoints: Path,
     count: int,
     seeds: int,
-    how: Settings,
+    settings: Settings,
 ) -> None:
     """Train on the class folders of `data` and write a model folder that can be served to `out`.
 
@@ -72,73 +72,77 @@ def train(
     started = time.monotonic()
     for folder in (out, checkpoints):
         folder.mkdir(parents=True, exist_ok=True)
-    pictures, tested = read(data, test, count)  # all of them: a broken one is found now
+    pictures, held_out = read(data, test, count)  # all of them: a broken one is found now
     warnings = [] if OTHER in pictures.labels else [WITHOUT_OTHER]
     warn(warnings)
 
-    trainings = CrossValidation(pictures, how, count, checkpoints)
+    trainings = CrossValidation(pictures, settings, count, checkpoints)
     outputs = [trainings.out_of_fold(seed) for seed in range(seeds)]
     plots.curves(trainings.history, out / "curves.png")
-    chosen = calibrate(outputs, pictures)
-    plots.draw(chosen.probabilities, pictures, chosen.threshold, out)
+    calibration = calibrate(outputs, pictures)
+    plots.draw(calibration.probabilities, pictures, calibration.threshold, out)
 
     # The network that is served is the mean of the folds' weights. It has learnt from every
     # picture, costs no further training, and is flatter, so steadier, than any of them.
     network = trainings.average()
-    check_average(network, pictures, chosen.accuracy, how.trunk_rate)
-    version = f"{datetime.now(UTC):%Y.%m.%d}-{digest(network, chosen.temperature)[:8]}"
+    check_average(network, pictures, calibration.accuracy, settings.trunk_rate)
+    version = f"{datetime.now(UTC):%Y.%m.%d}-{digest(network, calibration.temperature)[:8]}"
     sample = np.random.default_rng(0).permutation(len(pictures))[:CALIBRATION_PICTURES]
-    samples = pixels(pictures, sample, how.size)
-    images = pixels(tested, range(len(tested)), how.size) if tested else samples
+    samples = pixels(pictures, sample, settings.size)
+    images = pixels(held_out, range(len(held_out)), settings.size) if held_out else samples
     files = {"fp32": out / "model-fp32.onnx", "int8": out / "model.onnx"}
     say("exporting")
-    export(network, chosen.temperature, pictures.labels, version, samples, *files.values())
-    agreement = check_files(network, chosen.temperature, files, images)
+    export(network, calibration.temperature, pictures.labels, version, samples, *files.values())
+    agreement = check_files(network, calibration.temperature, files, images)
 
-    figures: dict[str, Any] = {"out_of_fold": chosen.figures, "seeds": chosen.per_seed}
-    if tested:
+    figures: dict[str, Any] = {"out_of_fold": calibration.figures, "seeds": calibration.per_seed}
+    if held_out:
         probabilities = Model(files["int8"]).probabilities(images)
-        figures["test"] = measure(probabilities, tested.truth, tested.labels, chosen.threshold)
-        say("test set\n" + table(figures["test"], tested.labels))
+        figures["test"] = measure(
+            probabilities, held_out.truth, held_out.labels, calibration.threshold
+        )
+        say("test set\n" + table(figures["test"], held_out.labels))
         say("", **metrics("test", figures["test"]))
     card = {
         "version": version,
         "labels": list(pictures.labels),
         "warnings": warnings,
         "created": f"{datetime.now(UTC):%Y-%m-%d}",
-        "input": {"name": "image", "size": how.size},
+        "input": {"name": "image", "size": settings.size},
         "threshold": {
-            "value": chosen.threshold,
+            "value": calibration.threshold,
             "risk": RISK,
             "level": LEVEL,
-            "promise": chosen.promise,
+            "promise": calibration.promise,
         },
-        "temperature": chosen.temperature,
+        "temperature": calibration.temperature,
         "data": {"pictures": pictures.counts(), "folds": count},
-        "recipe": asdict(how),
+        "recipe": asdict(settings),
         "figures": figures,
         "agreement": agreement,
         "size_bytes": {kind: files[kind].stat().st_size for kind in agreement},
         "latency_ms": {kind: milliseconds(files[kind]) for kind in agreement},
         "training_seconds": round(time.monotonic() - started),
-        "baseline": baseline(chosen.probabilities, pictures, chosen.threshold, how.size),
+        "baseline": baseline(
+            calibration.probabilities, pictures, calibration.threshold, settings.size
+        ),
     }
     write_card(out, card)
     warn(warnings)  # the first one has scrolled away
     seconds = f"{time.monotonic() - started:.0f} s"
-    say(f"model {version} in {out}; threshold {rounded_up(chosen.threshold)}, {seconds}")
+    say(f"model {version} in {out}; threshold {rounded_up(calibration.threshold)}, {seconds}")
 
 
 def read(data: Path, test: Path | None, count: int) -> tuple[Pictures, Pictures | None]:
     """Return the pictures to train and to test with; raise DatasetError for what cannot be used."""
     pictures = load(data)
-    tested = load(test, pictures.labels) if test else None
-    if tested:
-        refuse_duplicates({"train": pictures, "test": tested})
+    held_out = load(test, pictures.labels) if test else None
+    if held_out:
+        refuse_duplicates({"train": pictures, "test": held_out})
     counts = ", ".join(f"{number} {label}" for label, number in pictures.counts().items())
     say(f"{len(pictures)} pictures: {counts}")
     folds(pictures, count, 0)  # raises if a class is too small for them
-    return pictures, tested
+    return pictures, held_out
 
 
 def warn(warnings: Sequence[str]) -> None:
@@ -155,22 +159,22 @@ def calibrate(outputs: list[Floats], pictures: Pictures) -> Calibration:
     """
     truth, labels = pictures.truth, pictures.labels
     mean = np.mean(outputs, axis=0)
-    divisor = temperature(mean, truth)
-    probabilities = softmax(mean, divisor)
+    temperature = fit_temperature(mean, truth)
+    probabilities = softmax(mean, temperature)
     confidence, right = probabilities.max(1), probabilities.argmax(1) == truth
     named = accepted(probabilities, labels, 0)
-    limit, promise = choose(confidence[named], right[named])
+    limit, promise = choose_threshold(confidence[named], right[named])
     figures = measure(probabilities, truth, labels, limit)
     say(table(figures, labels) + "\n")
     per_seed = []
     for seed, output in enumerate(outputs):
-        found = measure(softmax(output, temperature(output, truth)), truth, labels, limit)
+        found = measure(softmax(output, fit_temperature(output, truth)), truth, labels, limit)
         per_seed.append(summary(found))
         say(f"seed {seed}: " + ", ".join(f"{n} {value:.4f}" for n, value in per_seed[-1].items()))
     say("", **metrics("oof", figures), oof__auroc=figures["auroc"])
-    say(promise, calibration__temperature=divisor, calibration__threshold=limit)
+    say(promise, calibration__temperature=temperature, calibration__threshold=limit)
     return Calibration(
-        divisor, limit, promise, probabilities, float(right.mean()), figures, per_seed
+        temperature, limit, promise, probabilities, float(right.mean()), figures, per_seed
     )
 
 
@@ -189,16 +193,16 @@ def check_average(network: Classifier, pictures: Pictures, unseen: float, rate: 
 
 
 def check_files(
-    network: Classifier, divisor: float, files: dict[str, Path], images: NDArray[np.float32]
+    network: Classifier, temperature: float, files: dict[str, Path], images: NDArray[np.float32]
 ) -> dict[str, Any]:
     """Return how each file agrees with the network on images (n, 3, size, size), by kind.
 
     An int8 file that differs too much is replaced by a copy of fp32, and left out. Raises
     ExportError if fp32 differs.
     """
-    agreement = {"fp32": asdict(check(network, divisor, files["fp32"], images, GAP_FP32))}
+    agreement = {"fp32": asdict(check(network, temperature, files["fp32"], images, GAP_FP32))}
     try:
-        agreement["int8"] = asdict(check(network, divisor, files["int8"], images, GAP_INT8))
+        agreement["int8"] = asdict(check(network, temperature, files["int8"], images, GAP_INT8))
     except ExportError as error:  # a network that is unsure of much loses the most
         say(f"{error}. model.onnx is fp32 instead: larger and slower, the card says how much")
         shutil.copyfile(files["fp32"], files["int8"])
@@ -217,9 +221,9 @@ def summary(found: dict[str, dict[str, float]]) -> dict[str, float]:
     return {name: found[name]["value"] for name in names}
 
 
-def digest(network: Classifier, divisor: float) -> str:
+def digest(network: Classifier, temperature: float) -> str:
     """Return the SHA-256 of weights and temperature: the same training gives the same version."""
-    whole = hashlib.sha256(repr(divisor).encode())
+    whole = hashlib.sha256(repr(temperature).encode())
     for tensor in network.state_dict().values():
         whole.update(tensor.contiguous().numpy().tobytes())
     return whole.hexdigest()

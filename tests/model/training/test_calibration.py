@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("scipy", reason="calibration needs the extra `train`")
 
-from model.training.calibration import RISK, NoThreshold, temperature, threshold
+from model.training.calibration import RISK, NoThreshold, find_threshold, fit_temperature
 from model.training.figures import Bools, Floats, Ints, ece, softmax
 
 
@@ -20,7 +20,7 @@ def honest_logits(rng: np.random.Generator, count: int) -> tuple[Floats, Ints]:
 @pytest.mark.parametrize("factor", [0.5, 1.0, 3.0], ids=["unsure", "honest", "overconfident"])
 def test_the_temperature_undoes_a_factor_of_the_raw_outputs(factor: float) -> None:
     logits, truth = honest_logits(np.random.default_rng(1), 20_000)
-    found = temperature(logits * factor, truth)
+    found = fit_temperature(logits * factor, truth)
     assert found == pytest.approx(factor, rel=0.05)
     probabilities = softmax(logits * factor, found)
     assert ece(probabilities.max(1), probabilities.argmax(1) == truth) < 0.01
@@ -40,21 +40,21 @@ def test_the_true_error_exceeds_the_limit_in_at_most_one_of_twenty_samples() -> 
 
 def threshold_or_one(confidence: Floats, right: Bools) -> float:
     try:
-        return threshold(confidence, right)
+        return find_threshold(confidence, right)
     except NoThreshold:
         return 1.0
 
 
 def test_without_errors_everything_is_accepted() -> None:
     confidence = np.random.default_rng(3).random(1000)
-    assert threshold(confidence, np.ones(1000, bool)) == confidence.min()
+    assert find_threshold(confidence, np.ones(1000, bool)) == confidence.min()
 
 
 def test_too_few_pictures_prove_nothing_and_the_message_says_how_far_it_got() -> None:
     with pytest.raises(NoThreshold, match=r"0 of the 50 surest .* the limit is 1\.00%"):
-        threshold(np.linspace(0.5, 1, 100), np.ones(100, bool))
+        find_threshold(np.linspace(0.5, 1, 100), np.ones(100, bool))
 
 
 def test_no_prediction_of_a_named_class_is_an_error() -> None:
     with pytest.raises(NoThreshold, match="no picture was given a named class"):
-        threshold(np.array([]), np.array([], bool))
+        find_threshold(np.array([]), np.array([], bool))

@@ -30,12 +30,12 @@ from tests.support.project import ROOT, SHARED
 TRIAL = ["--epochs", "3", "--folds", "2", "--size", "64", "--batch", "12", "--threads", "1"]
 
 
-def shapes(folder: Path, each: int = 12) -> Path:
+def shapes(folder: Path, count: int = 12) -> Path:
     """Write pictures of three classes that a few steps tell apart: stripes and plain ones."""
     rng = np.random.default_rng(0)
     for name in ("across", "down", "other"):
         (folder / name).mkdir(parents=True)
-        for number in range(each):
+        for number in range(count):
             pixels = rng.integers(0, 60, (32, 32, 3)) + rng.integers(60, 120, 3)
             if name == "across":
                 pixels[::4] += 70
@@ -112,7 +112,7 @@ def test_the_same_command_takes_the_finished_trainings_and_gives_the_same_versio
     before = Model(out / "model.onnx", threads=1).version
     assert train.main(["--data", str(data), "--out", str(out), "--test", str(data), *TRIAL]) == 2
     assert "are in two splits" in capsys.readouterr().err  # the test pictures were trained on
-    other = shapes(out.parent / "test", each=13)
+    other = shapes(out.parent / "test", count=13)
     for path in other.rglob("?.png"):
         path.unlink()
     for path in other.rglob("1[01].png"):
