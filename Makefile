@@ -38,6 +38,7 @@ check: $(VENV)/.extra-dev ## Lint and type-check; changes nothing
 format: $(VENV)/.extra-dev ## Rewrite the code in the project's format
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+	$(RUN) -m tests.support.asl_layout
 
 events: $(VENV)/.extra-local ## Capture the sample document of each step anew
 	$(RUN) -m local events
