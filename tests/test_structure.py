@@ -251,3 +251,13 @@ def test_the_announcement_schema_names_what_is_announced_and_why_pictures_are_re
         if rule["if"]["properties"]["outcome"] == {"const": "rejected"}
     ]
     assert set(reasons) == set(load_function("serialize", "rejection").Reason)
+
+
+def test_the_lock_is_exact_and_agrees_with_what_is_pinned() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    locked = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+", line) for line in locked)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for extra, requirements in extras["optional-dependencies"].items():
+        pins = {re.sub(r"\[.*\]|;.*", "", line) for line in requirements if "==" in line}
+        assert extra == "script-mode" or pins <= set(locked), "run make lock"

@@ -19,7 +19,7 @@ FOLDERS = (
     "ops",
     "model",
 )
-FILES = ("template.yaml", "samconfig.toml", "pyproject.toml")
+FILES = ("template.yaml", "samconfig.toml", "pyproject.toml", "constraints.txt")
 
 
 @dataclass(frozen=True)
