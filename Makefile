@@ -2,13 +2,13 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 # The first that runs: what a version manager has switched off is found and does not.
-PYTHON ?= $(shell for each in python3.11 python3.12 python3.13; do $$each -c "" 2>/dev/null && echo $$each && break; done)
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13; do $$name -c "" 2>/dev/null && echo $$name && break; done)
 VENV := .venv
 RUN := $(VENV)/bin/python
 IMAGES ?=
 MODEL ?= model/pretrained
 
-.PHONY: help demo test check format events bench verify chaos notebook clean
+.PHONY: help demo test check format events bench verify chaos notebook papers lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -18,9 +18,9 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "no Python 3.11, 3.12 or 3.13 found: install one, or name it: make demo PYTHON=path"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.extra-%: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.extra-%: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing the extra '$*' into $(VENV) ..."
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$*]'
 	@touch $@
 
 demo: $(VENV)/.extra-local ## Photos through the whole workflow on this machine; more: IMAGES="a.jpg b.heic" MODEL=folder
@@ -38,6 +38,7 @@ check: $(VENV)/.extra-dev ## Lint and type-check; changes nothing
 format: $(VENV)/.extra-dev ## Rewrite the code in the project's format
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+	$(RUN) -m tests.support.asl_layout
 
 events: $(VENV)/.extra-local ## Capture the sample document of each step anew
 	$(RUN) -m local events
@@ -56,6 +57,14 @@ chaos: $(VENV)/.extra-dev ## 1,000 uploads while everything fails, twice, then 1
 
 notebook: $(VENV)/.extra-notebook ## Execute notebooks/walkthrough.ipynb and keep its outputs
 	$(RUN) -m tests.support.notebook
+
+papers: $(VENV)/.extra-dev ## Write the tables and the output that README.md and docs/ quote anew
+	$(RUN) -m tests.support.readme
+
+lock: $(VENV)/.extra-dev ## Write constraints.txt anew: the newest versions that pyproject.toml allows
+	$(VENV)/bin/pip install --dry-run --ignore-installed --quiet --disable-pip-version-check \
+	  --report $(VENV)/lock.json --editable '.[dev,notebook,endpoint]'
+	$(RUN) -m tests.support.lock $(VENV)/lock.json
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .aws-sam .demo .local .verify .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,9 +1,8 @@
-"""The commands of docs/deploy.md and of GitHub's workflows exist, with the names they give."""
+"""The names in docs/deploy.md exist, and so does what GitHub's workflows run."""
 
 import os
 import re
 import subprocess
-import sys
 import tomllib
 
 import pytest
@@ -13,40 +12,15 @@ from local import template as sam
 from tests.support.project import ROOT, template
 
 TEXT = (ROOT / "docs" / "deploy.md").read_text()
-MODULES = sorted(set(re.findall(r"python -m ((?:model|ops)[.\w]*(?: [a-z]+)?)(.*?)[`\n]", TEXT)))
 ROLE = sam.load(ROOT / ".github" / "deploy-role.yaml")
 # Stacks that the guide names beside the application's.
 OTHER_STACKS = {"github-deploys-scones", "aws-sam-cli-managed-default"}
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
-@pytest.mark.parametrize(("command", "options"), MODULES)
-def test_a_command_takes_the_options_of_the_guide(command: str, options: str) -> None:
-    shown = subprocess.run(
-        [sys.executable, "-m", *command.split(), "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for option in re.findall(r"--[\w-]+", options):
-        assert option in shown, f"python -m {command} has no {option}"
-
-
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"make (\.?[a-z][\w./-]*)", TEXT))))
-def test_a_make_target_exists(target: str) -> None:
-    done = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"\b([A-Z][a-z]\w+)=", TEXT))))
 def test_a_parameter_exists(name: str) -> None:
     assert name in template()["Parameters"] | ROLE["Parameters"]
-
-
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"output (\w+)", TEXT))))
-def test_an_output_exists(name: str) -> None:
-    assert name in template()["Outputs"] | ROLE["Outputs"]
 
 
 def test_the_stack_is_the_one_of_samconfig() -> None:
@@ -67,7 +41,7 @@ def test_a_workflow_runs_make_targets_and_environments_that_exist(path: object) 
     ]
     for line in lines:
         if line.startswith("make "):
-            test_a_make_target_exists(line.split()[1])
+            subprocess.run(["make", "--dry-run", line.split()[1]], cwd=ROOT, check=True)
     environments = re.search(r"options: \[(.*)\]", text)
     configured = tomllib.loads((ROOT / "samconfig.toml").read_text())
     for name in environments[1].split(", ") if environments else []:

@@ -1,4 +1,4 @@
-"""README.md shows what is: its tables, its drawing, its commands and the demo's output."""
+"""README.md and docs/ show what is: tables, drawing, commands, options and output."""
 
 import re
 import subprocess
@@ -7,15 +7,30 @@ from pathlib import Path
 
 import pytest
 
+from local import template as sam
 from tests.support.functions import load_function
-from tests.support.project import ROOT
-from tests.support.readme import PARTS, README, marked
+from tests.support.project import ROOT, template
+from tests.support.readme import PAGES, PARTS, marked, page_of
 from tests.verify.tools import ToolMissing
 
-TEXT = README.read_text()
-
-
+TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}
+MADE = (".demo", ".venv", "out/", "uploads/")  # by commands of the pages, or in the bucket
 RUNS = ("demo", "session")  # what differs from run to run in them: numbers and their room
+
+
+def found(pattern: str) -> list[str]:
+    """Return what the pattern's one group matches in the pages, each once."""
+    return sorted({name for text in TEXTS.values() for name in re.findall(pattern, text)})
+
+
+def options_of_commands() -> dict[str, set[str]]:
+    """Return the options that the pages give to each command of model, ops and local."""
+    options: dict[str, set[str]] = {}
+    calls = re.compile(r"python -m ((?:model|ops|local)[.\w]*(?: [a-z]+\b)?)(.*?)[`\n]")
+    for text in TEXTS.values():
+        for command, words in calls.findall(text):
+            options.setdefault(command, set()).update(re.findall(r"--[\w-]+", words))
+    return options
 
 
 def plain(lines: list[str]) -> list[str]:
@@ -24,8 +39,8 @@ def plain(lines: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_a_marked_part_of_the_readme_is_what_the_project_says(name: str) -> None:
-    part = marked(name).search(TEXT)
+def test_a_marked_part_of_a_page_is_what_the_project_says(name: str) -> None:
+    part = marked(name).search(page_of(name).read_text())
     assert part is not None
     try:
         said = PARTS[name]().splitlines()
@@ -34,7 +49,7 @@ def test_a_marked_part_of_the_readme_is_what_the_project_says(name: str) -> None
     written = part[2].splitlines()
     if name in RUNS:
         written, said = map(plain, (written, said))
-    assert written == said, "run python -m tests.support.readme"
+    assert written == said, "run make papers"
 
 
 def test_the_drawing_in_the_readme_is_the_state_machine_s(tmp_path: Path) -> None:
@@ -51,19 +66,49 @@ def test_the_drawing_in_the_readme_is_the_state_machine_s(tmp_path: Path) -> Non
     assert drawn == (tmp_path / "workflow.svg").read_text(), "run the command above"
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT))))
-def test_what_the_readme_links_to_exists(target: str) -> None:
-    assert (ROOT / target).exists()
+@pytest.mark.parametrize("page", TEXTS)
+def test_what_a_page_links_to_exists(page: str) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", TEXTS[page]):
+        assert (ROOT / page).parent.joinpath(target).exists(), target
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)", TEXT))))
-def test_a_make_target_that_the_readme_names_exists(target: str) -> None:
-    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+@pytest.mark.parametrize("target", found(r"(?m)(?:`|^)make (\.?[a-z][\w./-]*)"))
+def test_a_make_target_that_a_page_names_exists(target: str) -> None:
+    done = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
-def test_the_readme_tells_the_limit_of_each_format() -> None:
+@pytest.mark.parametrize(("command", "options"), options_of_commands().items())
+def test_a_command_takes_the_options_that_the_pages_give_it(
+    command: str, options: set[str]
+) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", *command.split(), "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for option in options:
+        assert option in shown, f"python -m {command} has no {option}"
+
+
+@pytest.mark.parametrize("name", found(r"outputs? ([A-Z][a-z]\w+)"))
+def test_an_output_that_a_page_names_exists(name: str) -> None:
+    roles = sam.load(ROOT / ".github" / "deploy-role.yaml")
+    assert name in template()["Outputs"] | roles["Outputs"]
+
+
+@pytest.mark.parametrize(
+    "path", found(r"`([\w.-]+(?:/[\w.-]+)*(?:/|\.(?:py|json|md|txt|yaml|toml|yml)))`")
+)
+def test_a_path_that_a_page_names_exists(path: str) -> None:
+    assert path.startswith(MADE) or (ROOT / path).exists()
+
+
+def test_the_contracts_page_tells_the_limit_of_each_format() -> None:
     limits = load_function("serialize", "bounds").MAX_PIXELS
     for name, pixels in limits.items():
-        row = re.search(rf"^\| {name} \|([^|]+)\|", TEXT, re.MULTILINE)
+        row = re.search(rf"^\| {name} \|([^|]+)\|", TEXTS["docs/contracts.md"], re.MULTILINE)
         assert row is not None, name
         assert str(pixels // 1_000_000) in re.findall(r"\d+", row[1]), name

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from ops.stack.ledger import ABSENT_REASONS
+from tests.support.asl_layout import written
 from tests.support.functions import load_function
 from tests.support.project import (
     ASL_TEXT,
@@ -122,11 +123,11 @@ def test_the_slowest_route_fits_into_express_and_the_workflow_s_own_time_out() -
 
 def attributes_set(state: dict[str, Any]) -> list[str]:
     expression = state["Parameters"]["UpdateExpression"]
-    return re.findall(r"(?:SET |, )(\w+) = ", expression)
+    return re.findall(r"(?:SET |ADD |, )(\w+) ", expression)
 
 
 def test_every_outcome_has_the_same_attributes() -> None:
-    assert len(RECORDS) == 3
+    assert set(RECORDS) == {"Record decision", "Record failure"}
     assert len({tuple(attributes_set(state)) for state in RECORDS.values()}) == 1
 
 
@@ -141,23 +142,21 @@ def test_every_value_of_a_record_is_used_and_given(name: str) -> None:
     assert used == set(parameters["ExpressionAttributeValues"])
 
 
-def test_failures_and_absences_give_way_and_a_failure_replaces_nothing_else() -> None:
-    conditions = {name: s["Parameters"]["ConditionExpression"] for name, s in RECORDS.items()}
-    undecided = "attribute_not_exists(upload) OR outcome = :failed"
-    absent = "reason IN (:superseded, :not_found)"
-    assert conditions == {
-        "Record decision": f"{undecided} OR {absent}",
-        "Record rejection": f"{undecided} OR ({absent} AND reason <> :reason)",
-        "Record failure": (
-            "attribute_not_exists(upload) OR"
-            f" (execution <> :execution AND (outcome = :outcome OR {absent}))"
-        ),
-    }
-    values = RECORDS["Record failure"]["Parameters"]["ExpressionAttributeValues"]
-    assert values[":outcome"] == {"S": "failed"}
+def test_decisions_and_failures_are_written_on_one_condition() -> None:
+    """Who replaces whom by it: tests/workflow/test_record_condition.py."""
+    [condition] = {state["Parameters"]["ConditionExpression"] for state in RECORDS.values()}
+    assert condition == (
+        "attribute_not_exists(upload)"
+        " OR (outcome = :failed AND (outcome <> :outcome OR execution <> :execution))"
+        " OR (reason IN (:superseded, :not_found)"
+        " AND reason <> :reason AND execution <> :execution)"
+    )
     for record in RECORDS.values():
         values = record["Parameters"]["ExpressionAttributeValues"]
+        assert values[":failed"] == {"S": "failed"}
         assert {values[f":{reason}"]["S"] for reason in ABSENT_REASONS} == ABSENT_REASONS
+    values = RECORDS["Record failure"]["Parameters"]["ExpressionAttributeValues"]
+    assert values[":outcome"] == {"S": "failed"}
 
 
 def test_the_announcement_carries_what_the_ledger_holds_but_the_event() -> None:
@@ -230,8 +229,8 @@ def test_nothing_that_is_deployed_knows_the_embedded_aws() -> None:
         assert not re.search(r"\bfrom local\b|\bimport local\b|\bmoto\b", path.read_text()), path
 
 
-def test_the_state_machine_is_written_as_json_is_formatted() -> None:
-    assert json.dumps(state_machine(), indent=2) + "\n" == ASL_TEXT
+def test_the_state_machine_is_written_in_its_layout() -> None:
+    assert written(state_machine()) + "\n" == ASL_TEXT, "run python -m tests.support.asl_layout"
 
 
 def test_the_embedded_functions_have_the_versions_that_the_package_ships() -> None:
@@ -252,3 +251,13 @@ def test_the_announcement_schema_names_what_is_announced_and_why_pictures_are_re
         if rule["if"]["properties"]["outcome"] == {"const": "rejected"}
     ]
     assert set(reasons) == set(load_function("serialize", "rejection").Reason)
+
+
+def test_the_lock_is_exact_and_agrees_with_what_is_pinned() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    locked = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+", line) for line in locked)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for extra, requirements in extras["optional-dependencies"].items():
+        pins = {re.sub(r"\[.*\]|;.*", "", line) for line in requirements if "==" in line}
+        assert extra == "script-mode" or pins <= set(locked), "run make lock"

@@ -1,4 +1,4 @@
-"""The tables of README.md that other files hold the facts of.
+"""The tables and outputs in README.md and docs/ that other files hold the facts of.
 
 python -m tests.support.readme      write them anew
 """
@@ -8,13 +8,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from ops.__main__ import COMMANDS
 from ops.commands import cost
 from tests.support.project import ROOT, template
-from tests.verify.tools import AWS_CLI
+from tests.verify.tools import AWS_CLI, ToolMissing
 
-README = ROOT / "README.md"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def demo() -> str:
@@ -114,12 +115,22 @@ def marked(name: str) -> re.Pattern[str]:
     return re.compile(rf"(<!-- {name}:begin -->\n)(.*?)(<!-- {name}:end -->)", re.DOTALL)
 
 
+def page_of(name: str) -> Path:
+    """Return the one page that holds a part."""
+    [page] = [page for page in PAGES if marked(name).search(page.read_text())]
+    return page
+
+
 def main() -> None:
-    text = README.read_text()
     for name, make in PARTS.items():
-        written = make() + "\n"
-        text = marked(name).sub(lambda match, new=written: match[1] + new + match[3], text)
-    README.write_text(text)
+        try:
+            written = make() + "\n"
+        except ToolMissing as missing:
+            print(f"{name} is left as it was: {missing}", file=sys.stderr)
+            continue
+        page = page_of(name)
+        text = marked(name).sub(lambda part, new=written: part[1] + new + part[3], page.read_text())
+        page.write_text(text)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,18 @@ from pathlib import Path
 from tests.support.project import ROOT
 
 TEMPLATE, DEFINITION = "template.yaml", "statemachine/classify_image.asl.json"
-FOLDERS = ("functions", "statemachine", ".github", "events", "tests", "local", "ops", "model")
-FILES = ("template.yaml", "samconfig.toml", "pyproject.toml")
+FOLDERS = (
+    "cli",
+    "functions",
+    "statemachine",
+    ".github",
+    "events",
+    "tests",
+    "local",
+    "ops",
+    "model",
+)
+FILES = ("template.yaml", "samconfig.toml", "pyproject.toml", "constraints.txt")
 
 
 @dataclass(frozen=True)
