@@ -27,7 +27,7 @@ demo: $(VENV)/.extra-local ## Photos through the whole workflow on this machine;
 	@$(RUN) -m local demo --model $(MODEL) $(IMAGES)
 
 test: $(VENV)/.extra-dev ## Every test that this machine can run; what it skips says why
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 check: $(VENV)/.extra-dev ## Lint and type-check; changes nothing
 	$(VENV)/bin/ruff check .

@@ -8,7 +8,10 @@ from pathlib import Path
 from tests.support.project import ROOT
 
 TEMPLATE, DEFINITION = "template.yaml", "statemachine/classify_image.asl.json"
-FOLDERS = ("functions", "statemachine", ".github", "events", "tests", "local", "ops", "model")
+FOLDERS = (
+    *("functions", "statemachine", ".github", "events", "tests"),
+    *("cli", "local", "ops", "model"),
+)
 FILES = ("template.yaml", "samconfig.toml", "pyproject.toml")
 
 

@@ -44,6 +44,7 @@ def run(proofs: Sequence[Proof]) -> list[Outcome]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", "--no-summary"]
+        command += ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadgroup"]
         tests = dict.fromkeys(test for proof in proofs for test in proof.tests)
         subprocess.run(
             [*command, f"--junitxml={report}", *tests], cwd=ROOT, stdout=sys.stderr, check=False

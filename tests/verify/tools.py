@@ -118,5 +118,6 @@ def offline_environment() -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "SAM_CLI_TELEMETRY": "0",
         "__SAM_CLI_APP_DIR": str(HOME / "sam-cli"),  # not the user's ~/.aws-sam
+        "SAM_CLI_POLL_DELAY": "0.2",  # s, of `sam deploy` between two looks at a stack
         "LOG_LEVEL": "ERROR",  # checkov's
     }
