@@ -31,11 +31,14 @@ from local.lambdas.runtime import LambdaRuntime
 from local.moto_patches import (
     copies,
     events,
+    executions,
     lambda_configuration,
     lambda_invoke,
     permissions,
     pipes,
+    s3_events,
     sagemaker_runtime,
+    stack_attributes,
     stack_changes,
     stack_parameters,
     stack_resources,
@@ -162,10 +165,13 @@ def embedded_aws(
         cleanup.enter_context(stack_parameters.installed())
         cleanup.enter_context(stack_changes.installed(REGION))
         cleanup.enter_context(stack_resources.installed())
+        cleanup.enter_context(stack_attributes.installed())
         cleanup.enter_context(stack_updates.installed())
         cleanup.enter_context(tables.installed())
         cleanup.enter_context(copies.installed())
-        cleanup.enter_context(state_machines.installed(host, port, log))
+        cleanup.enter_context(state_machines.installed())
+        cleanup.enter_context(executions.installed(host, port, log))
+        cleanup.enter_context(s3_events.installed())
         cleanup.enter_context(events.installed(log))
         cleanup.enter_context(pipes.installed())
         cleanup.enter_context(permissions.installed())
