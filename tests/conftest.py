@@ -6,7 +6,7 @@ The stacks are deployed from what `sam build` makes, where the SAM CLI is instal
 import fcntl
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -109,33 +109,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups after it
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order tests for one process or several; a file's tests stay together.
+    """Put files with long tests first, and those with the embedded AWS last.
 
-    The embedded AWS comes last: services are global in moto, and mock_aws resets them.
+    Services are global in moto, and mock_aws resets them. A process takes files in this order.
     """
     if config.getoption("--unverified"):
         verified = [item for item in items if item.path.relative_to(ROOT).as_posix() in TESTS]
         config.hook.pytest_deselected(items=verified)
         items[:] = [item for item in items if item not in verified]
-    with_cloud = {item.path for item in items if "cloud" in _fixtures(item)}
-    items.sort(key=lambda item: (item.path in with_cloud, not _is_long(item)))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-
-
-def _fixtures(item: pytest.Item) -> Sequence[str]:
-    return getattr(item, "fixturenames", ())
-
-
-def _is_long(item: pytest.Item) -> bool:
-    """Tell whether a test has a time-out of its own, longer than that of the others."""
-    return item.get_closest_marker("timeout") is not None
-
-
-def _group(item: pytest.Item) -> str:
-    """Return what names the tests that run in one process, in their order."""
-    if "engine" in _fixtures(item):
-        return "container engine"  # its network has one address on this machine
-    return item.nodeid if _is_long(item) else item.path.as_posix()
+    with_cloud = {item.path for item in items if "cloud" in getattr(item, "fixturenames", ())}
+    long = {item.path for item in items if item.get_closest_marker("timeout")}
+    items.sort(key=lambda item: (item.path in with_cloud, item.path not in long))

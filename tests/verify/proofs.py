@@ -12,6 +12,12 @@ from pathlib import Path
 from tests.support.project import ROOT
 from tests.verify.tools import AWS_CLI, NEWER, SAM, Tool
 
+# As `make test` runs the tests.
+SIDE_BY_SIDE = [
+    *("--numprocesses", "auto", "--maxprocesses", "4"),
+    *("--dist", "loadfile", "--no-loadscope-reorder"),
+]
+
 
 @dataclass(frozen=True)
 class Proof:
@@ -44,7 +50,7 @@ def run(proofs: Sequence[Proof]) -> list[Outcome]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", "--no-summary"]
-        command += ["--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadgroup"]
+        command += SIDE_BY_SIDE
         tests = dict.fromkeys(test for proof in proofs for test in proof.tests)
         subprocess.run(
             [*command, f"--junitxml={report}", *tests], cwd=ROOT, stdout=sys.stderr, check=False
