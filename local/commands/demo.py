@@ -106,15 +106,14 @@ def overwrite(aws: "EmbeddedAws", follower: Follower, picture: Path) -> list[Fol
 
 def upload_without_endpoint(aws: "EmbeddedAws", follower: Follower, picture: Path) -> Followed:
     """Upload a picture while there is no endpoint: a failure, recorded for `ops redrive`."""
-    from local.deployment import create_endpoint
-
     sagemaker = aws.client("sagemaker")
     name = follower.outputs["EndpointName"]
+    config = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
     sagemaker.delete_endpoint(EndpointName=name)
     began = time.monotonic()
     uploaded = follower.upload(picture.read_bytes(), "no-endpoint.png")
     failed = _outcome(follower, uploaded, began)
-    create_endpoint(aws.client, name)
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
     return failed
 
 

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.support.project import ROOT
+from tests.verify.judges import STRUCTURE_TESTS
 from tests.verify.tools import AWS_CLI, NEWER, SAM, Tool
 
 # As `make test` runs the tests.
@@ -137,4 +138,8 @@ PROOFS = (
     ),
 )
 # With these the judges' own rows: all that need not be run again after `python -m tests.verify`.
-TESTS = {test for proof in PROOFS for test in proof.tests} | {"tests/verify/test_judges.py"}
+TESTS = {
+    *(test for proof in PROOFS for test in proof.tests),
+    *STRUCTURE_TESTS,
+    "tests/verify/test_judges.py",
+}

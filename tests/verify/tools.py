@@ -92,8 +92,8 @@ def newer_python() -> Path | None:
     on_path = shutil.which(f"python{NEWER}")  # pyenv's is a shim that may run none
     found = [*versions.glob(f"{NEWER}.*/bin/python{NEWER}"), *([Path(on_path)] if on_path else [])]
     for program in found:
-        told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
-        if told.stdout.startswith(f"Python {NEWER}."):
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+        if done.stdout.startswith(f"Python {NEWER}."):
             return program
     return None
 

@@ -363,5 +363,5 @@ def test_a_state_machine_retries_and_catches_errors_by_the_names_that_aws_gives(
         assert described["status"] == "SUCCEEDED", error
         assert json.loads(described["output"])["Error"] == error
         history = states.get_execution_history(executionArn=arn)["events"]
-        failures = [each["type"] for each in history].count("TaskFailed")
+        failures = [event["type"] for event in history].count("TaskFailed")
         assert failures == 2, f"{error}: one try and one retry by that name"
