@@ -5,6 +5,8 @@ SHELL := bash
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13; do $$name -c "" 2>/dev/null && echo $$name && break; done)
 VENV := .venv
 RUN := $(VENV)/bin/python
+# Much of a test run is waiting. A file's tests stay in one process, which has its embedded AWS.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 IMAGES ?=
 MODEL ?= model/pretrained
 
@@ -27,7 +29,7 @@ demo: $(VENV)/.extra-local ## Photos through the whole workflow on this machine;
 	@$(RUN) -m local demo --model $(MODEL) $(IMAGES)
 
 test: $(VENV)/.extra-dev ## Every test that this machine can run; what it skips says why
-	$(RUN) -m pytest
+	$(RUN) -m pytest $(SIDE_BY_SIDE)
 
 check: $(VENV)/.extra-dev ## Lint and type-check; changes nothing
 	$(VENV)/bin/ruff check .

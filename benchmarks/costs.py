@@ -71,9 +71,9 @@ def main() -> int:
 def execution_ms(aws: EmbeddedAws, arn: str) -> float:
     """Return how long an execution took, once it has ended."""
     client = aws.client("stepfunctions")
-    while (told := client.describe_execution(executionArn=arn))["status"] == "RUNNING":
+    while (described := client.describe_execution(executionArn=arn))["status"] == "RUNNING":
         time.sleep(0.01)
-    took: timedelta = told["stopDate"] - told["startDate"]
+    took: timedelta = described["stopDate"] - described["startDate"]
     return took.total_seconds() * 1000
 
 
@@ -82,15 +82,17 @@ def watched() -> dict[str, int]:
     resources = template.load(TEMPLATE)["Resources"].values()
 
     def declared(kind: str) -> list[Any]:
-        return [each.get("Properties", {}) for each in resources if each["Type"] == kind]
+        return [
+            resource.get("Properties", {}) for resource in resources if resource["Type"] == kind
+        ]
 
     listed = [alarm.get("Metrics", [{"MetricStat": {}}]) for alarm in declared(ALARM)]
     return {
         "alarm_metrics": sum("MetricStat" in metric for metrics in listed for metric in metrics),
         "custom_metrics": sum(
             OUTCOMES if metric.get("Dimensions") else 1
-            for each in declared("AWS::Logs::MetricFilter")
-            for metric in each["MetricTransformations"]
+            for filter_ in declared("AWS::Logs::MetricFilter")
+            for metric in filter_["MetricTransformations"]
         ),
         "dashboards": len(declared("AWS::CloudWatch::Dashboard")),
     }

@@ -150,7 +150,7 @@ def main() -> int:
                 names.append(names_of_drift(some, own(rest, card) if arguments.own else card))
             shares.append(sum(map(bool, names)) / arguments.draws)
             by.update(some_names[0] for some_names in names if some_names)
-        row(name, sizes, shares, ", ".join(each for each, _ in by.most_common(2)))
+        row(name, sizes, shares, ", ".join(label for label, _ in by.most_common(2)))
 
     for name, pool in seen.items():
         show(name, pool, 0.0)
@@ -187,7 +187,7 @@ def names_of_drift(some: list[Observation], baseline: Baseline) -> list[str]:
     windows = Windows()
     windows.add_all(some)
     found = judge(windows, baseline, FALSE_ALARMS).drifted
-    return [each.name for each in sorted(found, key=lambda each: each.p)]
+    return [test.name for test in sorted(found, key=lambda test: test.p)]
 
 
 def own(some: list[Observation], baseline: Baseline) -> Baseline:

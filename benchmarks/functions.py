@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from benchmarks.table import Row, row
-from local.lambdas.libraries import linked
+from local.lambdas.libraries import link_libraries
 
 BUILT = Path(__file__).parents[1] / ".aws-sam" / "build"
 # As on Lambda: the package, the standard library and the runtime's own libraries, nothing else, and
@@ -48,7 +48,7 @@ def rows() -> list[Row]:
     if not BUILT.is_dir():
         raise SystemExit("there is no .aws-sam/build: run `sam build`, or `make bench`")
     with services() as environment, tempfile.TemporaryDirectory() as folder:
-        python = Python(linked(Path(folder) / "runtime"), environment)
+        python = Python(link_libraries(Path(folder) / "runtime"), environment)
         return [*cold_rows(python), *warm_rows(python), *size_rows()]
 
 

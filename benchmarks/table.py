@@ -32,14 +32,14 @@ def print_rows(title: str, rows: list[Row]) -> None:
     cells = [("figure", "value", "floor", "ratio", "aim", "the floor")]
     cells += [
         (
-            each["name"],
-            _number(each["value"], each["unit"]),
-            _number(each.get("floor"), each["unit"]),
-            f"{ratio:.2f}x" if (ratio := each.get("ratio")) else "",
-            each.get("aim", ""),
-            each.get("note", ""),
+            row["name"],
+            _number(row["value"], row["unit"]),
+            _number(row.get("floor"), row["unit"]),
+            f"{ratio:.2f}x" if (ratio := row.get("ratio")) else "",
+            row.get("aim", ""),
+            row.get("note", ""),
         )
-        for each in rows
+        for row in rows
     ]
     widths = [max(len(line[column]) for line in cells) for column in range(6)]
     print(f"\n{title}")

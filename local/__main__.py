@@ -1,62 +1,55 @@
-"""The whole workflow on this machine: an embedded AWS that runs template.yaml.
+"""Run the whole workflow on this machine: an embedded AWS in which template.yaml is deployed.
 
-python -m local demo       sample pictures through the workflow, and a table of what became
-python -m local up         keep it running for the AWS CLI, boto3 and ops
-python -m local classify   your own pictures, as a table or as JSON lines
-python -m local events     capture the sample document of each step anew
-python -m local sam        let `sam local invoke` reach the embedded AWS
+    python -m local demo
+    python -m local up --port 4577
+    python -m local COMMAND --help           what a command does, with examples
+
+Exit codes: 0 all is well, 1 a picture has no recorded outcome, 2 the command could not do its work,
+130 interrupted.
 """
 
-import argparse
-import importlib
+import signal
+
+if __name__ == "__main__":  # Ctrl-C during the imports below would print a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import logging
 import os
-import signal
 import sys
+from collections.abc import Sequence
+from types import FrameType
 
-COMMANDS = ("demo", "up", "classify", "events", "sam")
+from cli.program import Program
+
+# One line for each command; its module, of the same name, is imported when it is asked for.
+COMMANDS = {
+    "demo": "sample pictures through the workflow, and a table of the outcomes",
+    "up": "keep it running for the AWS CLI, boto3 and ops",
+    "classify": "your own pictures, as a table or as JSON lines",
+    "events": "capture the sample document of each step again",
+    "sam": "let `sam local invoke` reach the embedded AWS",
+}
+INTERRUPTED = 130
 
 
-def main() -> int:
-    """Run the command that the command line names."""
-    parser = argparse.ArgumentParser(
-        "python -m local",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    subparsers = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    for name in COMMANDS:
-        module = importlib.import_module(f"local.commands.{name}")
-        description = module.__doc__ or name
-        command = subparsers.add_parser(
-            name,
-            help=description.splitlines()[0],
-            description=description,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
-    arguments = parser.parse_args()
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command that the command line names; return its exit code."""
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
-    for chatty in ("werkzeug", "moto"):  # every request; every error that an ASL state catches
-        logging.getLogger(chatty).setLevel(logging.CRITICAL)
-    signal.signal(signal.SIGTERM, _interrupt)
-    from local.cloud import EmbeddedAwsError
-    from local.follow import UnreadablePictureError
-
-    try:
-        return int(arguments.run(arguments))
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (EmbeddedAwsError, UnreadablePictureError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    for logger in ("werkzeug", "moto"):  # every request; every error that an ASL state catches
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    program = Program("python -m local", __doc__ or "", COMMANDS, "local.commands", "local")
+    return program.main(words)
 
 
-def _interrupt(*_: object) -> None:
+def interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, but end at once while modules are imported.
+
+    Nothing runs yet that has to be stopped, and a module may report the exception as its own.
+    """
+    if not hasattr(sys.modules.get("local.cloud"), "embedded_aws"):
+        os._exit(INTERRUPTED)
     raise KeyboardInterrupt
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from local.cloud import PRETRAINED
+from local.paths import PRETRAINED
 
 
 def add_cloud_options(parser: argparse.ArgumentParser) -> None:

@@ -6,9 +6,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.cloud import ROOT, EmbeddedAws
+from local.cloud import EmbeddedAws
 from local.deployment import captures_bucket
-from local.follow import Followed, named
+from local.follow import Followed, short_names
+from local.paths import ROOT
 from ops.commands.picture import title_of, visits_of, write
 from ops.drawing.state_machine import draw
 
@@ -16,14 +17,14 @@ FOLDER = ROOT / ".demo"
 CAPTURES = "captures"  # the keys of the bucket begin so
 
 
-def keep(aws: EmbeddedAws, outputs: dict[str, str], everything: Sequence[Followed]) -> Path:
+def keep(aws: EmbeddedAws, outputs: dict[str, str], pictures: Sequence[Followed]) -> Path:
     """Write the captures and the pictures of a run, in place of an earlier run's; return where."""
     executions = FOLDER / "executions"
-    for former in (FOLDER / CAPTURES, executions):  # what else is there is the user's
-        shutil.rmtree(former, ignore_errors=True)
+    for old in (FOLDER / CAPTURES, executions):  # what else is there is the user's
+        shutil.rmtree(old, ignore_errors=True)
     keep_captures(aws, captures_bucket(aws.client, outputs["EndpointName"]), FOLDER)
     if outputs["WorkflowType"] == "STANDARD":  # EXPRESS keeps no history
-        keep_pictures(aws, outputs["StateMachineArn"], everything, executions)
+        keep_pictures(aws, outputs["StateMachineArn"], pictures, executions)
     return FOLDER
 
 
@@ -38,7 +39,7 @@ def keep_captures(aws: EmbeddedAws, bucket: str, folder: Path) -> None:
 
 
 def keep_pictures(
-    aws: EmbeddedAws, state_machine: str, everything: Sequence[Followed], folder: Path
+    aws: EmbeddedAws, state_machine: str, pictures: Sequence[Followed], folder: Path
 ) -> None:
     """Draw each picture's execution over the state machine."""
     folder.mkdir(parents=True)
@@ -46,12 +47,11 @@ def keep_pictures(
     described = client.describe_state_machine(stateMachineArn=state_machine)
     definition = json.loads(described["definition"])
     pages = client.get_paginator("get_execution_history")
-    names = named(Path(each.image) for each in everything)
-    for each in everything:
-        if not each.execution:
+    names = short_names(Path(picture.image) for picture in pictures)
+    for picture in pictures:
+        if not picture.execution:
             continue
-        execution = client.describe_execution(executionArn=each.execution)
-        history = pages.paginate(executionArn=each.execution).build_full_result()["events"]
-        name = re.sub(r"[^\w.-]+", "-", names[Path(each.image)])
-        picture = draw(definition, visits_of(history), title_of(execution))
-        write(picture, folder / f"{name}.svg")
+        execution = client.describe_execution(executionArn=picture.execution)
+        history = pages.paginate(executionArn=picture.execution).build_full_result()["events"]
+        name = re.sub(r"[^\w.-]+", "-", names[Path(picture.image)])
+        write(draw(definition, visits_of(history), title_of(execution)), folder / f"{name}.svg")

@@ -25,16 +25,20 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 
+from cli.errors import CommandError
 from local import deployment
 from local.lambdas.runtime import LambdaRuntime
 from local.moto_patches import (
     copies,
     events,
+    executions,
     lambda_configuration,
     lambda_invoke,
     permissions,
     pipes,
+    s3_events,
     sagemaker_runtime,
+    stack_attributes,
     stack_changes,
     stack_parameters,
     stack_resources,
@@ -43,19 +47,17 @@ from local.moto_patches import (
     tables,
 )
 from local.packages import NotInstalled
+from local.paths import PRETRAINED, ROOT
 
-ROOT = Path(__file__).parents[1]
-PRETRAINED = ROOT / "model" / "pretrained"
 REGION = "us-east-1"
 MODEL_START_S = 60
 
 Progress = Callable[[str], None]
 
-
 _only_one = threading.Lock()  # moto's services are global to a process
 
 
-class EmbeddedAwsError(Exception):
+class EmbeddedAwsError(CommandError):
     """The embedded AWS, or what it needs, could not be started."""
 
 
@@ -163,10 +165,13 @@ def embedded_aws(
         cleanup.enter_context(stack_parameters.installed())
         cleanup.enter_context(stack_changes.installed(REGION))
         cleanup.enter_context(stack_resources.installed())
+        cleanup.enter_context(stack_attributes.installed())
         cleanup.enter_context(stack_updates.installed())
         cleanup.enter_context(tables.installed())
         cleanup.enter_context(copies.installed())
-        cleanup.enter_context(state_machines.installed(host, port, log))
+        cleanup.enter_context(state_machines.installed())
+        cleanup.enter_context(executions.installed(host, port, log))
+        cleanup.enter_context(s3_events.installed())
         cleanup.enter_context(events.installed(log))
         cleanup.enter_context(pipes.installed())
         cleanup.enter_context(permissions.installed())
@@ -204,23 +209,22 @@ def _own_environment(host: str) -> Iterator[None]:
 def model_server(model: Path) -> Iterator[str]:
     """Run `python -m model.serving.server` for a model folder; yield its URL."""
     command = [sys.executable, "-m", "model.serving.server", "--model", str(model.resolve())]
+    # An interrupt within Popen would be lost, or leave the process behind: it waits.
+    waiting = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     process = subprocess.Popen(
         [*command, "--host", "127.0.0.1", "--port", "0"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # Ctrl-C is for us to pass on
+        start_new_session=True,
         preexec_fn=_die_with_parent if sys.platform == "linux" else None,
     )
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, waiting)
         yield _announced_url(process, model)
     finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()  # it has inherited the mask, and nobody asks it any more
+        process.wait()
         assert process.stdout is not None
         process.stdout.close()
 
@@ -231,9 +235,9 @@ def _announced_url(process: subprocess.Popen[str], model: Path) -> str:
     while time.monotonic() - began < MODEL_START_S and (line := process.stdout.readline()):
         if match := re.search(r"http://\S+:\d+", line):
             return match[0]
-    raise EmbeddedAwsError(f"the model server for {model} did not start; its words are above")
+    raise EmbeddedAwsError(f"the model server for {model} did not start: see its output above")
 
 
 def _die_with_parent() -> None:
     PR_SET_PDEATHSIG = 1
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

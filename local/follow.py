@@ -1,17 +1,20 @@
-"""Upload pictures and follow each until the ledger tells its outcome."""
+"""Upload pictures and follow each until the ledger has its outcome."""
 
 import hashlib
 import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from local.cloud import EmbeddedAws
+from cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from local.cloud import EmbeddedAws
 
 # Every route of the workflow ends within 5 minutes; what has no outcome then will have none.
 PATIENCE_S = 310
@@ -19,7 +22,7 @@ POLL_S = 0.01
 UPLOADS_AT_ONCE = 8
 
 
-class UnreadablePictureError(Exception):
+class UnreadablePictureError(CommandError):
     """A file that was to be uploaded cannot be read."""
 
 
@@ -40,13 +43,13 @@ class Followed:
 
     def as_json(self) -> str:
         """Return one line of JSON."""
-        told = asdict(self)
-        del told["states"], told["upload"]
-        return json.dumps(told, ensure_ascii=False)
+        document = asdict(self)
+        del document["upload"]
+        return json.dumps(document, ensure_ascii=False)
 
 
-def named(paths: Iterable[Path]) -> dict[Path, str]:
-    """Return each file's name, with as much of its path as tells it from others of that name."""
+def short_names(paths: Iterable[Path]) -> dict[Path, str]:
+    """Return each file's name, with as much of its path as makes it unique."""
     whole = {path: path.parent.resolve() / path.name for path in paths}
     folders: dict[str, list[Path]] = defaultdict(list)
     for full in whole.values():
@@ -57,23 +60,42 @@ def named(paths: Iterable[Path]) -> dict[Path, str]:
     }
 
 
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files that are named, and those in the folders that are.
+
+    Raises UnreadablePictureError if there is none, or a name does not exist.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(
+                file for file in path.rglob("*") if file.is_file() and file.name[0] != "."
+            )
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise UnreadablePictureError(f"{path}: there is no such file or folder")
+    if not found:
+        raise UnreadablePictureError(f"no files in {', '.join(map(str, paths))}")
+    return list(dict.fromkeys(found))
+
+
 class Follower:
     """Uploads to a deployed stack, and reads what became of it."""
 
-    def __init__(self, aws: EmbeddedAws, outputs: dict[str, str]) -> None:
+    def __init__(self, aws: "EmbeddedAws", outputs: dict[str, str]) -> None:
         self.outputs = outputs
         self._s3 = aws.client("s3")
         self._dynamodb = aws.client("dynamodb")
         self._stepfunctions = aws.client("stepfunctions")
 
     def follow(self, paths: Iterable[Path], at_once: int = UPLOADS_AT_ONCE) -> Iterator[Followed]:
-        """Upload files under their names, as named() has them; yield each when it is decided."""
-        names = named(paths)
+        """Upload files under their short names; yield each when it is decided."""
+        names = short_names(paths)
         with ThreadPoolExecutor(at_once) as pool:
             try:
-                for done in as_completed(
-                    [pool.submit(self.decide, *each) for each in names.items()]
-                ):
+                submitted = [pool.submit(self.decide, path, name) for path, name in names.items()]
+                for done in as_completed(submitted):
                     yield done.result()
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -116,7 +138,7 @@ class Follower:
         return None
 
     def read(self, followed: Followed, item: dict[str, Any]) -> None:
-        """Fill in what the ledger tells."""
+        """Fill in what the ledger holds."""
         followed.decision = item["outcome"]["S"]
         if label := item["label"]["S"]:
             followed.label, followed.confidence = label, float(item["confidence"]["N"])

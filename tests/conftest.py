@@ -1,9 +1,11 @@
-"""The embedded AWS for tests: one for the whole run, with a stack of each workflow type.
+"""The embedded AWS for tests: one for each process of the run, with a stack of each workflow type.
 
 The stacks are deployed from what `sam build` makes, where the SAM CLI is installed, as AWS gets it.
 """
 
+import fcntl
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +32,19 @@ def pytest_report_header() -> str:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
     """The folder of the application as `sam build` makes it; None without the SAM CLI."""
-    return build(tmp_path_factory.mktemp("application")) if SAM.installed else None
+    if not SAM.installed:
+        return None
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each has a folder within the run's
+        base = base.parent
+    folder = base / "application"
+    with (base / "application.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the first builds, the others wait
+        if not (folder / ".built").exists():
+            folder.mkdir()
+            build(folder)
+            (folder / ".built").touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -43,8 +57,8 @@ def application(built: Path | None) -> Path:
 
 @pytest.fixture(scope="session")
 def cloud(built: Path | None) -> Iterator[Cloud]:
-    for chatty in ("werkzeug", "moto", "local"):
-        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    for logger in ("werkzeug", "moto", "local"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     containers: list[FaultyContainer] = []
 
     def faulty(container: object) -> FaultyContainer:
@@ -96,9 +110,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the embedded AWS last: services are global in moto, and mock_aws resets them."""
+    """Put files with long tests first, and those with the embedded AWS last.
+
+    Services are global in moto, and mock_aws resets them. A process takes files in this order.
+    """
     if config.getoption("--unverified"):
         verified = [item for item in items if item.path.relative_to(ROOT).as_posix() in TESTS]
         config.hook.pytest_deselected(items=verified)
         items[:] = [item for item in items if item not in verified]
-    items.sort(key=lambda item: "cloud" in getattr(item, "fixturenames", ()))
+    with_cloud = {item.path for item in items if "cloud" in getattr(item, "fixturenames", ())}
+    long = {item.path for item in items if item.get_closest_marker("timeout")}
+    items.sort(key=lambda item: (item.path in with_cloud, item.path not in long))

@@ -2,18 +2,18 @@
 
     python -m local classify photos/ a.heic --json
 
-Folders are searched for files. Every line of JSON tells image, decision, label, confidence, reason,
-detail, execution and milliseconds. The exit code is 0 also when pictures are rejected, and 1 if
-one has no recorded outcome.
+Folders are searched for files. A line of JSON has image, decision, label, confidence, reason,
+detail, execution, milliseconds and states (empty: classify does not ask for them). The exit code is
+0 also when pictures are rejected, and 1 if one has no recorded outcome.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+from cli.terminal import Progress
 from local.arguments import add_cloud_options, cloud_options, stack_parameters
-from local.cloud import embedded_aws
-from local.follow import Followed, Follower, UnreadablePictureError
+from local.follow import Followed, Follower, find_files
 from local.table import print_table
 
 
@@ -26,43 +26,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Upload every picture and print its outcome as it comes."""
-    paths = files(arguments.images)
-    undecided = 0
-    with embedded_aws(**cloud_options(arguments)) as aws:
+    from local.cloud import embedded_aws
+
+    paths = find_files(arguments.images)
+    pictures: list[Followed] = []
+    with embedded_aws(**cloud_options(arguments)) as aws, Progress() as progress:
         follower = Follower(aws, aws.deploy(parameters=stack_parameters(arguments)))
-        everything: list[Followed] = []
-        for count, followed in enumerate(follower.follow(paths), start=1):
-            undecided += followed.decision is None
+        for picture in follower.follow(paths):
+            pictures.append(picture)
             if arguments.json:
-                print(followed.as_json(), flush=True)
-            else:
-                everything.append(followed)
-            if sys.stderr.isatty():
-                print(f"\r{count:,} of {len(paths):,} decided", end="", file=sys.stderr)
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
+                progress.clear()
+                print(picture.as_json(), flush=True)
+            progress.tell(f"{len(pictures):,} of {len(paths):,} decided")
     if not arguments.json:
-        print_table(sorted(everything, key=lambda followed: followed.image))
+        print_table(sorted(pictures, key=lambda picture: picture.image))
+    undecided = sum(picture.decision is None for picture in pictures)
     if undecided:
         print(f"{undecided} of {len(paths)} pictures have no recorded outcome", file=sys.stderr)
     return 1 if undecided else 0
-
-
-def files(images: list[Path]) -> list[Path]:
-    """Return the files that are named, and those in the folders that are.
-
-    Raises UnreadablePictureError if there is none, or a name does not exist.
-    """
-    found: list[Path] = []
-    for image in images:
-        if image.is_dir():
-            found += sorted(
-                path for path in image.rglob("*") if path.is_file() and path.name[0] != "."
-            )
-        elif image.is_file():
-            found.append(image)
-        else:
-            raise UnreadablePictureError(f"{image}: there is no such file or folder")
-    if not found:
-        raise UnreadablePictureError(f"no files in {', '.join(map(str, images))}")
-    return list(dict.fromkeys(found))

@@ -1,10 +1,11 @@
-"""Watch sample pictures go through the whole workflow: upload, execution, decision, announcement.
+"""Send sample pictures through the whole workflow: upload, execution, decision, announcement.
 
     python -m local demo
     python -m local demo a.jpg b.heic
+    python -m local demo --json
 
 Besides good pictures it shows what else can happen: a picture that a person should look at, a
-file that is no picture, one that is overwritten before it is read, and an endpoint that is gone.
+file that is no picture, one that is overwritten before it is read, and a missing endpoint.
 """
 
 import argparse
@@ -13,18 +14,20 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from cli.paste import module_command
 from local.arguments import add_cloud_options, cloud_options, stack_parameters
-from local.artifacts import FOLDER, keep
-from local.cloud import ROOT, EmbeddedAws, embedded_aws
-from local.commands.classify import files
-from local.deployment import create_endpoint
-from local.follow import Followed, Follower, named
+from local.follow import Followed, Follower, find_files, short_names
+from local.paths import ROOT
 from local.table import print_table
+
+if TYPE_CHECKING:
+    from local.cloud import EmbeddedAws
 
 SAMPLES = ROOT / "events" / "images"
 ANNOUNCED_WITHIN_S = 10
+SHOWN = ("s3_key", "outcome", "label", "confidence", "revision")  # of an announcement
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,60 +35,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "images", nargs="*", type=Path, metavar="IMAGE", help="your own pictures besides"
     )
+    parser.add_argument("--json", action="store_true", help="one line of JSON per picture")
     add_cloud_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Upload the samples, and the pictures that are named, and show what became of them."""
-    pictures = [path for path in files([SAMPLES]) if path.suffix != ".md"]
-    pictures += files(arguments.images) if arguments.images else []
+    """Upload the samples, and the pictures that are given, and show what became of them."""
+    from local.artifacts import FOLDER, keep
+    from local.cloud import embedded_aws
+
+    paths = [path for path in find_files([SAMPLES]) if path.suffix != ".md"]
+    paths += find_files(arguments.images) if arguments.images else []
     began = time.monotonic()
 
-    def progress(what: str) -> None:
-        print(f"{time.monotonic() - began:5.1f} s  {what}", flush=True)
+    def progress(text: str) -> None:
+        stream = sys.stderr if arguments.json else sys.stdout
+        print(f"{time.monotonic() - began:5.1f} s  {text}", file=stream, flush=True)
 
     with embedded_aws(
-        **cloud_options(arguments), progress=lambda what: progress(f"starting the {what}")
+        **cloud_options(arguments), progress=lambda part: progress(f"starting the {part}")
     ) as aws:
         progress("deploying template.yaml")
         outputs = aws.deploy(parameters=stack_parameters(arguments), capture_percentage=100)
         follower = Follower(aws, outputs)
-        progress(f"uploading {len(pictures)} pictures to {outputs['UploadAddress']}")
-        names = named(pictures)
-        everything = [follower.decide(path, names[path]) for path in pictures]
+        progress(f"uploading {len(paths)} pictures to {outputs['UploadAddress']}")
+        names = short_names(paths)
+        pictures = [follower.decide(path, names[path]) for path in paths]
         progress("overwriting a picture before it is read")
-        everything += overwritten(aws, follower, pictures[0])
+        pictures += overwrite(aws, follower, paths[0])
         progress("deleting the endpoint, and uploading one more")
-        everything.append(without_endpoint(aws, follower, pictures[0]))
-        for each in everything:
-            each.states = follower.states(each.execution)
-        progress("all followed\n")
-        print_table(everything)
-        heard = announcements(aws, outputs["AuditLogGroup"], len(everything))
-        keep(aws, outputs, everything)
-    print_announcements(heard)
-    kept = ["captures/ has what the endpoint was asked and answered"]
-    if outputs["WorkflowType"] == "STANDARD":
-        kept.append("executions/ a picture of each execution")
-    print(f"\nKept in {FOLDER.name}/: {', '.join(kept)}.")
-    print(
-        "\nWhere to look next: `python -m local up` keeps it running for the AWS CLI and"
-        " `python -m ops`;\ntemplate.yaml declares all of it, statemachine/ holds the routes,"
-        " README.md tells how to deploy."
-    )
-    undecided = [each.image for each in everything if each.decision is None]
+        pictures.append(upload_without_endpoint(aws, follower, paths[0]))
+        for picture in pictures:
+            picture.states = follower.states(picture.execution)
+        announced = announcements(aws, outputs["AuditLogGroup"], len(pictures))
+        keep(aws, outputs, pictures)
+        progress("all followed")
+    if arguments.json:
+        print("\n".join(picture.as_json() for picture in pictures))
+    else:
+        print()
+        print_table(pictures)
+        print_announcements(announced)
+        print(f"\n{FOLDER.name}/captures/ has the endpoint's requests and answers", end="")
+        if outputs["WorkflowType"] == "STANDARD":
+            print(f",\n{FOLDER.name}/executions/ a drawing of each execution", end="")
+        print(".\n\nTo keep it running for the AWS CLI, boto3 and ops:")
+        print(f"  {module_command('local', 'up')}")
+    undecided = [picture.image for picture in pictures if picture.decision is None]
     if undecided:
         print(f"no outcome within the time: {', '.join(undecided)}", file=sys.stderr)
     return 1 if undecided else 0
 
 
-def overwritten(aws: EmbeddedAws, follower: Follower, picture: Path) -> list[Followed]:
+def overwrite(aws: "EmbeddedAws", follower: Follower, picture: Path) -> list[Followed]:
     """Upload twice under one key while the first step is throttled: the older is superseded."""
     functions = aws.client("lambda")
     [name] = [
-        each["FunctionName"]
-        for each in functions.list_functions()["Functions"]
-        if "Serialize" in each["FunctionName"]
+        function["FunctionName"]
+        for function in functions.list_functions()["Functions"]
+        if "Serialize" in function["FunctionName"]
     ]
     functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
     data = picture.read_bytes()
@@ -93,47 +101,48 @@ def overwritten(aws: EmbeddedAws, follower: Follower, picture: Path) -> list[Fol
     older = follower.upload(data, "overwritten.png", "overwritten.png, older")
     newer = follower.upload(data + b"\n", "overwritten.png", "overwritten.png, newer")
     functions.delete_function_concurrency(FunctionName=name)
-    return [_outcome(follower, each, began) for each in (older, newer)]
+    return [_outcome(follower, upload, began) for upload in (older, newer)]
 
 
-def without_endpoint(aws: EmbeddedAws, follower: Follower, picture: Path) -> Followed:
+def upload_without_endpoint(aws: "EmbeddedAws", follower: Follower, picture: Path) -> Followed:
     """Upload a picture while there is no endpoint: a failure, recorded for `ops redrive`."""
     sagemaker = aws.client("sagemaker")
     name = follower.outputs["EndpointName"]
+    config = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
     sagemaker.delete_endpoint(EndpointName=name)
     began = time.monotonic()
     uploaded = follower.upload(picture.read_bytes(), "no-endpoint.png")
     failed = _outcome(follower, uploaded, began)
-    create_endpoint(aws.client, name)
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
     return failed
 
 
-def _outcome(follower: Follower, followed: Followed, began: float) -> Followed:
-    item = follower.outcome(followed.upload)
+def _outcome(follower: Follower, picture: Followed, began: float) -> Followed:
+    item = follower.outcome(picture.upload)
     if item is not None:
-        followed.milliseconds = round((time.monotonic() - began) * 1000)
-        follower.read(followed, item)
-    return followed
+        picture.milliseconds = round((time.monotonic() - began) * 1000)
+        follower.read(picture, item)
+    return picture
 
 
-def announcements(aws: EmbeddedAws, log_group: str, expected: int) -> list[dict[str, Any]]:
+def announcements(aws: "EmbeddedAws", log_group: str, expected: int) -> list[dict[str, Any]]:
     """Return the announcements in the audit log, once there are as many as expected."""
     logs = aws.client("logs")
     deadline = time.monotonic() + ANNOUNCED_WITHIN_S
-    heard: list[dict[str, Any]] = []
-    while len(heard) < expected and time.monotonic() < deadline:
+    announced: list[dict[str, Any]] = []
+    while len(announced) < expected and time.monotonic() < deadline:
         time.sleep(0.05)
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=log_group)
-        heard = [json.loads(event["message"]) for page in pages for event in page["events"]]
-    return heard
+        announced = [json.loads(event["message"]) for page in pages for event in page["events"]]
+    return announced
 
 
-def print_announcements(heard: list[dict[str, Any]]) -> None:
-    """Print how many announcements were heard, of what, and the first of them."""
-    outcomes = Counter(each["detail"]["outcome"] for each in heard)
+def print_announcements(announced: list[dict[str, Any]]) -> None:
+    """Print how many announcements there are, by outcome, and the first of them."""
+    outcomes = Counter(event["detail"]["outcome"] for event in announced)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
-    print(f"\nAnnounced on the event bus: {counts or 'nothing'}. The first:")
-    for each in heard[:1]:
-        told = ("upload", "revision", "outcome", "label", "confidence", "model", "recorded_at")
-        detail = {name: each["detail"][name] for name in told}
-        print(f"  {each['detail-type']}: {json.dumps(detail, ensure_ascii=False)}")
+    print(f"\nannounced on the event bus: {counts or 'nothing'}; the first:")
+    for event in announced[:1]:
+        print(f"  {event['detail-type']}")
+        for name in SHOWN:
+            print(f"    {name:<12}{event['detail'][name]}")

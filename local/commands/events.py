@@ -1,4 +1,4 @@
-"""Capture the sample document of each step anew, from a run of the workflow.
+"""Capture the sample document of each step again, from a run of the workflow.
 
     python -m local events
 
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from local.arguments import add_cloud_options, cloud_options
-from local.cloud import ROOT, embedded_aws
 from local.commands.demo import announcements
 from local.follow import Follower
+from local.paths import ROOT
 
 PICTURE = ROOT / "events" / "images" / "bicycle.png"
 STEPS = {
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the documents and name them."""
+    """Write the documents and print their names."""
     for name, document in capture(**cloud_options(arguments)).items():
         path = arguments.out / f"{name}.json"
         path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
@@ -46,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def capture(**options: Any) -> dict[str, Any]:
     """Return the documents of one upload, by the names of their files."""
+    from local.cloud import embedded_aws
+
     with embedded_aws(**options) as aws:
         outputs = aws.deploy()
         follower = Follower(aws, outputs)
@@ -67,20 +69,20 @@ def capture(**options: Any) -> dict[str, Any]:
     text = json.dumps(documents).replace(outputs["UploadBucket"], BUCKET)
     state_machine = outputs["StateMachineArn"].rsplit(":", 1)[-1]
     text = text.replace(state_machine, "scones-unlimited-ImageWorkflow")
-    normal: dict[str, Any] = _normalised(json.loads(text))
-    return normal
+    normalised: dict[str, Any] = _normalise(json.loads(text))
+    return normalised
 
 
-def _normalised(value: Any, name: str = "") -> Any:
+def _normalise(value: Any, name: str = "") -> Any:
     """Replace ids and times, which differ from run to run."""
     if isinstance(value, dict):
         return {
-            key: _normalised(each, key)
-            for key, each in value.items()
+            key: _normalise(member, key)
+            for key, member in value.items()
             if key != "ingestion-time"  # an addition of moto
         }
     if isinstance(value, list):
-        return [_normalised(each, name) for each in value]
+        return [_normalise(member, name) for member in value]
     if name in ("time", "uploaded_at"):
         return "2026-01-31T12:00:00Z"
     if name == "recorded_at":

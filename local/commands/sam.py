@@ -14,10 +14,10 @@ template that `sam build` wrote with AWS_ENDPOINT_URL declared, as the environme
 import argparse
 import json
 import os
-import sys
 from pathlib import Path
 
-from local import template as sam
+from cli.errors import CommandError
+from cli.paste import module_command
 
 BUILT = Path(".aws-sam/build/template.yaml")
 
@@ -29,16 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the template beside the built one, and print where it is."""
+    from local import template as sam
+
     if not BUILT.is_file():
-        print(f"error: there is no {BUILT} here: run `sam build` first", file=sys.stderr)
-        return 2
+        raise CommandError(f"there is no {BUILT} here: run `sam build` first")
     if not arguments.endpoint_url:
-        print(
-            "error: where is the embedded AWS? Paste the export lines of `python -m local up`,"
-            " or give --endpoint-url",
-            file=sys.stderr,
+        raise CommandError(
+            "AWS_ENDPOINT_URL is not set: paste the export lines of"
+            f" `{module_command('local', 'up')}`, or give --endpoint-url"
         )
-        return 2
     template = sam.load(BUILT)
     function = template.setdefault("Globals", {}).setdefault("Function", {})
     variables = function.setdefault("Environment", {}).setdefault("Variables", {})

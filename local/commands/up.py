@@ -1,17 +1,25 @@
 """Keep the embedded AWS running, for the AWS CLI, boto3 and `python -m ops`.
 
     python -m local up --port 4577
+    python -m local up --json
 
 It prints where to upload and the export lines that point the ordinary tools at it. Ctrl-C stops
 it and everything it started; nothing is kept.
 """
 
 import argparse
+import json
+import os
+import shlex
 import threading
+from collections.abc import Mapping
 
 from cli.arguments import integer_between
+from cli.paste import module_command
 from local.arguments import add_cloud_options, cloud_options, stack_parameters
-from local.cloud import embedded_aws
+from local.paths import ROOT
+
+SAMPLE = ROOT / "events" / "images" / "bicycle.png"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,41 +45,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="0-100",
         help="of the endpoint's requests, kept for `ops monitor` (default: %(default)s)",
     )
+    parser.add_argument(
+        "--json", action="store_true", help="one line of JSON instead: environment and outputs"
+    )
     add_cloud_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Deploy, tell how to reach it, and wait for Ctrl-C."""
-    print("Starting the embedded AWS ...", flush=True)
+    """Deploy, print how to reach it, and wait for Ctrl-C."""
+    from local.cloud import embedded_aws
+
+    if not arguments.json:
+        print("Starting the embedded AWS ...", flush=True)
     with embedded_aws(host=arguments.host, port=arguments.port, **cloud_options(arguments)) as aws:
         outputs = aws.deploy(
             arguments.stack,
             stack_parameters(arguments),
             capture_percentage=arguments.capture_percentage,
         )
-        exports = "\n".join(f"export {name}={value}" for name, value in aws.environment().items())
-        commands = [
-            f"aws s3 cp photo.jpg {outputs['UploadAddress']}",
-            f"aws dynamodb scan --table-name {outputs['DecisionsTable']}",
-            f"aws logs filter-log-events --log-group-name {outputs['AuditLogGroup']}",
-            f"python -m ops status --stack {arguments.stack}",
-        ]
-        if outputs["WorkflowType"] == "STANDARD":  # EXPRESS lists no executions
-            machine = outputs["StateMachineArn"]
-            commands.append(f"aws stepfunctions list-executions --state-machine-arn {machine}")
-        listed = "\n".join(commands)
-        print(
-            f"""
-Upload pictures to   {outputs["UploadAddress"]}
-
-In another terminal:
-
-{exports}
-
-{listed}
-
-Functions run in {aws.runtime.runtime_name}. Ctrl-C stops everything.""",
-            flush=True,
-        )
+        environment = aws.environment()
+        if arguments.json:
+            print(json.dumps({"environment": environment, "outputs": outputs}), flush=True)
+        else:
+            exports = [f"export {name}={shlex.quote(text)}" for name, text in environment.items()]
+            print(
+                f"\nUpload pictures to   {outputs['UploadAddress']}",
+                "\nIn another terminal, in this folder:\n",
+                *exports,
+                "",
+                *commands(arguments.stack, outputs),
+                f"\nFunctions run in {aws.runtime.runtime_name}. Ctrl-C stops everything.",
+                sep="\n",
+                flush=True,
+            )
         threading.Event().wait()
     return 0
+
+
+def commands(stack: str, outputs: Mapping[str, str]) -> list[str]:
+    """Return command lines to paste: an upload, and what became of it."""
+    lines = [
+        shlex.join(["aws", "s3", "cp", os.path.relpath(SAMPLE), outputs["UploadAddress"]]),
+        f"aws dynamodb scan --table-name {outputs['DecisionsTable']}",
+        f"aws logs filter-log-events --log-group-name {outputs['AuditLogGroup']}",
+        module_command("ops", "status", "--stack", stack),
+    ]
+    if outputs["WorkflowType"] == "STANDARD":  # EXPRESS lists no executions
+        machine = outputs["StateMachineArn"]
+        lines.append(f"aws stepfunctions list-executions --state-machine-arn {machine}")
+    return lines

@@ -1,6 +1,6 @@
 """The first code of an execution environment; a process of its own runs this file.
 
-usage: python -S -P lambda_bootstrap.py RUNTIME LIFELINE HANDLER
+usage: python -S -P bootstrap.py RUNTIME LIFELINE HANDLER
 
 RUNTIME: awslambdaric, or loop (plain_loop.py, where awslambdaric has no wheel).
 LIFELINE: a file descriptor that ends when the embedded AWS does, however it ends; this process

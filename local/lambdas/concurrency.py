@@ -42,8 +42,8 @@ class Concurrency:
                     f"{spec.name} has {reserved} reserved executions",
                 )
             return
-        left = self._account - sum(each or 0 for each in self._reserved.values())
-        sharing = (name for name, each in self._reserved.items() if each is None)
+        left = self._account - sum(number or 0 for number in self._reserved.values())
+        sharing = (name for name, number in self._reserved.items() if number is None)
         if sum(self._running[name] for name in sharing) >= left:
             raise TooManyRequests(
                 "ConcurrentInvocationLimitExceeded",

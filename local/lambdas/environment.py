@@ -1,6 +1,6 @@
 """One execution environment: a process, the Runtime API that it talks to, and its log stream.
 
-Each environment has a port of its own, which is how its calls are told from another's.
+Each environment has a port of its own, which sets its calls apart from another's.
 """
 
 import contextlib

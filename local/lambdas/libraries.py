@@ -22,7 +22,7 @@ MODULES = (
 )
 
 
-def linked(folder: Path) -> Path:
+def link_libraries(folder: Path) -> Path:
     """Fill a new folder with links to the libraries that are installed here, and return it."""
     folder.mkdir(parents=True)
     for name in MODULES:

@@ -2,7 +2,7 @@
 
 Same Runtime API, same error documents, JSON or text logs; what awslambdaric does beyond that
 (bytes as an answer, Decimals, SnapStart hooks, client context) is missing. This file is run by
-lambda_bootstrap.py in the function's process and imports nothing of this package.
+bootstrap.py in the function's process and imports nothing of this package.
 """
 
 import http.client
@@ -106,7 +106,7 @@ def run(handler: str) -> NoReturn:
             try:
                 body = json.dumps(answer)
             except (TypeError, ValueError) as error:
-                raise named(
+                raise error_named(
                     "Runtime.MarshalError", f"Unable to marshal response: {error}"
                 ) from error
         except Exception as error:
@@ -119,26 +119,26 @@ def load(handler: str) -> Any:
     """Return the handler MODULE.FUNCTION; errors carry Lambda's names."""
     module, dot, name = handler.rpartition(".")
     if not dot:
-        raise named("Runtime.MalformedHandlerName", f"Bad handler '{handler}'")
+        raise error_named("Runtime.MalformedHandlerName", f"Bad handler '{handler}'")
     try:
         return getattr(importlib.import_module(module.replace("/", ".")), name)
     except ImportError as error:
-        raise named(
+        raise error_named(
             "Runtime.ImportModuleError", f"Unable to import module '{module}': {error}"
         ) from error
     except SyntaxError as error:
-        raise named(
+        raise error_named(
             "Runtime.UserCodeSyntaxError", f"Syntax error in module '{module}': {error}"
         ) from error
     except AttributeError as error:
         if hasattr(sys.modules.get(module), "__file__"):
-            raise named(
+            raise error_named(
                 "Runtime.HandlerNotFound", f"Handler '{name}' missing on module '{module}'"
             ) from error
         raise
 
 
-def named(name: str, message: str) -> Exception:
+def error_named(name: str, message: str) -> Exception:
     """Return an exception whose class has a name that Python's syntax does not allow."""
     return type(name, (Exception,), {})(message)  # type: ignore[no-any-return]
 

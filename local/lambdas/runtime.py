@@ -15,20 +15,15 @@ import atexit
 import importlib.util
 import json
 import math
-import os
 import platform
-import shutil
-import threading
 import time
 import uuid
-from collections import defaultdict
 from pathlib import Path
 from typing import Self
 
 from local.lambdas.concurrency import Concurrency
-from local.lambdas.environment import Environment
-from local.lambdas.libraries import linked
 from local.lambdas.logs import LogSink
+from local.lambdas.pool import EnvironmentPool
 from local.lambdas.runtime_api import Answer, Event, document_of
 from local.lambdas.spec import (
     REQUEST_LIMIT_BYTES,
@@ -49,10 +44,6 @@ __all__ = [
 ]
 
 INIT_S = 10  # Lambda's limit of an init phase; beyond it the function's time-out runs
-# A cold start takes a processor for about as long. In a burst a function with two environments a
-# processor starts one more only when for so long none has come free and none has been started.
-PATIENCE_S = 0.5
-ENOUGH = 2 * (os.cpu_count() or 1)
 IDLE_S = 300  # AWS promises no figure; some minutes were observed by many
 
 
@@ -63,7 +54,7 @@ class LambdaRuntime:
     log: called with (log group, log stream, [(milliseconds since 1970, line), ...]), from
     several threads.
     account_concurrency: executions at once; new AWS accounts start with 10, others have 1,000.
-    plain_loop: True runs plain_loop.py.py instead of awslambdaric; None where that is missing.
+    plain_loop: True runs plain_loop.py instead of awslambdaric; None where that is missing.
     """
 
     def __init__(
@@ -78,23 +69,9 @@ class LambdaRuntime:
         if plain_loop is None:
             plain_loop = importlib.util.find_spec("awslambdaric") is None
         self._runtime = "loop" if plain_loop else "awslambdaric"
-        self._workdir = workdir
-        self._libraries = linked(workdir / "runtime")
-        self._log = log
         self._concurrency = Concurrency(account_concurrency)
-        self._idle_s = idle_s
-        self._lock = threading.Lock()
-        self._freed = threading.Condition(self._lock)
-        self._specs: dict[str, FunctionSpec] = {}
-        self._idle: dict[str, list[Environment]] = defaultdict(list)
-        self._alive: set[Environment] = set()
-        self._moved: dict[str, float] = defaultdict(float)  # when one came free or was started
-        self._closed = threading.Event()
-        # Environments end when the write end does: with close(), or with this process.
-        self._lifeline, self._lifeline_end = os.pipe()
+        self._pool = EnvironmentPool(workdir=workdir, runtime=self._runtime, log=log, idle_s=idle_s)
         atexit.register(self.close)
-        self._reaper = threading.Thread(target=self._reap, daemon=True)
-        self._reaper.start()
 
     @property
     def runtime_name(self) -> str:
@@ -119,7 +96,7 @@ class LambdaRuntime:
                 f"{len(payload)} byte payload is too large for the RequestResponse invocation "
                 f"type (limit {REQUEST_LIMIT_BYTES} bytes)"
             )
-        self._adopt(spec)
+        self._pool.adopt(spec)
         with self._concurrency.execution(spec):
             invocation = None
             while invocation is None:  # an idle environment may have died before it took the event
@@ -128,81 +105,23 @@ class LambdaRuntime:
 
     def kill_one(self, name: str) -> bool:
         """Kill an environment of a function while it runs an event; False if none does."""
-        with self._lock:
-            mine = [each for each in self._alive if each.spec.name == name]
-            victim = next((each for each in mine if each not in self._idle[name]), None)
+        victim = next(iter(self._pool.running(name)), None)
         if victim is not None:
             victim.kill()
         return victim is not None
 
     def processes(self) -> list[int]:
         """Return the process ids of all environments."""
-        with self._lock:
-            return [each.process.pid for each in self._alive]
+        return self._pool.processes()
 
     def close(self) -> None:
         """Kill every environment; what runs is answered with an error."""
-        with self._lock:
-            if self._closed.is_set():
-                return
-            self._closed.set()
-            self._freed.notify_all()
-            leaving = list(self._alive)
-            self._idle.clear()
         atexit.unregister(self.close)
-        for each in leaving:
-            each.kill()
-        for each in leaving:
-            self._discard(each)
-        shutil.rmtree(self._libraries)
-        os.close(self._lifeline_end)
-        os.close(self._lifeline)
-        self._reaper.join()
-
-    def _adopt(self, spec: FunctionSpec) -> None:
-        """Make a spec its function's current one; what idles with another is stopped."""
-        with self._lock:
-            if self._closed.is_set():
-                raise LambdaError(f"{spec.name}: the embedded Lambda has been stopped")
-            changed = self._specs.get(spec.name, spec) != spec
-            retired = self._idle.pop(spec.name, []) if changed else []
-            self._specs[spec.name] = spec
-        for each in retired:
-            self._discard(each)
-
-    def _take(self, spec: FunctionSpec) -> tuple[Environment, bool]:
-        """Return an environment and whether it starts cold."""
-        with self._lock:
-            self._wait_for_an_idle_one(spec)
-            if self._closed.is_set():
-                raise LambdaError(f"{spec.name}: the embedded Lambda has been stopped")
-            idle = self._idle[spec.name]
-            if idle and idle[-1].spec == spec:
-                return idle.pop(), False
-            environment = Environment(
-                spec,
-                workdir=self._workdir,
-                libraries=self._libraries,
-                runtime=self._runtime,
-                lifeline=self._lifeline,
-                sink=self._log,
-            )
-            self._alive.add(environment)
-            self._moved[spec.name] = time.monotonic()
-            return environment, True
-
-    def _wait_for_an_idle_one(self, spec: FunctionSpec) -> None:
-        """Wait as long as waiting is likely to be shorter than a cold start."""
-        began = time.monotonic()
-        while not (self._closed.is_set() or self._idle[spec.name]):
-            left = max(began, self._moved[spec.name]) + PATIENCE_S - time.monotonic()
-            if left <= 0 or sum(each.spec == spec for each in self._alive) < ENOUGH:
-                return
-            self._freed.wait(left)
+        self._pool.close()
 
     def _run(self, spec: FunctionSpec, payload: bytes) -> Invocation | None:
         """Run in one environment; None if it was gone before it took the event."""
-        environment, cold = self._take(spec)
+        environment, cold = self._pool.take(spec)
         request_id = str(uuid.uuid4())
         init_ms = None
         answer = Answer("ready")
@@ -218,7 +137,7 @@ class LambdaRuntime:
             environment.exchange.put(Event(request_id, deadline_ms, spec.arn, payload))
             answer = environment.exchange.wait(spec.timeout_s)
             if answer.kind == "exited" and environment.exchange.current is None and not cold:
-                self._discard(environment)
+                self._pool.discard(environment)
                 return None
         duration_ms = (time.perf_counter() - began) * 1000
         environment.drain()
@@ -231,7 +150,9 @@ class LambdaRuntime:
             duration_ms = spec.timeout_s * 1000.0
         reusable = answer.kind in ("response", "error")
         if not reusable:
-            self._discard(environment)  # before the report, so that its last words stand above it
+            self._pool.discard(
+                environment
+            )  # before the report, so that its last words stand above it
         body = document_of(answer, request_id, spec.timeout_s)
         error_type = None if answer.kind == "response" else json.loads(body).get("errorType")
         billed_ms = math.ceil(duration_ms + (init_ms or 0))
@@ -254,38 +175,5 @@ class LambdaRuntime:
             billed_ms=billed_ms,
         )
         if reusable:
-            self._give_back(environment)
+            self._pool.give_back(environment)
         return invocation
-
-    def _give_back(self, environment: Environment) -> None:
-        environment.idle_since = time.monotonic()
-        with self._lock:
-            current = self._specs[environment.spec.name] == environment.spec
-            if current and not self._closed.is_set():
-                self._idle[environment.spec.name].append(environment)
-                self._moved[environment.spec.name] = environment.idle_since
-                self._freed.notify_all()
-                return
-        self._discard(environment)
-
-    def _discard(self, environment: Environment) -> None:
-        environment.stop()
-        with self._lock:
-            self._alive.discard(environment)
-            self._freed.notify_all()
-
-    def _reap(self) -> None:
-        """Stop environments that have been idle for long."""
-        while not self._closed.wait(min(self._idle_s, 10)):
-            oldest = time.monotonic() - self._idle_s
-            with self._lock:
-                tired = [
-                    each
-                    for idle in self._idle.values()
-                    for each in idle
-                    if each.idle_since < oldest
-                ]
-                for each in tired:
-                    self._idle[each.spec.name].remove(each)
-            for each in tired:
-                self._discard(each)

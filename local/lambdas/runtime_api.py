@@ -146,7 +146,7 @@ class RuntimeApi(BaseHTTPRequestHandler):
         """Return the body, or None if it is longer than an answer may be."""
         if length <= RESPONSE_LIMIT_BYTES:
             return self.rfile.read(length)
-        while length > 0:  # read it all the same, so that the refusal is heard
+        while length > 0:  # read it all the same, so that the refusal is read
             length -= len(self.rfile.read(min(length, 1 << 20))) or length
         return None
 

@@ -1,4 +1,4 @@
-"""Seam: moto's CopyObject ignores x-amz-copy-source-if-match; AWS refuses what has changed."""
+"""Patch: moto's CopyObject ignores x-amz-copy-source-if-match; AWS refuses what has changed."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,16 +1,13 @@
-"""Seam: moto's EventBridge starts no state machine, drops what fails, and misreports S3 events.
+"""Patch: moto's EventBridge starts no state machine, and drops what it cannot deliver.
 
 Stock moto: rules reach log groups and queues, not state machines, and the NotImplementedError is
-swallowed; disabled rules deliver; retry policy and dead-letter queue are ignored; every S3 event
-has the same id, sequencer and requester, "eTag" for "etag"; a multipart upload has two events, and
-so has an upload without tags: one for its tags.
+swallowed; disabled rules deliver; retry policy and dead-letter queue are ignored.
 """
 
 import contextlib
 import copy
 import json
 import logging
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,9 +18,6 @@ from unittest.mock import patch
 
 from moto.events.models import Rule, events_backends
 from moto.logs.models import logs_backends
-from moto.s3 import notifications
-from moto.s3.models import S3Backend
-from moto.s3.responses import S3Response
 from moto.sqs.models import sqs_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
@@ -41,59 +35,7 @@ AUDIT_STREAM = "announcements"
 
 @contextlib.contextmanager
 def installed(log: LogSink) -> Iterator[None]:
-    """Let rules reach state machines, and S3 events look as AWS sends them."""
-    sequence = iter(range(1, 2**63))
-    within = threading.local()  # the request that a thread is answering
-
-    def send_event_bridge_message(account: str, bucket: Any, event: Any, key: Any) -> None:
-        kind = notifications._detail_type(event)
-        event_name = str(getattr(event, "value", event))
-        if getattr(within, "multipart", False) and event_name.endswith(("Put", "Post")):
-            return  # the parts become one object, and one event
-        if not getattr(within, "tagging", False) and "ObjectTagging" in event_name:
-            return  # tags that come with an object are no event of their own
-        message: Json = {
-            "version": "0",
-            "id": str(uuid.uuid4()),
-            "detail-type": kind,
-            "source": "aws.s3",
-            "account": account,
-            "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "region": bucket.region_name,
-            "resources": [bucket.arn],
-            "detail": {
-                "version": "0",
-                "bucket": {"name": bucket.name},
-                "object": {
-                    "key": key.name,
-                    "size": key.size,
-                    "etag": key.etag.replace('"', ""),
-                    "sequencer": f"{next(sequence):018X}",
-                },
-                "request-id": uuid.uuid4().hex[:16].upper(),
-                "requester": account,
-                "source-ip-address": "127.0.0.1",
-                "reason": _reason(event_name),
-            },
-        }
-        for rule in list(
-            events_backends[account][bucket.region_name].event_buses["default"].rules.values()
-        ):
-            rule.send_to_targets(message, transform_input=False)
-
-    def marked(name: str, method: Any) -> Any:
-        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            setattr(within, name, True)
-            try:
-                return method(self, *args, **kwargs)
-            finally:
-                setattr(within, name, False)
-
-        return call
-
-    multipart = marked("multipart", S3Backend.complete_multipart_upload)
-    tagging = marked("tagging", S3Response.put_object_tagging)
-
+    """Let rules reach state machines and dead-letter queues, until the context ends."""
     with ThreadPoolExecutor(DELIVERIES_AT_ONCE, "delivery") as pool:
 
         def send_to_targets(rule: Rule, event: Json, transform_input: bool = True) -> None:
@@ -104,27 +46,10 @@ def installed(log: LogSink) -> Iterator[None]:
                 pool.submit(_deliver, rule, target, _with_iso_time(event), log)
 
         try:
-            with (
-                patch.object(Rule, "send_to_targets", send_to_targets),
-                patch.object(
-                    notifications, "_send_event_bridge_message", send_event_bridge_message
-                ),
-                patch.object(S3Backend, "complete_multipart_upload", multipart),
-                patch.object(S3Response, "put_object_tagging", tagging),
-            ):
+            with patch.object(Rule, "send_to_targets", send_to_targets):
                 yield
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _reason(event_name: str) -> str:
-    action = event_name.rsplit(":", 1)[-1]
-    return {
-        "Put": "PutObject",
-        "Post": "POST Object",
-        "Copy": "CopyObject",
-        "CompleteMultipartUpload": "CompleteMultipartUpload",
-    }.get(action, action)
 
 
 def _with_iso_time(event: Json) -> Json:
@@ -192,8 +117,8 @@ def _demand_log(rule: Rule, arn: str) -> None:
     for action, source in (("logs:CreateLogStream", ""), ("logs:PutLogEvents", rule.arn)):
         stream = f"{arn.removesuffix(':*')}:log-stream:{AUDIT_STREAM}"
         if not any(
-            permissions.lets_events(each.policy_document, action, stream, source)
-            for each in policies
+            permissions.lets_events(policy.policy_document, action, stream, source)
+            for policy in policies
         ):
             raise PermissionError(f"no policy lets {rule.name} {action} on {arn}")
 

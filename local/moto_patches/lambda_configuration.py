@@ -1,4 +1,4 @@
-"""Seam: moto's Lambda forgets LoggingConfig, and a stack update concurrency and architecture.
+"""Patch: moto's Lambda forgets LoggingConfig, and a stack update concurrency and architecture.
 
 Patched: LambdaFunction's __init__, get_configuration, update_configuration,
 create_from_cloudformation_json and update_from_cloudformation_json.

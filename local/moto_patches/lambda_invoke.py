@@ -1,4 +1,4 @@
-"""Seam: moto's Lambda runs functions in Docker only; here local.lambdas.runtime runs them.
+"""Patch: moto's Lambda runs functions in Docker only; here local.lambdas.runtime runs them.
 
 Stock moto besides calls every error "Handled", has no concurrency, no time-outs, no limit on the
 request and a wrong one on the answer, and waits for asynchronous invocations.

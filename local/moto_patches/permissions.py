@@ -1,8 +1,8 @@
-"""Seam: moto lets every caller do everything; here a role's policies decide, as on AWS.
+"""Patch: moto lets every caller do everything; here a role's policies decide, as on AWS.
 
 Judged are the calls of functions and state machines, each with its role's identity, and what rules
-and pipes do within moto: their seams demand it. Calls with other keys, which are those of whoever
-uses the embedded AWS, may do everything.
+and pipes do within moto, whose patches call demand(). Calls with other keys, which are those of
+whoever uses the embedded AWS, may do everything.
 
 An object that is absent is "not found" only for a role that may list the bucket, else it is denied:
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
@@ -159,13 +159,13 @@ def _denied(call: Call) -> str:
 
 
 def _refuse(call: Call, environ: Environ, start_response: Any) -> list[bytes]:
-    told = _denied(call)
+    message = _denied(call)
     if call.action.startswith("s3:"):
         kind, body = "application/xml", "<Error><Code>AccessDenied</Code><Message/></Error>"
     else:
         code = "AccessDeniedException"  # JSON services read it here, REST ones in the headers
         kind = "application/json"
-        body = json.dumps({"__type": code, "Message": told, "message": told})
+        body = json.dumps({"__type": code, "Message": message, "message": message})
     headers = [
         ("Content-Type", kind),
         ("Content-Length", str(len(body.encode()))),

@@ -1,4 +1,4 @@
-"""Seam: moto knows the Pipes API but moves nothing; here a table's stream reaches the event bus.
+"""Patch: moto knows the Pipes API but moves nothing; here a table's stream reaches the event bus.
 
 Records move in the order of the stream, at least once, in batches; the filter and the input
 template are applied. A batch that fails is tried again, and at last a pointer to its records lands
@@ -48,11 +48,11 @@ def installed() -> Iterator[None]:
         while not closed.is_set():
             woken.wait(POLL_S)
             woken.clear()
-            for pipe in [each for each in Pipe.made if each.running]:
+            for pipe in [pipe for pipe in Pipe.made if pipe.running]:
                 try:
                     _move(pipe, positions)
                 except Exception:
-                    logger.exception("pipe %s stumbled", pipe.name)
+                    logger.exception("pipe %s could not move its records", pipe.name)
 
     mover = threading.Thread(target=move, name="pipes", daemon=True)
     # moto starts a pipe that was stopped when it is looked at.
@@ -135,7 +135,7 @@ def passes(criteria: Json, record: Json) -> bool:
     filters = criteria.get("Filters", [])
     plain = json.loads(json.dumps(record, default=str))
     return not filters or any(
-        EventPattern.load(each["Pattern"]).matches_event(plain) for each in filters
+        EventPattern.load(filter_["Pattern"]).matches_event(plain) for filter_ in filters
     )
 
 

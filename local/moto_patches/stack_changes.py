@@ -1,4 +1,4 @@
-"""Seam: moto's CloudFormation has no SAM transform and half of what change sets do.
+"""Patch: moto's CloudFormation has no SAM transform and half of what change sets do.
 
 Stock moto creates nothing of an AWS::Serverless resource and calls that a success; a stack made by
 a change set has no Outputs; to it every SAM template has changed; a template's URL must have its

@@ -1,7 +1,7 @@
-"""Seam: moto takes any value for a stack's parameters; AWS holds them to the template's bounds.
+"""Patch: moto takes any value for a stack's parameters; AWS holds them to the template's bounds.
 
-Refused, as on AWS, before anything is created or changed. moto besides hands an update the previous
-values as numbers, and makes 0 of 0.5; to it a stack whose parameters are all as before has changed.
+Refused, as on AWS, before anything is created or changed. Stock moto gives a change set the
+previous values as numbers, and makes 0 of 0.5.
 """
 
 import contextlib
@@ -36,16 +36,10 @@ def installed() -> Iterator[None]:
         _hold(given["template"], given["parameters"])
         return create_change_set(self, **given)
 
-    def has_parameters(self: Stack, other_parameters: dict[str, Any]) -> bool:
-        declared = self.template_dict.get("Parameters", {}).items()
-        defaults = {name: str(each["Default"]) for name, each in declared if "Default" in each}
-        return defaults | self.parameters == defaults | other_parameters
-
     with (
         patch.object(CloudFormationBackend, "create_stack", create_held),
         patch.object(CloudFormationBackend, "update_stack", update_held),
         patch.object(CloudFormationBackend, "create_change_set", create_change_set_held),
-        patch.object(Stack, "has_parameters", has_parameters),
     ):
         yield
 
@@ -64,8 +58,8 @@ def refusal(declared: Json, given: dict[str, Any]) -> str | None:
         return f"Parameters: [{', '.join(unknown)}] do not exist in the template"
     for name, value in given.items():
         if reason := _ruled_out(declared[name], str(value)):
-            told = declared[name].get("ConstraintDescription", reason)
-            return f"Parameter {name} failed to satisfy constraint: {told}"
+            constraint = declared[name].get("ConstraintDescription", reason)
+            return f"Parameter {name} failed to satisfy constraint: {constraint}"
     return None
 
 

@@ -1,12 +1,8 @@
-"""Seam: moto's CloudFormation does not know these types and leaves them out of the stack.
+"""Patch: moto's CloudFormation does not know these types and leaves them out of the stack.
 
-Made here: bucket, queue and log-group policies are put where the embedded AWS asks for them, and
-a pipe is handed to the patch pipes. Alarms, dashboards, metric filters and their transformer,
-topic policies and subscriptions are kept as they are declared: nothing here measures or notifies.
-
-moto besides ignores a bucket's EventBridgeConfiguration, a Ref to an event bus is no name, the Arn
-of a log group lacks the ":*" that it ends with on AWS, and a resource whose condition is false
-makes it stumble when it is asked for another.
+Added here: a queue's policy is put where the embedded AWS asks for it, and a pipe is given to the
+patch pipes. Bucket policies, alarms, metric filters and their transformer, queries, topic policies
+and subscriptions are kept as they are declared: nothing here measures or notifies.
 """
 
 import contextlib
@@ -16,12 +12,8 @@ from typing import Any, ClassVar
 from unittest.mock import patch
 
 from moto.cloudformation import parsing
-from moto.cloudformation.models import Stack
 from moto.core.common_models import CloudFormationModel
-from moto.events.models import EventBus
-from moto.logs.models import LogGroup, logs_backends
 from moto.pipes.models import pipes_backends
-from moto.s3.models import FakeBucket
 from moto.sqs.models import sqs_backends
 
 Json = dict[str, Any]
@@ -113,24 +105,8 @@ class QueuePolicy(Declared):
             queue._set_attributes({"Policy": json.dumps(self.properties["PolicyDocument"])})
 
 
-class LogPolicy(Declared):
-    """Who may write to a log group."""
-
-    TYPE = "AWS::Logs::ResourcePolicy"
-
-    def put(self) -> None:
-        logs_backends[self.account][self.region].put_resource_policy(
-            self.properties["PolicyName"], self.properties["PolicyDocument"]
-        )
-
-    def delete(self, *_: Any) -> None:
-        logs_backends[self.account][self.region].delete_resource_policy(
-            self.properties["PolicyName"]
-        )
-
-
 class Pipe(Declared):
-    """Moved by local.moto_patches.pipes, which is told of every pipe, while it is not stopped."""
+    """Run by local.moto_patches.pipes while it is not stopped. made: every pipe there is."""
 
     TYPE = "AWS::Pipes::Pipe"
     made: ClassVar[list["Pipe"]] = []
@@ -161,7 +137,7 @@ class Pipe(Declared):
 
     @classmethod
     def delete_from_cloudformation_json(cls, resource_name: str, *_: Any, **__: Any) -> None:
-        for pipe in [each for each in cls.made if each.name == resource_name]:
+        for pipe in [pipe for pipe in cls.made if pipe.name == resource_name]:
             cls.made.remove(pipe)
             pipes_backends[pipe.account][pipe.region].pipes.pop(pipe.name, None)
 
@@ -174,10 +150,12 @@ def _kept(type_: str) -> type[Declared]:
     return type(type_.replace("::", ""), (Declared,), {"TYPE": type_})
 
 
-KEPT = [
+MODELS: list[Any] = [
+    BucketPolicy,
+    QueuePolicy,
+    Pipe,
     _kept("AWS::CloudWatch::Alarm"),
     _kept("AWS::CloudWatch::CompositeAlarm"),
-    _kept("AWS::CloudWatch::Dashboard"),
     _kept("AWS::Logs::MetricFilter"),
     _kept("AWS::Logs::QueryDefinition"),
     _kept("AWS::Logs::Transformer"),
@@ -190,39 +168,13 @@ KEPT = [
 def installed() -> Iterator[None]:
     """Let stacks have these types, until the context ends."""
     models = parsing.get_model_list
-    ours: list[Any] = [BucketPolicy, QueuePolicy, LogPolicy, Pipe, *KEPT]
-    types = {each.cloudformation_type() for each in ours}
-    create = FakeBucket.create_from_cloudformation_json
-    update = FakeBucket.update_from_cloudformation_json
-    log_group = LogGroup.get_cfn_attribute
+    types = {model.cloudformation_type() for model in MODELS}
 
     def get_model_list() -> list[Any]:
-        stock = [each for each in models() if not issubclass(each, Declared)]
-        return [each for each in stock if each.cloudformation_type() not in types] + ours
+        stock = [model for model in models() if not issubclass(model, Declared)]
+        return [model for model in stock if model.cloudformation_type() not in types] + MODELS
 
-    def create_bucket(
-        resource_name: str, cloudformation_json: Json, account_id: str, region_name: str, **kw: Any
-    ) -> FakeBucket:
-        bucket = create(resource_name, cloudformation_json, account_id, region_name, **kw)
-        _notify(bucket, cloudformation_json["Properties"])
-        return bucket
-
-    def update_bucket(*args: Any, **kw: Any) -> FakeBucket:
-        bucket = update(*args, **kw)
-        _notify(bucket, (kw.get("cloudformation_json") or args[2])["Properties"])
-        return bucket
-
-    def log_group_attribute(self: LogGroup, attribute_name: str) -> str:
-        return log_group(self, attribute_name) + (":*" if attribute_name == "Arn" else "")
-
-    with (
-        patch.object(parsing, "get_model_list", get_model_list),
-        patch.object(Stack, "stack_resources", property(_resources)),
-        patch.object(EventBus, "physical_resource_id", property(_name), create=True),
-        patch.object(LogGroup, "get_cfn_attribute", log_group_attribute),
-        patch.object(FakeBucket, "create_from_cloudformation_json", staticmethod(create_bucket)),
-        patch.object(FakeBucket, "update_from_cloudformation_json", staticmethod(update_bucket)),
-    ):
+    with patch.object(parsing, "get_model_list", get_model_list):
         _forget_models()
         try:
             yield
@@ -231,22 +183,7 @@ def installed() -> Iterator[None]:
     _forget_models()
 
 
-def _resources(stack: Stack) -> list[Any]:
-    return [each for each in stack.resource_map.values() if each is not None]
-
-
-def _name(bus: EventBus) -> str:
-    return str(bus.name)
-
-
 def _forget_models() -> None:
     """Moto remembers the models it has once listed."""
     parsing.get_model_map.cache_clear()
     parsing.get_name_type_map.cache_clear()
-
-
-def _notify(bucket: FakeBucket, properties: Json) -> None:
-    configuration = properties.get("NotificationConfiguration", {})
-    enabled = configuration.get("EventBridgeConfiguration", {}).get("EventBridgeEnabled")
-    if str(enabled).lower() == "true":
-        bucket.set_notification_configuration({"EventBridgeConfiguration": {}})

@@ -133,7 +133,7 @@ def come_to_rest(outputs: dict[str, str]) -> None:
         while time.monotonic() - rested < REST_S:
             if time.monotonic() - began > PATIENCE_S:
                 raise EmbeddedAwsError("executions still run after an hour")
-            running = sum(each.status == "RUNNING" for each in machine.executions)
+            running = sum(execution.status == "RUNNING" for execution in machine.executions)
             if running:
                 rested = time.monotonic()
             progress.tell(f"{running:,} executions run")

@@ -8,6 +8,7 @@ import contextlib
 import json
 import random
 import threading
+import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -54,7 +55,9 @@ HOPELESS_EVENTS = 0.02
 LATE_S = 1.0
 TIMEOUT_S = 11.0  # the function waits for 10
 KILL_EVERY_S = 0.3
-OUTAGES_AFTER_S, BUS_OUTAGE_S, TABLE_OUTAGE_S = 3.0, 6.0, 8.0  # longer than their retries
+# Longer than the retries; each begins with a call that it refuses, so every run has it.
+BUS_OUTAGE_S, BUS_OUTAGE_CALL = 6.0, 10
+TABLE_OUTAGE_S, TABLE_OUTAGE_CALL = 8.0, 50
 
 # What no run may miss.
 FAULTS = (
@@ -76,6 +79,23 @@ class Throttled(JsonRESTError):
         super().__init__("ProvisionedThroughputExceededException", "Too many requests.")
 
 
+class Outage:
+    """Refuses every call for some seconds, from a call that is given by its number."""
+
+    def __init__(self, first_call: int, seconds: float) -> None:
+        self._calls, self._first_call, self._seconds = 0, first_call, seconds
+        self._end = 0.0
+        self._lock = threading.Lock()
+
+    def hits(self) -> bool:
+        """Count a call, and tell whether it is refused."""
+        with self._lock:
+            self._calls += 1
+            if self._calls == self._first_call:
+                self._end = time.monotonic() + self._seconds
+            return time.monotonic() < self._end
+
+
 class Chaos:
     """Injects faults until it is healed, and counts them. seed: of every choice."""
 
@@ -86,7 +106,8 @@ class Chaos:
         self._lock = threading.Lock()
         self._healed = threading.Event()
         self._hopeless: set[int] = set()
-        self._bus_out = self._table_out = False
+        self._bus_outage = Outage(BUS_OUTAGE_CALL, BUS_OUTAGE_S)
+        self._table_outage = Outage(TABLE_OUTAGE_CALL, TABLE_OUTAGE_S)
 
     def heal(self) -> None:
         """Let everything work from now on."""
@@ -104,18 +125,13 @@ class Chaos:
                 (CommonStateField, "eval", self._step),
             ):
                 patches.enter_context(patch.object(target, name, wrapper(getattr(target, name))))
-            saboteurs = [
-                threading.Thread(target=each, daemon=True)
-                for each in (self._kill_functions, self._cut_table_and_bus)
-            ]
-            for each in saboteurs:
-                each.start()
+            killer = threading.Thread(target=self._kill_functions, daemon=True)
+            killer.start()
             try:
                 yield
             finally:
                 self.heal()
-                for each in saboteurs:
-                    each.join()
+                killer.join()
 
     def missed(self) -> list[str]:
         """Name the kinds of fault that did not happen."""
@@ -151,6 +167,13 @@ class Chaos:
             self.injected[fault] += 1
         return fault
 
+    def _is_out(self, outage: Outage, fault: str) -> bool:
+        """Tell whether a call hits an outage, and count it."""
+        refused = outage.hits() and not self._healed.is_set()
+        if refused:
+            self._count(fault)
+        return refused
+
     def _count(self, fault: str) -> None:
         with self._lock:
             self.injected[fault] += 1
@@ -182,8 +205,7 @@ class Chaos:
 
     def _table(self, update: Any) -> Any:
         def update_item(*args: Any, **kwargs: Any) -> Any:
-            if self._table_out:
-                self._count("table: throttled, all of 8 s")
+            if self._is_out(self._table_outage, "table: throttled, all of 8 s"):
                 raise Throttled
             if self._happens(TABLE_SHARE, "table: throttled"):
                 raise Throttled
@@ -196,8 +218,7 @@ class Chaos:
 
     def _bus(self, put: Any) -> Any:
         def put_events(*args: Any, **kwargs: Any) -> Any:
-            if self._bus_out:
-                self._count("bus: out of reach, all of 6 s")
+            if self._is_out(self._bus_outage, "bus: out of reach, all of 6 s"):
                 raise ConnectionError("the bus is out of reach")
             if self._happens(BUS_SHARE, "bus: out of reach"):
                 raise ConnectionError("the bus is out of reach")
@@ -239,23 +260,11 @@ class Chaos:
         return eval_step
 
     def _kill_functions(self) -> None:
-        names = [
-            each["FunctionName"]
-            for each in self._aws.client("lambda").list_functions()["Functions"]
-        ]
+        functions = self._aws.client("lambda").list_functions()["Functions"]
+        names = [function["FunctionName"] for function in functions]
         while not self._healed.wait(KILL_EVERY_S):
             if self._aws.runtime.kill_one(self._random.choice(names)):
                 self._count("function: killed while it ran")
-
-    def _cut_table_and_bus(self) -> None:
-        if not self._healed.wait(OUTAGES_AFTER_S):
-            self._bus_out = True
-            self._healed.wait(BUS_OUTAGE_S)
-            self._bus_out = False
-        if not self._healed.wait(OUTAGES_AFTER_S):
-            self._table_out = True
-            self._healed.wait(TABLE_OUTAGE_S)
-            self._table_out = False
 
 
 def _error(status: int, code: str) -> tuple[int, dict[str, str], bytes]:

@@ -35,8 +35,8 @@ def test_the_same_announcement_twice_is_only_repeated() -> None:
     "passing", [("failed", "X"), ("superseded", ""), ("rejected", "not_found")]
 )
 def test_what_decides_nothing_gives_way(passing: tuple[str, str]) -> None:
-    heard = [detail(1, *passing), detail(2, "accepted")]
-    assert judged([replace(ITEM, revision=2)], heard, [GOOD]).broken == []
+    announcements = [detail(1, *passing), detail(2, "accepted")]
+    assert judged([replace(ITEM, revision=2)], announcements, [GOOD]).broken == []
 
 
 def test_an_upload_that_is_gone_may_have_no_outcome() -> None:
@@ -48,7 +48,7 @@ Run = Callable[[], tuple[list[Decision], list[Detail], list[Upload]]]
 
 
 @pytest.mark.parametrize(
-    ("run", "told"),
+    ("run", "finding"),
     [
         pytest.param(lambda: ([], [], [GOOD]), "lost", id="lost"),
         pytest.param(lambda: ([ITEM], [], [GOOD]), "announced were", id="not-announced"),
@@ -100,9 +100,9 @@ Run = Callable[[], tuple[list[Decision], list[Detail], list[Upload]]]
         ),
     ],
 )
-def test_a_broken_promise_is_told(run: Run, told: str) -> None:
+def test_a_broken_promise_is_found(run: Run, finding: str) -> None:
     verdict = judged(*run())
-    assert any(told in sentence for sentence in verdict.broken), verdict.broken
+    assert any(finding in sentence for sentence in verdict.broken), verdict.broken
 
 
 @pytest.mark.parametrize("fault", [*FAULTS, *filter(None, FATES)])

@@ -40,10 +40,10 @@ def judged(items: list[Decision], announced: list[Detail], put: list[Upload]) ->
     """
     verdict = Verdict()
     known = {item.upload: item for item in items}
-    heard: dict[str, dict[int, Detail]] = defaultdict(dict)
+    by_upload: dict[str, dict[int, Detail]] = defaultdict(dict)
     for detail in announced:
         revision = int(detail["revision"])
-        before = heard[detail["upload"]].setdefault(revision, detail)
+        before = by_upload[detail["upload"]].setdefault(revision, detail)
         verdict.announcements += 1
         verdict.repeated += before is not detail
         if before != detail:
@@ -58,31 +58,35 @@ def judged(items: list[Decision], announced: list[Detail], put: list[Upload]) ->
             verdict.broken += _wrong_outcome(upload, item)
     names = {upload.name for upload in put}
     verdict.broken += [f"{name}: nobody uploaded it" for name in known.keys() - names]
-    verdict.broken += [f"{name}: announced, not recorded" for name in heard.keys() - known.keys()]
+    verdict.broken += [
+        f"{name}: announced, not recorded" for name in by_upload.keys() - known.keys()
+    ]
     for name, item in known.items():
-        verdict.outcomes[_told(item.outcome, item.reason)] += 1
-        verdict.broken += _wrong_announcements(item, heard[name])
+        verdict.outcomes[_outcome(item.outcome, item.reason)] += 1
+        verdict.broken += _wrong_announcements(item, by_upload[name])
     return verdict
 
 
-def _told(outcome: str, reason: str) -> str:
+def _outcome(outcome: str, reason: str) -> str:
     return f"{outcome}: {reason}" if outcome == "rejected" else outcome
 
 
 def _wrong_outcome(upload: Upload, item: Decision) -> Iterator[str]:
     fitting = EXPECTED[upload.kind] | (set() if upload.survives else PASSING - {"failed"})
-    if (outcome := _told(item.outcome, item.reason)) not in fitting:
+    if (outcome := _outcome(item.outcome, item.reason)) not in fitting:
         yield f"{upload.name}: a {upload.kind}, and in the end {outcome} ({item.detail})"
 
 
-def _wrong_announcements(item: Decision, heard: dict[int, Detail]) -> Iterator[str]:
+def _wrong_announcements(item: Decision, details: dict[int, Detail]) -> Iterator[str]:
     """Yield what is wrong with what was announced of one upload, by revision."""
-    if sorted(heard) != list(range(1, item.revision + 1)):
-        yield f"{item.upload}: has {item.revision} revisions, announced were {sorted(heard)}"
-    outcomes = [_told(each["outcome"], each["reason"]) for _, each in sorted(heard.items())]
+    if sorted(details) != list(range(1, item.revision + 1)):
+        yield f"{item.upload}: has {item.revision} revisions, announced were {sorted(details)}"
+    outcomes = [
+        _outcome(detail["outcome"], detail["reason"]) for _, detail in sorted(details.items())
+    ]
     if any(outcome not in PASSING for outcome in outcomes[:-1]):
         yield f"{item.upload}: decided twice: {' > '.join(outcomes)}"
-    if outcomes and outcomes[-1] != _told(item.outcome, item.reason):
+    if outcomes and outcomes[-1] != _outcome(item.outcome, item.reason):
         yield f"{item.upload}: announced {outcomes[-1]}, recorded {item.outcome}"
 
 

@@ -1,6 +1,11 @@
 """The embedded AWS as tests meet it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
 
 from local.cloud import EmbeddedAws
 from local.follow import Follower
@@ -24,3 +29,11 @@ class Stack:
     container: FaultyContainer
     outputs: dict[str, str]
     follower: Follower
+
+
+def refusal(call: Callable[..., Any], **arguments: Any) -> tuple[str, int]:
+    """Return the code and the HTTP status with which a call is refused."""
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    answer = caught.value.response
+    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]

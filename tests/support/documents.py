@@ -13,9 +13,9 @@ from tests.support.project import ROOT
 def comparable(value: Any, name: str = "") -> Any:
     """Round what differs between processors and versions of Pillow: confidences, pictures."""
     if isinstance(value, dict):
-        return {key: comparable(each, key) for key, each in value.items()}
+        return {key: comparable(member, key) for key, member in value.items()}
     if isinstance(value, list):
-        return [comparable(each, name) for each in value]
+        return [comparable(member, name) for member in value]
     if name == "confidence":
         return round(float(value), 1)
     if name == "image_data":

@@ -12,24 +12,24 @@ class FaultyContainer:
 
     def __init__(self, container: Any) -> None:
         self._container = container
-        self._told: deque[Answer | Exception] = deque()
+        self._answers: deque[Answer | Exception] = deque()
         self._lock = threading.Lock()
         self.asked = 0
 
     def __call__(self, endpoint: str, headers: dict[str, str], body: bytes) -> Answer:
         with self._lock:
             self.asked += 1
-            told = self._told.popleft() if self._told else None
-        if isinstance(told, Exception):
-            raise told
-        answer: Answer = told or self._container(endpoint, headers, body)
+            given = self._answers.popleft() if self._answers else None
+        if isinstance(given, Exception):
+            raise given
+        answer: Answer = given or self._container(endpoint, headers, body)
         return answer
 
     def tell(self, *answers: Answer | Exception) -> None:
         """Answer the next requests with these, one each."""
-        self._told.extend(answers)
+        self._answers.extend(answers)
 
     def heal(self) -> None:
         """Forget what is left to tell."""
-        self._told.clear()
+        self._answers.clear()
         self.asked = 0

@@ -81,7 +81,7 @@ def every_route(stack: Stack) -> None:
     """Send a picture along each route: accepted, review, rejected, gone, superseded, failed."""
     names = ("bicycle.png", "cat.jpg", "no-image.jpg")
     uploads = [stack.follower.upload((IMAGES / name).read_bytes(), name) for name in names]
-    items = [stack.follower.outcome(each.upload, patience_s=60) for each in uploads]
+    items = [stack.follower.outcome(upload.upload, patience_s=60) for upload in uploads]
     assert all(items)
     event = json.loads(items[0]["event"]["S"])  # type: ignore[index]
     absent = f"{uuid.uuid4()}.png"
@@ -104,19 +104,23 @@ def judged(stack: Stack, name: str, calls: set[Call]) -> Proof:
     """Hold the calls that were made against the policies of a stack's roles."""
     listed = stack.aws.client("cloudformation").get_paginator("list_stack_resources")
     resources = [
-        each for page in listed.paginate(StackName=name) for each in page["StackResourceSummaries"]
+        resource
+        for page in listed.paginate(StackName=name)
+        for resource in page["StackResourceSummaries"]
     ]
-    known = {each["PhysicalResourceId"]: each["LogicalResourceId"] for each in resources}
+    known = {
+        resource["PhysicalResourceId"]: resource["LogicalResourceId"] for resource in resources
+    }
     known[name] = "STACK"
     roles = {
-        each["PhysicalResourceId"]: each["LogicalResourceId"]
-        for each in resources
-        if each["ResourceType"] == "AWS::IAM::Role"
+        resource["PhysicalResourceId"]: resource["LogicalResourceId"]
+        for resource in resources
+        if resource["ResourceType"] == "AWS::IAM::Role"
     }
     operators = [
-        each["PhysicalResourceId"]
-        for each in resources
-        if each["ResourceType"] == "AWS::IAM::ManagedPolicy"
+        resource["PhysicalResourceId"]
+        for resource in resources
+        if resource["ResourceType"] == "AWS::IAM::ManagedPolicy"
     ]
     allowed = {role: list(_allowed(documents_of(role))) for role in roles}
     grants = [
@@ -137,14 +141,16 @@ def judged(stack: Stack, name: str, calls: set[Call]) -> Proof:
         and not any(_covers(call, action, arn) for _, action, arn in allowed[call.role])
     ]
     broken += [
-        f"{each.role} may {each.action} on {each.resource}, and never did"
-        for each in grants
-        if not each.seen
+        f"{grant.role} may {grant.action} on {grant.resource}, and never did"
+        for grant in grants
+        if not grant.seen
     ]
     broken += [
-        f"{each.role} may {each.action} on {each.resource}: wider than it has to be"
-        for each in grants
-        if each.sid and "*" in each.resource and each.resource not in WILDCARDS.get(each.sid, ())
+        f"{grant.role} may {grant.action} on {grant.resource}: wider than it has to be"
+        for grant in grants
+        if grant.sid
+        and "*" in grant.resource
+        and grant.resource not in WILDCARDS.get(grant.sid, ())
     ]
     return Proof(sorted(grants, key=_order), sorted(set(broken)))
 

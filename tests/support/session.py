@@ -54,8 +54,10 @@ def main() -> None:
         outputs = aws.deploy(STACK)
         follower = Follower(aws, outputs)
         pictures = sorted((ROOT / "events/images").glob("*.*"))
-        for each in follower.follow(path for path in pictures if path.suffix in (".jpg", ".png")):
-            assert each.decision is not None
+        for picture in follower.follow(
+            path for path in pictures if path.suffix in (".jpg", ".png")
+        ):
+            assert picture.decision is not None
         with environment(aws.environment()):
             reviews = Reviews(Stack(STACK), "ann")
             [scooter] = [w for w in reviews.waiting(100) if "kick-scooter" in w.s3_key]

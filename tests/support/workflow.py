@@ -56,9 +56,9 @@ def announced(stack: Stack, upload: str, count: int) -> list[dict[str, Any]]:
             logGroupName=stack.outputs["AuditLogGroup"]
         )
         events = [json.loads(event["message"]) for page in pages for event in page["events"]]
-        heard = [each["detail"] for each in events if each["detail"]["upload"] == upload]
-        if len(heard) >= count or time.monotonic() > deadline:
-            for each in heard:
-                jsonschema.validate(each, ANNOUNCEMENT_SCHEMA)
-            return heard
+        details = [event["detail"] for event in events if event["detail"]["upload"] == upload]
+        if len(details) >= count or time.monotonic() > deadline:
+            for detail in details:
+                jsonschema.validate(detail, ANNOUNCEMENT_SCHEMA)
+            return details
         time.sleep(0.05)

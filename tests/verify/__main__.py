@@ -30,11 +30,11 @@ X-Ray under its own roles; latencies, cold starts and prices; the SageMaker endp
 
 @dataclass
 class Verdict:
-    """What a row of the table says. told: printed below the table; failed: if it is a fault."""
+    """What a row of the table says. notes: printed below the table; failed: if it is a fault."""
 
     row: Judge | Proof
     result: str
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     failed: bool = False
 
 
@@ -53,7 +53,7 @@ def ask(judge: Judge) -> Verdict:
 
 
 def install(rows: Sequence[Judge | Proof]) -> None:
-    """Install what rows need, side by side. What cannot be installed is told by its rows."""
+    """Install what rows need, side by side; what cannot be installed is in their notes."""
     missing: dict[Tool, None] = {
         row.tool: None for row in rows if row.tool and not row.tool.installed
     }
@@ -61,11 +61,11 @@ def install(rows: Sequence[Judge | Proof]) -> None:
         for tool in missing:
             say(f"installing {tool.package} {tool.version}")
         installing = [pool.submit(tool.install) for tool in missing]
-        for each in installing:
-            each.exception()
+        for installation in installing:
+            installation.exception()
 
 
-def proved(chosen: Sequence[Proof]) -> Iterator[Verdict]:
+def prove(chosen: Sequence[Proof]) -> Iterator[Verdict]:
     """Run the tests of proofs, all together."""
     if not chosen:
         return
@@ -90,17 +90,23 @@ def print_table(asked: Sequence[Verdict]) -> None:
     """Print one line per row, then what was found."""
     lines = [("judge", "version", "looked at", "result", "cannot see")]
     lines += [
-        (each.row.name, each.row.version(), each.row.looks_at, each.result, each.row.blind_to)
-        for each in asked
+        (
+            verdict.row.name,
+            verdict.row.version(),
+            verdict.row.looks_at,
+            verdict.result,
+            verdict.row.blind_to,
+        )
+        for verdict in asked
     ]
     widths = [max(len(line[column]) for line in lines) for column in range(4)]
     for line in lines:
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
         print("  ".join([*cells, line[4]]))
-    for each in asked:
-        for told in each.told:
-            print(f"\n{each.row.name}:")
-            print(textwrap.indent(told, "  "))
+    for verdict in asked:
+        for note in verdict.notes:
+            print(f"\n{verdict.row.name}:")
+            print(textwrap.indent(note, "  "))
 
 
 def main() -> int:
@@ -120,10 +126,10 @@ def main() -> int:
     chosen = [proof for proof in PROOFS if proof.name in only]
     install([*judges, *chosen])
     asked = [ask(judge) for judge in judges]
-    asked += proved(chosen)
+    asked += prove(chosen)
     print_table(asked)
     print(f"\n{NEVER_ON_AWS}")
-    return 1 if any(each.failed for each in asked) else 0
+    return 1 if any(verdict.failed for verdict in asked) else 0
 
 
 if __name__ == "__main__":

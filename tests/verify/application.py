@@ -113,8 +113,8 @@ class Application:
     def endpoint_policies(self) -> dict[str, dict[str, Any]]:
         """Return the policies of the endpoint's roles, by name."""
         command = [sys.executable, "-c", ENDPOINT_POLICIES]
-        told = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True)
-        policies: dict[str, dict[str, Any]] = json.loads(told.stdout)
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True)
+        policies: dict[str, dict[str, Any]] = json.loads(done.stdout)
         return policies
 
     def deploy_policies(self) -> dict[str, dict[str, Any]]:
@@ -126,7 +126,7 @@ class Application:
     def resolved(self, value: Any) -> Any:
         """Return a value with Ref, GetAtt, Sub and If replaced by what AWS would put there."""
         if isinstance(value, list):
-            return [self.resolved(each) for each in value]
+            return [self.resolved(member) for member in value]
         if not isinstance(value, dict):
             return value
         if set(value) == {"Ref"}:
@@ -140,7 +140,7 @@ class Application:
             return self.resolved(
                 value["Fn::If"][2]
             )  # no condition holds with the default parameters
-        return {key: self.resolved(each) for key, each in value.items()}
+        return {key: self.resolved(member) for key, member in value.items()}
 
     def _reference(self, name: str) -> str:
         if name in PSEUDO_PARAMETERS:

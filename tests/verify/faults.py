@@ -9,15 +9,8 @@ from tests.support.project import ROOT
 
 TEMPLATE, DEFINITION = "template.yaml", "statemachine/classify_image.asl.json"
 FOLDERS = (
-    "cli",
-    "functions",
-    "statemachine",
-    ".github",
-    "events",
-    "tests",
-    "local",
-    "ops",
-    "model",
+    *("functions", "statemachine", ".github", "events", "tests"),
+    *("cli", "local", "ops", "model"),
 )
 FILES = ("template.yaml", "samconfig.toml", "pyproject.toml", "constraints.txt")
 

@@ -19,6 +19,7 @@ from samtranslator.model.exceptions import InvalidDocumentException
 from statelint.linter import Linter
 
 from tests.verify.application import REGION, Application, as_text
+from tests.verify.proofs import STRUCTURE_TESTS
 from tests.verify.tools import (
     ASL_VALIDATOR,
     CHECKOV,
@@ -29,13 +30,7 @@ from tests.verify.tools import (
     offline_environment,
 )
 
-# Tests that read declarations only; they judge a copy of the application as well as this one.
 WORKFLOWS = ".github/workflows"
-STRUCTURE_TESTS = (
-    "tests/test_structure.py",
-    "tests/verify/test_alarms.py",
-    "tests/verify/test_template.py",
-)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,12 @@ from pathlib import Path
 from tests.support.project import ROOT
 from tests.verify.tools import AWS_CLI, NEWER, SAM, Tool
 
+# As `make test` runs the tests.
+SIDE_BY_SIDE = [
+    *("--numprocesses", "auto", "--maxprocesses", "4"),
+    *("--dist", "loadfile", "--no-loadscope-reorder"),
+]
+
 
 @dataclass(frozen=True)
 class Proof:
@@ -44,6 +50,7 @@ def run(proofs: Sequence[Proof]) -> list[Outcome]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "--quiet", "--no-header", "--no-summary"]
+        command += SIDE_BY_SIDE
         tests = dict.fromkeys(test for proof in proofs for test in proof.tests)
         subprocess.run(
             [*command, f"--junitxml={report}", *tests], cwd=ROOT, stdout=sys.stderr, check=False
@@ -129,5 +136,16 @@ PROOFS = (
         "what AWS bills: prices are read from its pages, durations measured here",
     ),
 )
+# Tests that read declarations only; as a judge they read a copy of the application too.
+STRUCTURE_TESTS = (
+    "tests/test_structure.py",
+    "tests/verify/test_alarms.py",
+    "tests/verify/test_template.py",
+)
+
 # With these the judges' own rows: all that need not be run again after `python -m tests.verify`.
-TESTS = {test for proof in PROOFS for test in proof.tests} | {"tests/verify/test_judges.py"}
+TESTS = {
+    *(test for proof in PROOFS for test in proof.tests),
+    *STRUCTURE_TESTS,
+    "tests/verify/test_judges.py",
+}

@@ -46,7 +46,7 @@ def metrics_of(value: Any) -> list[dict[str, Any]]:
             found.append(value)
         value = list(value.values())
     if isinstance(value, list):
-        found += [metric for each in value for metric in metrics_of(each)]
+        found += [metric for member in value for metric in metrics_of(member)]
     return found
 
 
@@ -116,7 +116,7 @@ def test_the_dashboard_draws_the_confidence_beside_the_threshold() -> None:
     assert '{"label": "threshold", "value": ${ConfidenceThreshold}}' in BODY
 
 
-PIPE_ALARM = {each["Id"]: each for each in ALARMS["AnnouncementPipeAlarm"]["Metrics"]}
+PIPE_ALARM = {metric["Id"]: metric for metric in ALARMS["AnnouncementPipeAlarm"]["Metrics"]}
 
 
 @pytest.mark.parametrize(
@@ -146,9 +146,9 @@ def test_a_pipe_that_fails_or_stands_still_is_an_alarm(
 def test_the_pipe_s_alarm_watches_the_pipe_and_what_should_come_through_it() -> None:
     watched = {
         name: metric
-        for name, each in PIPE_ALARM.items()
+        for name, declared in PIPE_ALARM.items()
         if name != "all"
-        for metric in metrics_of(each)
+        for metric in metrics_of(declared)
     }
     workflow = watched.pop("succeeded")
     assert (workflow["Namespace"], workflow["MetricName"]) == ("AWS/States", "ExecutionsSucceeded")
@@ -193,11 +193,13 @@ def test_the_dashboard_shows_every_function(metric: str) -> None:
     ids=["nothing", "too few to say", "ordinary", "sure of all", "unsure", "at the limit"],
 )
 def test_the_share_of_reviews_has_a_band(accepted: int, review: int, alarm: int) -> None:
-    parameters = {name: str(each.get("Default")) for name, each in template()["Parameters"].items()}
+    parameters = {
+        name: str(parameter.get("Default")) for name, parameter in template()["Parameters"].items()
+    }
     [expression] = [
-        each["Expression"]["Fn::Sub"]
-        for each in ALARMS["ReviewShareAlarm"]["Metrics"]
-        if "Fn::Sub" in each.get("Expression", "")
+        metric["Expression"]["Fn::Sub"]
+        for metric in ALARMS["ReviewShareAlarm"]["Metrics"]
+        if "Fn::Sub" in metric.get("Expression", "")
     ]
     expression = re.sub(r"\$\{(\w+)\}", lambda name: parameters[name[1]], expression)
     expression = expression.replace("AND", "and").replace("OR", "or")

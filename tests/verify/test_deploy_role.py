@@ -18,7 +18,9 @@ DEPLOY, MAKE = (
     TEMPLATE["Resources"][name]["Properties"] for name in ("DeployRole", "CloudFormationRole")
 )
 WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())
-TYPES = sorted({each["Type"] for each in Application(ROOT).translated["Resources"].values()})
+TYPES = sorted(
+    {resource["Type"] for resource in Application(ROOT).translated["Resources"].values()}
+)
 # What handlers can do beyond the properties that this template has.
 NOT_NEEDED = (
     "ec2:*",  # functions in a VPC
@@ -58,7 +60,7 @@ def listed(value: str | list[str]) -> list[str]:
 def allowed(role: dict[str, Any]) -> list[str]:
     [policy] = role["Policies"]
     statements = policy["PolicyDocument"]["Statement"]
-    return [action for each in statements for action in listed(each["Action"])]
+    return [action for statement in statements for action in listed(statement["Action"])]
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -74,7 +76,9 @@ def test_it_may_do_what_the_handlers_of_a_type_do(kind: str) -> None:
     missing = {
         action
         for action in called
-        if not any(fnmatch.fnmatchcase(action, each) for each in (*NOT_NEEDED, *allowed(MAKE)))
+        if not any(
+            fnmatch.fnmatchcase(action, pattern) for pattern in (*NOT_NEEDED, *allowed(MAKE))
+        )
     }
     assert called
     assert missing == set()
@@ -111,9 +115,9 @@ def test_no_name_is_so_long_that_cloudformation_shortens_the_stacks_part() -> No
     stack = TEMPLATE["Parameters"]["StackName"]["MaxLength"]
     assert len(TEMPLATE["Parameters"]["StackName"]["Default"]) <= stack
     named = {
-        name: LONGEST[each["Type"]]
-        for name, each in Application(ROOT).translated["Resources"].items()
-        if each["Type"] in LONGEST
+        name: LONGEST[resource["Type"]]
+        for name, resource in Application(ROOT).translated["Resources"].items()
+        if resource["Type"] in LONGEST
     }
     assert len(named) > 20
     assert {name for name, most in named.items() if stack + len(name) + 14 > most} == set()

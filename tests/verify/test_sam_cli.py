@@ -45,7 +45,7 @@ class SamCli:
 
     def describe(self) -> list[Any]:
         stacks = self.cloudformation.describe_stacks()["Stacks"]
-        return [each for each in stacks if each["StackName"] == STACK]
+        return [stack for stack in stacks if stack["StackName"] == STACK]
 
     def decide(self, outputs: dict[str, str], image: Path) -> Followed:
         return Follower(self.aws, outputs).decide(image)

@@ -45,7 +45,9 @@ def test_every_rule_may_send_to_its_dead_letter_queue(sender: str, queue: str) -
     """SAM adds no policy to a queue given by ARN; without one dead letters vanish silently."""
     assert any(
         {"Ref": queue} in policy["Queues"]
-        and any(allows(each, sender, queue) for each in policy["PolicyDocument"]["Statement"])
+        and any(
+            allows(statement, sender, queue) for statement in policy["PolicyDocument"]["Statement"]
+        )
         for policy in resources("AWS::SQS::QueuePolicy").values()
     )
 
@@ -61,10 +63,10 @@ def test_every_function_may_write_to_its_own_log_alone(name: str) -> None:
     group = FUNCTIONS[name]["LoggingConfig"]["LogGroup"]["Ref"]
     role = FUNCTIONS[name]["Role"]["Fn::GetAtt"].partition(".")[0]
     granted = [
-        each["Resource"]
+        statement["Resource"]
         for policy in resources("AWS::IAM::Role")[role]["Policies"]
-        for each in policy["PolicyDocument"]["Statement"]
-        if each["Sid"] == "WriteLog"
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Sid"] == "WriteLog"
     ]
     assert granted == [{"Fn::GetAtt": f"{group}.Arn"}]
 
@@ -84,17 +86,22 @@ def listed(value: str | list[str]) -> list[str]:
 
 def test_every_resource_with_a_wildcard_is_one_that_is_accounted_for() -> None:
     wild = {
-        (each.get("Sid"), resource.split(":", 5)[-1].replace("scones-unlimited/", "STACK/").lower())
-        for each in statements()
-        for resource in listed(each["Resource"])
+        (
+            statement.get("Sid"),
+            resource.split(":", 5)[-1].replace("scones-unlimited/", "STACK/").lower(),
+        )
+        for statement in statements()
+        for resource in listed(statement["Resource"])
         if "*" in resource
     }
     assert wild == {(sid, name.lower()) for sid, names in WILDCARDS.items() for name in names}
 
 
 def test_no_action_is_a_wildcard() -> None:
-    for each in statements():
-        assert not [action for action in listed(each["Action"]) if "*" in action], each.get("Sid")
+    for statement in statements():
+        assert not [action for action in listed(statement["Action"]) if "*" in action], (
+            statement.get("Sid")
+        )
 
 
 def test_the_only_policies_of_aws_s_own_are_those_that_are_accounted_for() -> None:
@@ -112,10 +119,12 @@ def test_the_audit_rule_may_make_streams_and_alone_may_write_events() -> None:
     document = json.loads(Application(ROOT).resolved(policy["PolicyDocument"]))
     group = Application(ROOT).resolved({"Fn::GetAtt": "AuditLogGroup.Arn"})
     rule = Application(ROOT).resolved({"Fn::GetAtt": "AuditRule.Arn"})
-    for each in document["Statement"]:
-        assert (each["Effect"], each["Resource"]) == ("Allow", group)
-        assert "events.amazonaws.com" in each["Principal"]["Service"]
-    assert {each["Action"]: each.get("Condition") for each in document["Statement"]} == {
+    for statement in document["Statement"]:
+        assert (statement["Effect"], statement["Resource"]) == ("Allow", group)
+        assert "events.amazonaws.com" in statement["Principal"]["Service"]
+    assert {
+        statement["Action"]: statement.get("Condition") for statement in document["Statement"]
+    } == {
         "logs:CreateLogStream": None,
         "logs:PutLogEvents": {"ArnEquals": {"aws:SourceArn": rule}},
     }
@@ -126,10 +135,10 @@ def test_the_pipe_may_do_what_aws_asks_for_and_nothing_else() -> None:
     [pipe] = resources("AWS::Pipes::Pipe").values()
     role = resources("AWS::IAM::Role")[pipe["RoleArn"]["Fn::GetAtt"].partition(".")[0]]
     granted = {
-        (action, each["Resource"]["Fn::GetAtt"])
+        (action, statement["Resource"]["Fn::GetAtt"])
         for policy in role["Policies"]
-        for each in policy["PolicyDocument"]["Statement"]
-        for action in listed(each["Action"])
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in listed(statement["Action"])
     }
     reading = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
     letters = pipe["SourceParameters"]["DynamoDBStreamParameters"]["DeadLetterConfig"]["Arn"]
@@ -142,8 +151,8 @@ def test_the_pipe_may_do_what_aws_asks_for_and_nothing_else() -> None:
 
 def test_the_pipe_s_filters_are_event_patterns() -> None:
     [pipe] = resources("AWS::Pipes::Pipe").values()
-    for each in pipe["SourceParameters"]["FilterCriteria"]["Filters"]:
-        assert json.loads(each["Pattern"])["eventName"] == ["INSERT", "MODIFY"]
+    for pattern in pipe["SourceParameters"]["FilterCriteria"]["Filters"]:
+        assert json.loads(pattern["Pattern"])["eventName"] == ["INSERT", "MODIFY"]
 
 
 def test_the_bucket_of_uploads_tells_eventbridge() -> None:
@@ -164,10 +173,10 @@ def test_every_parameter_is_described_and_in_a_group(name: str) -> None:
 @pytest.mark.parametrize("environment", ["default", "production"])
 def test_sam_build_is_told_the_architecture_that_sam_deploy_is(environment: str) -> None:
     commands = tomllib.loads((ROOT / "samconfig.toml").read_text())[environment]
-    told = {
+    overrides = {
         command: settings["parameters"]["parameter_overrides"]
         for command, settings in commands.items()
         if "parameter_overrides" in settings["parameters"]
     }
-    assert set(told) == {"global"}
-    assert any(each.startswith("Architecture=") for each in told["global"])
+    assert set(overrides) == {"global"}
+    assert any(override.startswith("Architecture=") for override in overrides["global"])

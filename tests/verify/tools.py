@@ -92,8 +92,8 @@ def newer_python() -> Path | None:
     on_path = shutil.which(f"python{NEWER}")  # pyenv's is a shim that may run none
     found = [*versions.glob(f"{NEWER}.*/bin/python{NEWER}"), *([Path(on_path)] if on_path else [])]
     for program in found:
-        told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
-        if told.stdout.startswith(f"Python {NEWER}."):
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+        if done.stdout.startswith(f"Python {NEWER}."):
             return program
     return None
 
@@ -118,5 +118,6 @@ def offline_environment() -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "SAM_CLI_TELEMETRY": "0",
         "__SAM_CLI_APP_DIR": str(HOME / "sam-cli"),  # not the user's ~/.aws-sam
+        "SAM_CLI_POLL_DELAY": "0.2",  # s, of `sam deploy` between two looks at a stack
         "LOG_LEVEL": "ERROR",  # checkov's
     }

@@ -19,6 +19,8 @@ def test_the_functions_of_these_tests_are_those_that_sam_build_made(
         package = hashlib.sha256(zipped(application / TEMPLATE.parent / name)).digest()
         kind = stack.outputs["WorkflowType"].lower()
         [deployed] = [
-            each for each in functions if each["FunctionName"].startswith(f"test-{kind}-{name}-")
+            function
+            for function in functions
+            if function["FunctionName"].startswith(f"test-{kind}-{name}-")
         ]
         assert deployed["CodeSha256"] == base64.b64encode(package).decode()

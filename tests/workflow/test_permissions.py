@@ -36,7 +36,7 @@ def test_the_page_tells_what_is_allowed_and_used(standard: Stack, calls: set[Cal
 def changed(role: str, sid: str, **change: Any) -> Iterator[None]:
     """Change a statement of the stack's role whose name has that part."""
     roles = iam_backends[DEFAULT_ACCOUNT_ID]["aws"].roles.values()
-    [found] = [each for each in roles if each.name.startswith(f"{STACK}-{role}-")]
+    [found] = [known for known in roles if known.name.startswith(f"{STACK}-{role}-")]
     kept = dict(found.policies)
     changes = 0
     for name, document in kept.items():
@@ -117,7 +117,7 @@ def test_a_function_s_call_without_permission_is_refused_and_found(standard: Sta
         item = decided(standard, (IMAGES / "bicycle.png").read_bytes())
         broken = judged(standard, STACK, made).broken
     assert (item["outcome"], item["reason"]) == ("failed", "EndpointRefused")
-    assert any("did sagemaker:InvokeEndpoint" in each and "not allowed" in each for each in broken)
+    assert any("did sagemaker:InvokeEndpoint" in line and "not allowed" in line for line in broken)
 
 
 def test_a_state_machine_s_call_without_permission_is_refused_although_another_s_may(
@@ -133,7 +133,7 @@ def test_a_state_machine_s_call_without_permission_is_refused_although_another_s
         assert decided(express, (IMAGES / "bicycle.png").read_bytes())["outcome"] == "accepted"
     ended = states.describe_execution(executionArn=arn)
     assert (ended["status"], ended["error"]) == ("FAILED", "DynamoDB.AccessDeniedException")
-    assert any("did dynamodb:UpdateItem" in each and "not allowed" in each for each in broken)
+    assert any("did dynamodb:UpdateItem" in line and "not allowed" in line for line in broken)
 
 
 def test_a_rule_that_may_not_start_the_workflow_leaves_a_dead_letter(standard: Stack) -> None:

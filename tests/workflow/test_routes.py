@@ -95,8 +95,8 @@ def test_a_success_replaces_a_failure_and_is_announced(stack: Stack, images: Pat
     start_again(stack, failed)
     item = changed(stack, failed["upload"], "failed")
     assert (item["outcome"], item["revision"]) == ("accepted", "2")
-    heard = announced(stack, item["upload"], 2)
-    assert [(each["outcome"], each["revision"]) for each in heard] == [
+    announcements = announced(stack, item["upload"], 2)
+    assert [(detail["outcome"], detail["revision"]) for detail in announcements] == [
         ("failed", "1"),
         ("accepted", "2"),
     ]
@@ -117,8 +117,9 @@ def test_a_failure_after_a_failure_tells_the_newer_cause(stack: Stack, images: P
     assert (item["outcome"], item["reason"]) == ("failed", "EndpointUnavailable")
     assert item["revision"] == "2"
     assert item["execution"] != failed["execution"]
-    heard = announced(stack, item["upload"], 2)
-    assert [each["reason"] for each in heard] == ["EndpointRefused", "EndpointUnavailable"]
+    announcements = announced(stack, item["upload"], 2)
+    reasons = [detail["reason"] for detail in announcements]
+    assert reasons == ["EndpointRefused", "EndpointUnavailable"]
 
 
 def test_a_duplicate_event_changes_nothing_and_ends_quietly(standard: Stack, images: Path) -> None:
@@ -153,9 +154,11 @@ def test_an_overwritten_upload_is_superseded_and_the_newer_one_decided(
 ) -> None:
     functions = stack.aws.client("lambda")
     [name] = [
-        each["FunctionName"]
-        for each in functions.list_functions()["Functions"]
-        if each["FunctionName"].startswith(f"test-{stack.outputs['WorkflowType'].lower()}-Serial")
+        function["FunctionName"]
+        for function in functions.list_functions()["Functions"]
+        if function["FunctionName"].startswith(
+            f"test-{stack.outputs['WorkflowType'].lower()}-Serial"
+        )
     ]
     functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
     data = (images / "bicycle.png").read_bytes()
@@ -181,8 +184,8 @@ def test_bytes_that_come_back_after_they_were_overwritten_are_decided(
     stack.follower.upload(older, "back.png")
     item = changed(stack, upload, "superseded")
     assert (item["outcome"], item["label"], item["revision"]) == ("review", "other", "2")
-    heard = [each["outcome"] for each in announced(stack, upload, 2)]
-    assert heard == ["superseded", "review"]
+    outcomes = [detail["outcome"] for detail in announced(stack, upload, 2)]
+    assert outcomes == ["superseded", "review"]
 
 
 def absent(stack: Stack, images: Path, name: str) -> dict[str, str]:

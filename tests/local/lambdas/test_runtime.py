@@ -25,6 +25,7 @@ from local.lambdas.runtime import (
     TooManyRequests,
 )
 from tests.support.lambdas import HANDLERS, wait_until
+from tests.support.processes import take_interrupts
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:"
 RESPONSE_LIMIT = 6_291_556
@@ -107,14 +108,14 @@ def is_alive(pid: int) -> bool:
     """
     try:
         os.kill(pid, 0)
-        threads = [each.read_text() for each in Path(f"/proc/{pid}/task").glob("*/stat")]
+        threads = [stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
     except ProcessLookupError:
         return False
     except FileNotFoundError:  # a thread ended between the two looks
         return True
     if not threads:
         return not Path("/proc").exists()
-    return any(each.rpartition(")")[2].split()[0] != "Z" for each in threads)
+    return any(stat.rpartition(")")[2].split()[0] != "Z" for stat in threads)
 
 
 def wait_for_end(pids: list[int]) -> None:
@@ -212,7 +213,7 @@ def test_exceeding_the_memory_size_is_a_kill(runtime: LambdaRuntime) -> None:
         pytest.param("early_end.handler", "Runtime.ExitError", "exit status 9", id="exit"),
     ],
 )
-def test_a_failed_start_is_told_by_lambdas_names(
+def test_a_failed_start_has_lambdas_names(
     runtime: LambdaRuntime, handler: str, error_type: str, message: str
 ) -> None:
     error = error_of(runtime.invoke(function(handler), b"{}"))
@@ -499,6 +500,7 @@ def test_when_the_embedded_aws_is_killed_its_functions_end(
         [sys.executable, "-c", PARENT, HANDLERS, tmp_path],
         cwd=Path(__file__).parents[3],
         stderr=subprocess.DEVNULL,
+        preexec_fn=take_interrupts,
     )
     wait_until((tmp_path / "pids").exists)
     parent.send_signal(how)

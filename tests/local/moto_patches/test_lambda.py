@@ -1,4 +1,4 @@
-"""The seams through which moto's Lambda API reaches the real runtime, over HTTP and boto3."""
+"""The patches lambda_invoke and lambda_configuration: moto's Lambda API on the real runtime."""
 
 import base64
 import contextlib
@@ -28,7 +28,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/scones"
 
 
 @pytest.mark.parametrize(
-    ("seam", "method", "signature"),
+    ("patched_by", "method", "signature"),
     [
         (lambda_invoke, LambdaResponse.invoke, ["self"]),
         (lambda_invoke, LambdaFunction._invoke_lambda, ["self", "event"]),
@@ -58,9 +58,9 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/scones"
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_moto_still_has_what_the_seam_patches(seam: Any, method: Any, signature: Any) -> None:
+def test_moto_still_has_what_is_patched(patched_by: Any, method: Any, signature: Any) -> None:
     found = list(inspect.signature(method).parameters)
-    assert found == signature, f"{seam.__name__} patches a method that moto has changed"
+    assert found == signature, f"{patched_by.__name__} patches a method that moto has changed"
 
 
 class Aws:
@@ -363,5 +363,5 @@ def test_a_state_machine_retries_and_catches_errors_by_the_names_that_aws_gives(
         assert described["status"] == "SUCCEEDED", error
         assert json.loads(described["output"])["Error"] == error
         history = states.get_execution_history(executionArn=arn)["events"]
-        failures = [each["type"] for each in history].count("TaskFailed")
+        failures = [event["type"] for event in history].count("TaskFailed")
         assert failures == 2, f"{error}: one try and one retry by that name"

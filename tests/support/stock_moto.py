@@ -1,0 +1,350 @@
+"""What moto does without the patches of local/moto_patches: a probe for each of them.
+
+python -m tests.support.stock_moto      print one JSON object: lack, and whether moto has it still
+
+A process of its own: mock_aws resets the services that an embedded AWS in the process runs on.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+from moto import mock_aws
+from moto.cloudformation.parsing import get_model_map
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
+
+REGION = "us-east-1"
+ROLE = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/states"
+PASS = json.dumps({"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}})
+# The types that local/moto_patches/stack_resources.py adds.
+TYPES = (
+    *("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"),
+    *("AWS::Logs::MetricFilter", "AWS::Logs::QueryDefinition"),
+    *("AWS::Logs::Transformer", "AWS::Pipes::Pipe", "AWS::S3::BucketPolicy"),
+    *("AWS::SNS::Subscription", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"),
+)
+
+Probe = Callable[[], bool]
+PROBES: dict[str, Probe] = {}
+
+
+def probe(patch: str, lack: str) -> Callable[[Probe], Probe]:
+    """Register a probe, which tells whether stock moto has a lack that a patch makes good."""
+
+    def register(function: Probe) -> Probe:
+        PROBES[f"{patch}: {lack}"] = function
+        return function
+
+    return register
+
+
+def client(service: str, key: str = "anyone") -> Any:
+    return boto3.client(
+        service, region_name=REGION, aws_access_key_id=key, aws_secret_access_key="none"
+    )
+
+
+def make_table() -> str:
+    """Make a table with a stream; return the stream's ARN."""
+    client("dynamodb").create_table(
+        TableName="table",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
+    described = client("dynamodb").describe_table(TableName="table")
+    return str(described["Table"]["LatestStreamArn"])
+
+
+def make_function() -> None:
+    role = client("iam").create_role(RoleName="functions", AssumeRolePolicyDocument="{}")
+    client("lambda").create_function(
+        FunctionName="function",
+        Runtime="python3.11",
+        Role=role["Role"]["Arn"],
+        Handler="app.handler",
+        Code={"ZipFile": b"PK\5\6" + bytes(18)},
+        LoggingConfig={"LogFormat": "JSON"},
+    )
+
+
+def make_stack(resources: dict[str, Any], **template: Any) -> None:
+    body = json.dumps({"Resources": resources, **template})
+    client("cloudformation").create_stack(StackName="stack", TemplateBody=body)
+
+
+def queue(name: Any = "queue") -> dict[str, Any]:
+    return {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": name}}
+
+
+def stack_types() -> list[str]:
+    listed = client("cloudformation").list_stack_resources(StackName="stack")
+    return [resource["ResourceType"] for resource in listed["StackResourceSummaries"]]
+
+
+def make_queue(name: str) -> str:
+    url: str = client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    return url
+
+
+def messages(url: str) -> list[Any]:
+    answer = client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+    found: list[Any] = answer.get("Messages", [])
+    return found
+
+
+def make_rule(target: str, **rule: Any) -> str:
+    """Route the uploads of a new bucket to a target; return the bucket's name."""
+    s3, events = client("s3"), client("events")
+    s3.create_bucket(Bucket="bucket")
+    configuration: dict[str, Any] = {"EventBridgeConfiguration": {}}
+    s3.put_bucket_notification_configuration(
+        Bucket="bucket", NotificationConfiguration=configuration
+    )
+    events.put_rule(Name="rule", EventPattern='{"source": ["aws.s3"]}', **rule)
+    events.put_targets(Rule="rule", Targets=[{"Id": "1", "Arn": target, "RoleArn": ROLE}])
+    return "bucket"
+
+
+def make_state_machine(kind: str = "STANDARD") -> str:
+    made = client("stepfunctions").create_state_machine(
+        name="machine", definition=PASS, roleArn=ROLE, type=kind
+    )
+    return str(made["stateMachineArn"])
+
+
+@probe("copies", "a changed object is copied")
+def copies() -> bool:
+    s3 = client("s3")
+    s3.create_bucket(Bucket="bucket")
+    s3.put_object(Bucket="bucket", Key="a", Body=b"1")
+    s3.copy_object(Bucket="bucket", Key="b", CopySource="bucket/a", CopySourceIfMatch='"0"')
+    return bool(s3.head_object(Bucket="bucket", Key="b"))
+
+
+@probe("data_capture", "no request is captured")
+def data_capture() -> bool:
+    sagemaker, s3 = client("sagemaker"), client("s3")
+    s3.create_bucket(Bucket="captures")
+    sagemaker.create_model(
+        ModelName="model", PrimaryContainer={"Image": "image"}, ExecutionRoleArn=ROLE
+    )
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": "model",
+        "InitialInstanceCount": 1,
+        "InstanceType": "ml.c5.large",
+    }
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="config",
+        ProductionVariants=[variant],
+        DataCaptureConfig={
+            "EnableCapture": True,
+            "InitialSamplingPercentage": 100,
+            "DestinationS3Uri": "s3://captures/",
+            "CaptureOptions": [{"CaptureMode": "Input"}],
+        },
+    )
+    sagemaker.create_endpoint(EndpointName="endpoint", EndpointConfigName="config")
+    client("sagemaker-runtime").invoke_endpoint(EndpointName="endpoint", Body=b"picture")
+    return "Contents" not in s3.list_objects_v2(Bucket="captures")
+
+
+@probe("events", "no rule starts a state machine")
+def events_start_nothing() -> bool:
+    machine = make_state_machine()
+    client("s3").put_object(Bucket=make_rule(machine), Key="a", Body=b"1")
+    return not client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
+
+
+@probe("events", "a disabled rule delivers")
+def events_of_a_disabled_rule() -> bool:
+    url = make_queue("queue")
+    bucket = make_rule(f"arn:aws:sqs:{REGION}:{DEFAULT_ACCOUNT_ID}:queue", State="DISABLED")
+    client("s3").put_object(Bucket=bucket, Key="a", Body=b"1")
+    return bool(messages(url))
+
+
+@probe("s3_events", "every S3 event has the same id")
+def events_of_one_id() -> bool:
+    url = make_queue("queue")
+    bucket = make_rule(f"arn:aws:sqs:{REGION}:{DEFAULT_ACCOUNT_ID}:queue")
+    for key in "ab":
+        client("s3").put_object(Bucket=bucket, Key=key, Body=b"1")
+    return len({json.loads(message["Body"])["id"] for message in messages(url)}) == 1
+
+
+@probe("lambda_configuration", "LoggingConfig is forgotten")
+def lambda_configuration() -> bool:
+    make_function()
+    found = client("lambda").get_function_configuration(FunctionName="function")
+    return bool(found.get("LoggingConfig", {}).get("LogFormat") != "JSON")
+
+
+@probe("lambda_invoke", "no function runs without Docker, and none is throttled")
+def lambda_invoke() -> bool:
+    make_function()
+    client("lambda").put_function_concurrency(
+        FunctionName="function", ReservedConcurrentExecutions=0
+    )
+    return bool(client("lambda").invoke(FunctionName="function", Payload=b"{}"))
+
+
+@probe("permissions", "a role without a policy may do everything")
+def permissions() -> bool:
+    make_table()
+    client("iam").create_role(RoleName="nobody", AssumeRolePolicyDocument="{}")
+    return bool(client("dynamodb", key="nobody").scan(TableName="table"))
+
+
+@probe("pipes", "no pipe moves a record")
+def pipes() -> bool:
+    stream, url = make_table(), make_queue("queue")
+    client("pipes").create_pipe(
+        Name="pipe",
+        RoleArn=ROLE,
+        Source=stream,
+        SourceParameters={"DynamoDBStreamParameters": {"StartingPosition": "TRIM_HORIZON"}},
+        Target=f"arn:aws:sqs:{REGION}:{DEFAULT_ACCOUNT_ID}:queue",
+    )
+    client("dynamodb").put_item(TableName="table", Item={"id": {"S": "1"}})
+    return not messages(url)
+
+
+@probe("sagemaker_runtime", "an endpoint that does not exist answers")
+def sagemaker_runtime() -> bool:
+    answer = client("sagemaker-runtime").invoke_endpoint(EndpointName="nobody", Body=b"")
+    return bool(answer["Body"].read())
+
+
+@probe("stack_attributes", "a bucket's EventBridgeConfiguration is ignored")
+def bucket_events() -> bool:
+    configuration = {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+    properties = {"BucketName": "bucket", "NotificationConfiguration": configuration}
+    make_stack({"Bucket": {"Type": "AWS::S3::Bucket", "Properties": properties}})
+    found = client("s3").get_bucket_notification_configuration(Bucket="bucket")
+    return "EventBridgeConfiguration" not in found
+
+
+@probe("stack_attributes", "the Ref of a bus is no name, the Arn of a log group no pattern")
+def references() -> bool:
+    bus = {"Type": "AWS::Events::EventBus", "Properties": {"Name": "bus"}}
+    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "group"}}
+    arn = {"Fn::GetAtt": ["Group", "Arn"]}
+    outputs = {"Bus": {"Value": {"Ref": "Bus"}}, "Arn": {"Value": arn}}
+    make_stack({"Bus": bus, "Group": group}, Outputs=outputs)
+    [stack] = client("cloudformation").describe_stacks(StackName="stack")["Stacks"]
+    found = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    return found["Bus"] != "bus" and not found["Arn"].endswith(":*")
+
+
+@probe("stack_changes", "nothing of a SAM template is made")
+def stack_changes() -> bool:
+    make_stack(
+        {"Table": {"Type": "AWS::Serverless::SimpleTable"}}, Transform="AWS::Serverless-2016-10-31"
+    )
+    return not client("dynamodb").list_tables()["TableNames"]
+
+
+@probe("stack_changes", "a change set makes no Outputs")
+def change_sets() -> bool:
+    cloudformation = client("cloudformation")
+    body = {"Resources": {"Queue": queue()}, "Outputs": {"Url": {"Value": {"Ref": "Queue"}}}}
+    made = cloudformation.create_change_set(
+        StackName="stack",
+        ChangeSetName="change",
+        ChangeSetType="CREATE",
+        TemplateBody=json.dumps(body),
+    )
+    cloudformation.execute_change_set(ChangeSetName=made["Id"])
+    [stack] = cloudformation.describe_stacks(StackName="stack")["Stacks"]
+    return not stack.get("Outputs")
+
+
+@probe("stack_parameters", "a value out of bounds is taken")
+def stack_parameters() -> bool:
+    share = {"Type": "Number", "Default": "2", "MaxValue": 1}
+    make_stack({"Queue": queue()}, Parameters={"Share": share})
+    return bool(stack_types())
+
+
+@probe("stack_updates", "a parameter within Sub does not reach its resource")
+def stack_updates() -> bool:
+    cloudformation = client("cloudformation")
+    body = {
+        "Parameters": {"Name": {"Type": "String", "Default": "a"}},
+        "Resources": {"Queue": queue({"Fn::Sub": "queue-${Name}"})},
+    }
+    cloudformation.create_stack(StackName="stack", TemplateBody=json.dumps(body))
+    cloudformation.update_stack(
+        StackName="stack",
+        TemplateBody=json.dumps(body),
+        Parameters=[{"ParameterKey": "Name", "ParameterValue": "b"}],
+    )
+    return not any(url.endswith("queue-b") for url in client("sqs").list_queues()["QueueUrls"])
+
+
+@probe("state_machines", "a stack's state machine has its placeholders still")
+def state_machine_of_a_stack() -> bool:
+    properties = {
+        "DefinitionString": PASS.replace("Pass", "${Name}"),
+        "DefinitionSubstitutions": {"Name": "Pass"},
+        "RoleArn": ROLE,
+    }
+    make_stack({"Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}})
+    states = client("stepfunctions")
+    [machine] = states.list_state_machines()["stateMachines"]
+    described = states.describe_state_machine(stateMachineArn=machine["stateMachineArn"])
+    return "${Name}" in described["definition"]
+
+
+@probe("executions", "EXPRESS lists executions")
+def express_lists() -> bool:
+    machine = make_state_machine("EXPRESS")
+    return "executions" in client("stepfunctions").list_executions(stateMachineArn=machine)
+
+
+@probe("executions", "two executions without a name are one")
+def nameless_executions() -> bool:
+    machine = make_state_machine()
+    states = client("stepfunctions")
+    try:
+        arns = [states.start_execution(stateMachineArn=machine)["executionArn"] for _ in range(2)]
+    except ClientError:
+        return True
+    return len(set(arns)) == 1
+
+
+@probe("tables", "an update that makes an item is two records of the stream")
+def tables() -> bool:
+    make_table()
+    client("dynamodb").update_item(
+        TableName="table",
+        Key={"id": {"S": "1"}},
+        UpdateExpression="SET a = :a",
+        ExpressionAttributeValues={":a": {"S": "1"}},
+    )
+    table: Any = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables["table"]
+    return len(table.stream_shard.items) == 2
+
+
+def lacks() -> dict[str, bool]:
+    """Return each lack, by patch, and whether stock moto has it."""
+    found = {}
+    for name, function in PROBES.items():
+        config = {
+            "stepfunctions": {"execute_state_machine": name.startswith(("executions", "events"))},
+            "lambda": {"use_docker": False},  # what moto does without it is a canned answer
+        }
+        with mock_aws(config=config):  # type: ignore[arg-type]
+            found[name] = function()
+    return found | {f"stack_resources: no {kind}": kind not in get_model_map() for kind in TYPES}
+
+
+if __name__ == "__main__":
+    json.dump(lacks(), sys.stdout)
