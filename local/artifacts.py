@@ -9,7 +9,7 @@ from pathlib import Path
 from local.cloud import ROOT, EmbeddedAws
 from local.deployment import captures_bucket
 from local.follow import Followed, named
-from ops.commands.picture import title_of, visits_of, write
+from ops.drawing.execution import title_of, visits_of, write
 from ops.drawing.state_machine import draw
 
 FOLDER = ROOT / ".demo"

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from ops.__main__ import main
-from ops.commands.picture import title_of, visits_of
+from ops.drawing.execution import title_of, visits_of
 from ops.drawing.state_machine import Visit, draw
 from tests.support.cloud import Stack
 from tests.support.ops import Ops
