@@ -11,7 +11,7 @@ from moto.iam.access_control import IAMPolicy, PermissionResult
 from ops.reviewing.reviews import Reviews
 from ops.stack.outputs import Stack as OpsStack
 from tests.support.cloud import Stack
-from tests.support.ops import Ops, empty, letter, pointer
+from tests.support.ops import Ops, dead_letter, empty, pointer
 from tests.support.project import resources
 from tests.support.workflow import decided
 
@@ -117,12 +117,12 @@ def test_the_policy_grants_what_the_commands_call(
     reviews = Reviews(OpsStack("test-standard"), "ann")
     read = reviews.ledger.get(seen["upload"])
     assert read is not None
-    reviews.pictures.read(read.s3_key, read.etag)
+    reviews.uploads.read(read.s3_key, read.etag)
     reviews.undo(reviews.label(read, "other").decision)
-    letter(standard, "UploadEventsDeadLetterQueue", seen["event"])
-    letter(standard, "UploadEventsDeadLetterQueue", "strange")
+    dead_letter(standard, "UploadEventsDeadLetterQueue", seen["event"])
+    dead_letter(standard, "UploadEventsDeadLetterQueue", "strange")
     batch = {"DDBStreamBatchInfo": pointer(standard, decided(standard, b"no image")["upload"])}
-    letter(standard, "AnnouncementsDeadLetterQueue", batch)
+    dead_letter(standard, "AnnouncementsDeadLetterQueue", batch)
     ops(standard, "redrive")
     ops(standard, "announce", "--since", "1h")
     ops(standard, "status")

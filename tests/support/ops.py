@@ -34,7 +34,7 @@ def keys(stack: Stack, prefix: str) -> list[str]:
     return [each["Key"] for each in answer.get("Contents", [])]
 
 
-def letter(stack: Stack, queue: str, body: object, cause: str = "") -> None:
+def dead_letter(stack: Stack, queue: str, body: object, cause: str = "") -> None:
     attributes = {"ERROR_CODE": {"DataType": "String", "StringValue": cause}} if cause else {}
     stack.aws.client("sqs").send_message(
         QueueUrl=stack.outputs[queue],

@@ -20,9 +20,15 @@ def test_the_newest_of_every_outcome_come_first(ops: Ops, stack: Stack, images: 
     ]
     ran = ops(stack, "list", *HOUR)
     assert ran.code == 0
-    rows = ran.out.splitlines()
+    header, *rows = ran.out.splitlines()
+    assert header.split() == ["recorded", "outcome", "found", "upload"]
     assert [row.split()[0] for row in rows] == sorted((r.split()[0] for r in rows), reverse=True)
-    assert [re.split("  +", row)[-1] for row in rows[:3]] == uploads[::-1]
+    shown = [re.split("  +", row)[-1] for row in rows[:3]]
+    prefix = f"{stack.outputs['UploadBucket']}/{stack.outputs['UploadPrefix']}"
+    for short, upload in zip(shown, uploads[::-1], strict=True):
+        assert upload.startswith(prefix + short)
+        assert len(upload) == len(prefix + short) + 24  # of an etag's 32
+        assert ops(stack, "show", short).out.startswith(upload)
     assert re.split("  +", rows[0])[1:3] == ["rejected", "unsupported_format"]
     assert re.split("  +", rows[2])[1:3] == ["accepted", "bicycle 0.999"]
 
@@ -35,7 +41,7 @@ def test_outcome_reason_and_limit_choose(ops: Ops, stack: Stack, images: Path) -
     assert {(each["outcome"], each["reason"]) for each in found} == {("rejected", "empty")}
     ran = ops(stack, "list", "rejected", "review", "--limit", "2", "--since", "1h")
     assert ran.out.splitlines()[-1].startswith("... and more")
-    assert len(ran.out.splitlines()) == 3
+    assert len(ran.out.splitlines()) == 4  # header, two, and that there are more
     assert "nothing of that was recorded" in ops(stack, "list", "--since", "2999-01-01").out
     with pytest.raises(SystemExit) as ended:
         ops(stack, "list", "strange")
