@@ -25,7 +25,7 @@ from cli.errors import CommandError, code_of
 from cli.terminal import printable
 from model.training.image_statistics import measured
 from model.training.pictures import squashed
-from ops.monitoring.observations import NAMED, Observation, decided
+from ops.monitoring.observations import LONGEST_NAME, Observation, decide
 from ops.stack.outputs import Stack
 from ops.stack.uploads import GONE
 
@@ -95,7 +95,7 @@ class Captures:
         statistics = _measured(picture, self.size)
         return Observation(
             time.astimezone(UTC),
-            decided(label, confidence, self.threshold),
+            decide(label, confidence, self.threshold),
             model=model,
             label=label,
             confidence=confidence,
@@ -123,7 +123,7 @@ class Captures:
             raise BadLineError("an answer that holds no inferences for these labels") from None
         if not 0 <= confidence <= 1:
             raise BadLineError("a confidence outside 0..1")
-        return printable(label, NAMED), confidence, printable(model, NAMED)
+        return printable(label, LONGEST_NAME), confidence, printable(model, LONGEST_NAME)
 
 
 def _data(side: Any) -> bytes:

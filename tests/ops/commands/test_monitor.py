@@ -21,7 +21,7 @@ from PIL import Image
 from ops.__main__ import main
 from ops.monitoring import captures
 from ops.monitoring.captures import Captures
-from ops.monitoring.observations import decided
+from ops.monitoring.observations import decide
 from ops.monitoring.windows import Windows
 from ops.stack.outputs import Stack as DeployedStack
 from tests.functions.serialize.misbehaving_s3 import Answer, misbehaving_s3
@@ -430,10 +430,10 @@ def test_plots_leave_no_gap_in_rows_of_two(folder: Path) -> None:
     assert len(figures) == 5
 
 
-def test_decided_is_what_the_workflow_does() -> None:
-    assert decided("bicycle", 0.9, 0.9) == "accepted"
-    assert decided("bicycle", 0.89, 0.9) == "review"
-    assert decided("other", 1.0, 0.9) == "review"
+def test_decide_is_what_the_workflow_does() -> None:
+    assert decide("bicycle", 0.9, 0.9) == "accepted"
+    assert decide("bicycle", 0.89, 0.9) == "review"
+    assert decide("other", 1.0, 0.9) == "review"
 
 
 def test_the_ledger_and_the_captures_of_a_stack_tell_the_same(

@@ -11,10 +11,10 @@ from scipy.stats import ks_2samp
 
 from model.training.card import spread
 from model.training.image_statistics import PERCENTILES, STATISTICS
-from ops.commands.monitor import CARD
 from ops.monitoring import drift, two_samples
-from ops.monitoring.drift import Baseline, baseline_of, judge
-from ops.monitoring.observations import Observation, decided
+from ops.monitoring.baseline import CARD, Baseline, baseline_of
+from ops.monitoring.drift import judge
+from ops.monitoring.observations import Observation, decide
 from ops.monitoring.windows import LATENCY_EDGES, LENGTHS, MOST_WINDOWS, Windows
 
 NOON = datetime(2024, 6, 4, 12, tzinfo=UTC)  # a Tuesday
@@ -137,7 +137,7 @@ def test_what_is_accepted_by_another_threshold_is_not_compared(threshold: float)
     for _ in range(300):
         one = seen(number, baseline)
         assert one.confidence is not None
-        outcome = decided(one.label, one.confidence, threshold)
+        outcome = decide(one.label, one.confidence, threshold)
         windows.add(replace(one, outcome=outcome, threshold=threshold))
     judgement = judge(windows, baseline, 0.01)
     assert "share accepted" not in [each.name for each in judgement.whole]
@@ -259,17 +259,17 @@ def test_windows_begin_with_the_hour_the_day_or_the_week(days: int) -> None:
 def test_windows_of_little_traffic_are_as_long_as_it_takes_to_judge_them() -> None:
     windows = in_minutes(*range(0, 1440, 3))  # 480 in a day
     assert windows.length == timedelta(minutes=30)
-    windows.widen(drift.LEAST)
+    windows.widen(drift.MINIMUM_WINDOW)
     assert windows.length == timedelta(hours=1)
     assert all(sums.inferences == 20 for _, sums in windows)
 
 
 def test_what_is_too_little_anyway_stays_in_windows_enough_to_see_something() -> None:
     windows = in_minutes(*range(0, 1440, 60))
-    windows.widen(drift.LEAST)
+    windows.widen(drift.MINIMUM_WINDOW)
     assert 3 <= len(windows) <= 5
     alone = in_minutes(0, 1)
-    alone.widen(drift.LEAST)
+    alone.widen(drift.MINIMUM_WINDOW)
     assert len(alone) == 2
 
 
