@@ -90,6 +90,6 @@ def dead_letters(stack: Stack, upload: str, *, delete: bool = False) -> int:
 
 
 def upload_of(body: str) -> str | None:
-    """Return the upload that a dead letter is about, None if it cannot be told."""
+    """Return the upload that a dead letter is about, None if it names none."""
     address = address_in(body)
     return name_of(*address) if address else upload_in(body)

@@ -6,7 +6,7 @@
     python -m ops picture --execution ARN --out execution.svg
 
 Over an execution the picture shows the states passed, the time in each, retries and errors, from
-the execution's history. An EXPRESS workflow keeps none; its ledger and logs tell instead.
+the execution's history. An EXPRESS workflow keeps none; see its ledger and its logs.
 """
 
 import argparse

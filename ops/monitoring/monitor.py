@@ -11,7 +11,8 @@ from pathlib import Path
 from cli.errors import CommandError
 from cli.terminal import Progress
 from ops.monitoring.baseline import CARD, Baseline, as_json
-from ops.monitoring.captures import Captures, destination, in_folder, in_s3
+from ops.monitoring.capture_files import destination, in_folder, in_s3
+from ops.monitoring.captures import Captures
 from ops.monitoring.drift import MINIMUM_WINDOW, judge
 from ops.monitoring.observations import Observation, from_ledger
 from ops.monitoring.page import as_html

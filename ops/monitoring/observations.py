@@ -64,7 +64,7 @@ def observation_of(decision: Decision) -> Observation:
         label=printable(best["label"], LONGEST_NAME),
         confidence=best["confidence"],
         threshold=decision.threshold,
-        # S3 tells the second of an upload; a review is recorded when the person is done.
+        # S3 gives the second of an upload; a review is recorded when the person is done.
         latency_s=None if reviewed else max(0.0, (recorded - uploaded).total_seconds()),
         right=best["label"] == decision.label if reviewed else None,
     )

@@ -88,7 +88,7 @@ def plots(windows: Windows, baseline: Baseline, judgement: Judgement) -> list[Pl
     if whole.histograms["latency"].sum():
         asked.append(
             (
-                "Upload to decision. S3 tells the second of an upload, so a second is the least"
+                "Upload to decision. S3 gives the second of an upload, so a second is the least"
                 " difference that means anything.",
                 lambda figure: _latency(figure, windows, timed),
             )

@@ -38,7 +38,7 @@ class Report:
     def figures(self) -> list[tuple[str, str, str]]:
         """Return name, value and a remark of each figure of the whole period."""
         whole = self.windows.whole()
-        # Captures tell of nothing but inferences.
+        # Captures hold nothing but inferences.
         counted = "inferences" if whole.inferences == whole.uploads else "uploads"
         found = [(counted, f"{whole.uploads:,}", f"in windows of {self.span()}")]
         for name in OUTCOME_COLOURS:

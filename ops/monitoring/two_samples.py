@@ -15,7 +15,7 @@ Counts = NDArray[np.float64]
 def psi(was: Counts, now: Counts) -> float:
     """Return the population stability index of two histograms, less what chance gives.
 
-    Half a count more in each bin; bins that are empty in both tell nothing. Chance gives the
+    Half a count more in each bin; bins that are empty in both are left out. Chance gives the
     variance of the two shares' difference over the share, summed over the bins. nan where one of
     the two is empty.
     """

@@ -121,7 +121,7 @@ class Stack:
         return definition
 
     def execution(self, arn: str) -> dict[str, Any]:
-        """Return what DescribeExecution tells of an execution, or of the `latest` that has ended.
+        """Return DescribeExecution of an execution, or of the `latest` that has ended.
 
         Raises CommandError for an EXPRESS workflow, which keeps no executions.
         """
@@ -158,5 +158,5 @@ class Stack:
         if self.outputs["WorkflowType"] == "EXPRESS":
             raise CommandError(
                 f"{self.name} runs as EXPRESS, which keeps no history of executions; its ledger"
-                " and its log group tell what happened"
+                " and its log group show what happened"
             )

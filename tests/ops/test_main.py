@@ -141,7 +141,7 @@ def test_a_stack_of_another_template_is_told_apart(ops: Ops, standard: Stack) ->
 def test_without_credentials_it_says_how_to_get_some(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    for name in [each for each in os.environ if each.startswith("AWS_")]:
+    for name in [variable for variable in os.environ if variable.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

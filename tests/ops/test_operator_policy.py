@@ -34,9 +34,9 @@ def statements() -> list[dict[str, Any]]:
 
 
 def granted() -> set[str]:
-    actions = [each["Action"] for each in statements()]
+    actions = [statement["Action"] for statement in statements()]
     return {
-        each for action in actions for each in ([action] if isinstance(action, str) else action)
+        name for action in actions for name in ([action] if isinstance(action, str) else action)
     }
 
 
@@ -149,14 +149,14 @@ def test_the_policy_grants_what_the_commands_call(
         (action, arn)
         for action, arn in called
         if PermissionResult.PERMITTED
-        not in [each.is_action_permitted(action, arn) for each in policies]
+        not in [policy.is_action_permitted(action, arn) for policy in policies]
     }
     assert denied == set()
     elsewhere = {(action, arn.replace("test-", "other-")) for action, arn in called} - called
     assert elsewhere
     assert not any(
-        each.is_action_permitted(*call) is PermissionResult.PERMITTED
-        for each in policies
+        policy.is_action_permitted(*call) is PermissionResult.PERMITTED
+        for policy in policies
         for call in elsewhere
     )
 

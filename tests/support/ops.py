@@ -31,7 +31,7 @@ def keys(stack: Stack, prefix: str) -> list[str]:
     answer = stack.aws.client("s3").list_objects_v2(
         Bucket=stack.outputs["UploadBucket"], Prefix=prefix
     )
-    return [each["Key"] for each in answer.get("Contents", [])]
+    return [entry["Key"] for entry in answer.get("Contents", [])]
 
 
 def dead_letter(stack: Stack, queue: str, body: object, cause: str = "") -> None:

@@ -183,7 +183,7 @@ def test_forget_deletes_every_version(ops: Ops, versioned: Stack, images: Path) 
     left = versioned.aws.client("s3").list_object_versions(
         Bucket=item["s3_bucket"], Prefix=item["s3_key"]
     )["Versions"]
-    assert [each["ETag"].strip('"') for each in left] == [newer["etag"]]
+    assert [version["ETag"].strip('"') for version in left] == [newer["etag"]]
 
 
 def test_an_overwritten_picture_is_neither_read_nor_labelled(

@@ -70,7 +70,7 @@ def at_rest(stack: Stack) -> None:
     backend = stepfunctions_parser_backends[DEFAULT_ACCOUNT_ID]["us-east-1"]
     machine = backend.describe_state_machine(stack.outputs["StateMachineArn"])
     deadline = time.monotonic() + 30
-    while any(each.status == "RUNNING" for each in machine.executions):
+    while any(execution.status == "RUNNING" for execution in machine.executions):
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -320,7 +320,7 @@ def test_a_stream_is_read_to_the_end_of_what_a_letter_points_at(
     }
     details = details_in(stack, json.dumps({"DDBStreamBatchInfo": batch}))
     assert details is not None
-    assert [json.loads(each)["revision"] for each in details] == announced_
+    assert [json.loads(detail)["revision"] for detail in details] == announced_
 
 
 def test_what_the_stream_forgot_is_read_from_the_ledger(
@@ -355,8 +355,8 @@ class Rounds:
         attributes = {"SentTimestamp": "0"}
         return {
             "Messages": [
-                {"MessageId": each, "Body": each, "Attributes": attributes, "ReceiptHandle": each}
-                for each in next(self.rounds)
+                {"MessageId": body, "Body": body, "Attributes": attributes, "ReceiptHandle": body}
+                for body in next(self.rounds)
             ]
         }
 

@@ -48,7 +48,7 @@ def test_the_list_is_in_the_asked_order(ops: Ops, stack: Stack, images: Path, or
     decided(stack, (images / "kick-scooter.png").read_bytes())
     lines = ops(stack, "review", "--json", "--limit", "1000", "--order", order).out.splitlines()
     listed = [json.loads(line) for line in lines]
-    told = [each["confidence" if order == "unsure" else "recorded_at"] for each in listed]
+    told = [item["confidence" if order == "unsure" else "recorded_at"] for item in listed]
     assert told == sorted(told, reverse=order == "newest")
     ran = ops(stack, "review", "--limit", "1", "--order", order)
     assert ran.code == 0
@@ -87,7 +87,7 @@ def test_undo_lets_it_wait_again_and_takes_the_copy_back(
     assert (back.outcome, back.label, back.revision) == ("review", "other", 3)
     assert (back.reviewer, back.previous_label) == ("bob", "bicycle")
     heard = announced(stack, before.upload, 3)
-    assert [each["outcome"] for each in heard] == ["review", "reviewed", "review"]
+    assert [announcement["outcome"] for announcement in heard] == ["review", "reviewed", "review"]
     assert keys(stack, done.copy) == []
     with pytest.raises(CommandError, match="is not reviewed"):
         reviews_of(stack).undo(back)
