@@ -25,7 +25,7 @@ from PIL import Image, ImageChops, ImageFilter, ImageOps
 from cli.terminal import Progress
 from model.serving.server import Classifier
 from model.training.pictures import squashed, upright
-from ops.commands.monitor import CARD
+from ops.monitoring.baseline import CARD
 
 SAMPLES = Path(__file__).parents[1] / "events" / "images"
 VEHICLES = ("bicycle.png", "motorcycle-drawing.png")  # on white, so a road can lie behind them

@@ -26,9 +26,9 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 from model.serving.server import Classifier
 from model.training.image_statistics import measured
 from model.training.pictures import OTHER, files, squashed
-from ops.commands.monitor import CARD
-from ops.monitoring.drift import Baseline, baseline_of, judge
-from ops.monitoring.observations import Observation, decided
+from ops.monitoring.baseline import CARD, Baseline, baseline_of
+from ops.monitoring.drift import judge
+from ops.monitoring.observations import Observation, decide
 from ops.monitoring.windows import Windows
 
 SIZES = (5, 10, 20, 30, 50, 100, 200)
@@ -175,7 +175,7 @@ def observed(
         [best, *_] = look.classify(file.getvalue())["inferences"]
         yield Observation(
             datetime(2026, 1, 1, tzinfo=UTC),
-            decided(best["label"], best["confidence"], baseline.threshold),
+            decide(best["label"], best["confidence"], baseline.threshold),
             label=best["label"],
             confidence=best["confidence"],
             statistics=measured(squashed(changed, baseline.size)),

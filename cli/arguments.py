@@ -1,12 +1,31 @@
-"""Argument types: integers and numbers within bounds, durations, points in time."""
+"""The parser of every command, and argument types: numbers within bounds, durations, times."""
 
 import argparse
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
+
+from cli.errors import refused
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 LONGEST = timedelta(days=36_500)  # a century: earlier than any stack, and within every calendar
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that shows its description as it is written, and whose errors are one line."""
+
+    def __init__(self, name: str, description: str) -> None:
+        super().__init__(
+            name,
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,  # a script that abbreviates breaks when another option is added
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong as every other error is said, instead of the whole usage."""
+        self.exit(refused(f"{message}; see {self.prog} --help"))
 
 
 def integer_between(least: int, most: int) -> Callable[[str], int]:
@@ -74,3 +93,21 @@ def add_since(parser: argparse.ArgumentParser, text: str, *, required: bool = Fa
         help=f"7d, 12h, a date: {text}",
         required=required,
     )
+
+
+def add_json(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the option --json."""
+    parser.add_argument("--json", action="store_true", help=f"{what} as JSON")
+
+
+def add_dry_run(parser: argparse.ArgumentParser) -> None:
+    """Add the option --dry-run, which every command that changes something has."""
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what would be done, change nothing"
+    )
+
+
+def add_deletion(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a command that deletes: --dry-run, and --yes instead of a question."""
+    add_dry_run(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask")

@@ -4,7 +4,7 @@
     +-- EndpointError         model.endpoint
     +-- EmbeddedAwsError      local
     +-- DatasetError, TrainingError, ExportError      model.training
-    botocore's errors         told by `explained`
+    aws_errors()              botocore's; `explained` says what to do about them
     ModuleNotFoundError       an extra of pyproject.toml that is not installed
 
 Exit codes: 0 all is well, 1 something was found that needs attention, 2 the command could not do
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 UNKNOWN_KEYS = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"}
@@ -27,6 +27,19 @@ DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
 
 class CommandError(Exception):
     """A command cannot do its work; the message says in one line why, and what to do."""
+
+
+def aws_errors() -> tuple[type[Exception], ...]:
+    """Return the base classes of boto3's errors, for an `except` clause.
+
+    Empty while nothing has imported botocore: then nothing has raised one, and a command that calls
+    no AWS does not spend a quarter of a second to import it.
+    """
+    if "botocore.exceptions" not in sys.modules:
+        return ()
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return BotoCoreError, ClientError
 
 
 def code_of(error: "ClientError") -> str:
@@ -39,7 +52,7 @@ def message_of(error: "ClientError") -> str:
     return str(error.response.get("Error", {}).get("Message", ""))
 
 
-def explained(error: "BotoCoreError | ClientError") -> str:
+def explained(error: Exception) -> str:
     """Return one line that says what to do about an error of boto3."""
     from botocore import exceptions
 
@@ -73,12 +86,14 @@ def guarded(work: Callable[[], Any], extra: str, interrupted: str = "") -> int:
     extra: of pyproject.toml; what the work imports. interrupted: what Ctrl-C leaves behind.
     """
     try:
-        return int(work())
+        code = int(work())
+        sys.stdout.flush()  # a reader that has gone is noticed here, not when Python ends
     except KeyboardInterrupt:
         print(f"interrupted{interrupted and f'; {interrupted}'}", file=sys.stderr)
         return 130
     except ModuleNotFoundError as error:
-        return refused(f"{error.name} is not installed: run make .venv/.extra-{extra}")
+        library = (error.name or str(error)).partition(".")[0]
+        return refused(f"{library} is not installed: run make .venv/.extra-{extra}")
     except CommandError as error:
         return refused(str(error))
     except BrokenPipeError:  # `| head` has seen enough
@@ -86,19 +101,12 @@ def guarded(work: Callable[[], Any], extra: str, interrupted: str = "") -> int:
         return 0
     except OSError as error:
         return refused(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
-    except Exception as error:
-        if _of_botocore(error):
-            return refused(explained(error))
+    except aws_errors() as error:
+        return refused(explained(error))
+    except Exception:
         traceback.print_exc()  # 1, Python's own code for it, would look like a finding
         return 2
-
-
-def _of_botocore(error: Exception) -> bool:
-    if "botocore.exceptions" not in sys.modules:  # nobody has imported it: nobody has raised it
-        return False
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    return isinstance(error, BotoCoreError | ClientError)
+    return code
 
 
 def refused(reason: str) -> int:

@@ -5,6 +5,7 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cli.arguments import Parser
 from cli.errors import guarded
 
 Options = Callable[[argparse.ArgumentParser], None]
@@ -32,9 +33,10 @@ class Program:
 
     def main(self, words: Sequence[str] | None = None) -> int:
         """Run the command that the command line names; return its exit code."""
-        wide = max(map(len, self.commands)) + 2
-        listed = "\n".join(f"  {name:<{wide}}{text}" for name, text in self.commands.items())
-        top = self._parser(self.name, f"{self.description}\n\ncommands:\n{listed}")
+        width = max(map(len, self.commands)) + 2
+        listed = "\n".join(f"  {name:<{width}}{text}" for name, text in self.commands.items())
+        top = Parser(self.name, f"{self.description}\n\ncommands:\n{listed}")
+        self.options(top)
         top.usage = "%(prog)s [options] COMMAND [options]"
         top.add_argument(
             "command",
@@ -53,18 +55,8 @@ class Program:
 
     def _run(self, command: str, rest: Sequence[str], given: Mapping[str, object]) -> int:
         module = importlib.import_module(f"{self.package}.{command}")
-        parser = self._parser(f"{self.name} {command}", module.__doc__ or "", module.add_arguments)
+        parser = Parser(f"{self.name} {command}", module.__doc__ or "")
+        module.add_arguments(parser)
+        self.options(parser)
         parser.set_defaults(**given)  # those before the command, or the defaults that both share
         return int(module.run(parser.parse_args(rest)))
-
-    def _parser(
-        self, name: str, description: str, own: Options = no_options
-    ) -> argparse.ArgumentParser:
-        parser = argparse.ArgumentParser(
-            name,
-            description=description,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        own(parser)
-        self.options(parser)
-        return parser

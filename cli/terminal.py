@@ -1,14 +1,21 @@
 """What a command shows and asks: tables, progress, questions, texts that others wrote."""
 
 import json
+import shlex
 import shutil
 import sys
 import time
+import unicodedata
 from collections.abc import Collection, Sequence
+from itertools import zip_longest
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 REDRAW_S = 0.5
+GAP = "  "  # between columns
+ELLIPSIS, REPLACEMENT = "\N{HORIZONTAL ELLIPSIS}", "\N{REPLACEMENT CHARACTER}"
+SHORTEST = 24  # columns that are left of a shortened cell; lines wrap on a narrower terminal
 
 
 def printable(text: str, most: int = 1024) -> str:
@@ -17,7 +24,7 @@ def printable(text: str, most: int = 1024) -> str:
     most: characters; an object's key has 1,024 at most.
     """
     valid = text[:most].encode("utf-8", "replace").decode()
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in valid)
+    return "".join(char if char.isprintable() else REPLACEMENT for char in valid)
 
 
 def sentence(detail: str) -> str:
@@ -29,53 +36,90 @@ def sentence(detail: str) -> str:
         return detail
 
 
+def own_command(module: str, *words: str) -> str:
+    """Return a command of this project that works when pasted where this one was started.
+
+    The interpreter is this one: a bare `python` may be another, without the extras.
+    """
+    python, here = Path(sys.executable), Path.cwd()
+    shown = python.relative_to(here) if python.is_relative_to(here) else python
+    return shlex.join([str(shown), "-m", module, *words])
+
+
+def columns_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes: wide characters two, accents none."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
+
+
+def shortened(text: str, width: int) -> str:
+    """Return a text in at most so many columns, an ellipsis in place of its middle."""
+    if columns_of(text) <= width:
+        return text
+    head, tail = text, ""
+    while columns_of(head) > (width - 1) // 2:
+        head = head[:-1]
+    for char in reversed(text):
+        if columns_of(head + tail + char) > width - 1:
+            break
+        tail = char + tail
+    return head + ELLIPSIS + tail
+
+
 def table(
     header: Sequence[str],
     rows: Sequence[Sequence[str]],
     *,
     right: Collection[str] = (),
-    flexible: str = "",
+    flexible: Collection[str] = (),
 ) -> str:
-    """Return rows under a header, in columns; it fits the terminal that it is printed on.
+    """Return rows under a header, in columns, without colours.
 
-    right: names of the columns of numbers. flexible: the column that is shortened, with an
-    ellipsis, where the terminal is too narrow. In a file or pipe nothing is shortened.
+    header: a name may have several lines. right: names of the columns of numbers. flexible:
+    names of the columns whose cells are shortened in their middle where the terminal is too narrow;
+    in a file or pipe nothing is.
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    heads = zip_longest(*(name.split("\n") for name in header), fillvalue="")
+    lines = [*map(list, heads), *([printable(cell) for cell in row] for row in rows)]
+    widths = [max(map(columns_of, column)) for column in zip(*lines, strict=True)]
+    shrinkable = [column for column, name in enumerate(header) if name in flexible]
+    if shrinkable and sys.stdout.isatty():
+        room = shutil.get_terminal_size().columns - len(GAP) * (len(header) - 1)
+        while sum(widths) > room:
+            widest = max(shrinkable, key=lambda column: widths[column])
+            if widths[widest] <= SHORTEST:
+                break
+            widths[widest] -= 1
+        for line in lines:
+            line[:] = map(shortened, line, widths)
 
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False, header_style="")
-    for column, name in enumerate(header):
-        widest = max((len(row[column]) for row in rows), default=0)
-        grid.add_column(
-            name,
-            justify="right" if name in right else "left",
-            no_wrap=True,
-            min_width=None if name == flexible else max(widest, len(name)),
-        )
-    for row in rows:
-        grid.add_row(*(Text(printable(cell)) for cell in row))
-    wide = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
-    console = Console(width=wide, color_system=None, force_terminal=False, highlight=False)
-    with console.capture() as captured:
-        console.print(grid)
-    return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
+    def padded(cell: str, name: str, width: int) -> str:
+        space = " " * (width - columns_of(cell))
+        return space + cell if name in right else cell + space
+
+    return "\n".join(GAP.join(map(padded, line, header, widths)).rstrip() for line in lines)
 
 
 def confirmed(question: str, yes: bool) -> bool:
-    """Ask before something is changed; --yes answers, and without a terminal the answer is no."""
+    """Ask before something is changed; --yes answers, and without a terminal the answer is no.
+
+    The question goes to standard error: standard output may be read by a program.
+    """
     if yes:
         return True
-    if not sys.stdin.isatty():
-        print("nothing was changed: give --yes to go on without a question")
-        return False
-    try:
-        if input(f"{question} [y/N] ").strip().lower() in ("y", "yes"):
-            return True
-    except EOFError:  # Ctrl-D
-        print()
-    print("nothing was changed")
+    answer = ""
+    if sys.stdin.isatty():
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        try:
+            answer = input().strip().lower()
+        except EOFError:  # Ctrl-D
+            print(file=sys.stderr)
+    if answer in ("y", "yes"):
+        return True
+    hint = "" if sys.stdin.isatty() else ": give --yes to go on without a question"
+    print(f"nothing was changed{hint}", file=sys.stderr)
     return False
 
 
@@ -92,7 +136,9 @@ class Progress:
     def tell(self, text: str) -> None:
         """Show a line, if the last one is old enough."""
         if self._shown and time.monotonic() >= self._next:
-            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+            # A line that wraps could not be taken away.
+            fitting = shortened(text, shutil.get_terminal_size().columns - 1)
+            print(f"\r\033[K{fitting}", end="", file=sys.stderr, flush=True)
             self._next = time.monotonic() + REDRAW_S
 
     def __exit__(

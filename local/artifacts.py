@@ -10,7 +10,7 @@ from local.cloud import EmbeddedAws
 from local.deployment import captures_bucket
 from local.follow import Followed, short_names
 from local.paths import ROOT
-from ops.commands.picture import title_of, visits_of, write
+from ops.drawing.execution import title_of, visits_of, write
 from ops.drawing.state_machine import draw
 
 FOLDER = ROOT / ".demo"

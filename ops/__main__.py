@@ -5,22 +5,24 @@
     python -m ops COMMAND --help               what a command does, with examples
 
 The stack is --stack NAME, else that of the environment variable SCONES_STACK, else the one that
-samconfig.toml deploys. Credentials and region come as
-for every AWS tool: ~/.aws, AWS_PROFILE, AWS_DEFAULT_REGION. With AWS_ENDPOINT_URL set, as
-`python -m local up` prints it, the same commands work on the embedded AWS.
+samconfig.toml deploys. Credentials and region come as for every AWS tool: ~/.aws, AWS_PROFILE,
+AWS_DEFAULT_REGION. With AWS_ENDPOINT_URL set, as `python -m local up` prints it, the same commands
+work on the embedded AWS.
+
+Commands that read, and counts of what was done, take --json. Commands that change something take
+--dry-run. Those that delete also ask first, --yes answers, and without a terminal the answer is no;
+those that start, announce or repair do not ask, since doing it twice does no harm.
 
 Exit codes: 0 all is well, 1 something was found that needs attention, 2 the command could not do
 its work, 130 interrupted.
 """
 
 import argparse
-import os
 import sys
-import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 
 from cli.program import Program
+from ops.stack.outputs import default_stack
 
 # One line for each command; its module, of the same name, is imported when it is asked for.
 COMMANDS = {
@@ -30,15 +32,14 @@ COMMANDS = {
     "reconcile": "every uploaded object against the ledger; start what is missing",
     "review": "what waits for a person: a list, or a page in the browser to label it",
     "monitor": "report confidences, decisions, latency and drift, with plots",
-    "redrive": "start again what failed: failed uploads and dead letters, by cause",
-    "announce": "announce again what was recorded in a time",
+    "redrive": "start again what failed: failed uploads and dead letters, by reason",
+    "announce": "announce again what was recorded in a period",
     "prune": "delete old items of the ledger and, on request, their pictures",
     "forget": "delete one upload everywhere: ledger, picture, labelled copy",
     "picture": "draw the state machine, or one execution over it",
     "cost": "what a million photos cost, by what is billed; needs no stack",
     "export": "write the deployed state machine as one JSON file",
 }
-SAMCONFIG = Path(__file__).parents[1] / "samconfig.toml"
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -50,23 +51,13 @@ def main(words: Sequence[str] | None = None) -> int:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what names the stack."""
     stack = parser.add_argument_group("which stack")
-    name = os.environ.get("SCONES_STACK") or deployed_stack(SAMCONFIG)
     stack.add_argument(
         "--stack",
-        default=name,
+        default=default_stack(),
         metavar="NAME",
         help="the CloudFormation stack (default: %(default)s; SCONES_STACK, else samconfig.toml)",
     )
     stack.add_argument("--region", help="AWS region (default: as for every AWS tool)")
-
-
-def deployed_stack(samconfig: Path) -> str:
-    """Return the name of the stack that `sam deploy` makes without further options."""
-    try:
-        settings = tomllib.loads(samconfig.read_text())
-        return str(settings["default"]["global"]["parameters"]["stack_name"])
-    except (OSError, KeyError):
-        return "scones-unlimited"
 
 
 if __name__ == "__main__":

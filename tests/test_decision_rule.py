@@ -28,7 +28,7 @@ def of_training(label: str, confidence: float, threshold: float) -> str:
     "rule",
     [
         pytest.param(of_filter, id="functions/filter"),
-        pytest.param(observations.decided, id="ops/monitoring"),
+        pytest.param(observations.decide, id="ops/monitoring"),
         pytest.param(of_training, id="model/training"),
     ],
 )

@@ -18,13 +18,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from cli.errors import CommandError
+from model.training.suffixes import SUFFIXES
 
 OTHER = "other"
-# What the workflow reads, so that what was uploaded and labelled can be learnt from.
-SUFFIXES = {
-    *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
-    *(".heic", ".heif", ".avif"),
-}
 MAX_PIXELS = 50_000_000  # a 50-megapixel phone; more is a decompression bomb or a mistake
 KEPT_SIDE = 256  # pixels; twice the network's input, so that cropping still finds detail
 

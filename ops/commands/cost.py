@@ -16,7 +16,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from cli.arguments import positive
+from cli.arguments import add_json, positive
+from cli.terminal import table
 from ops import prices
 
 MEASURED = Path(__file__).parents[1] / "measured.json"
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="photos a month, over which what is billed by time is spread (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    add_json(parser, "one object")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,23 +50,24 @@ def run(arguments: argparse.Namespace) -> int:
     images = arguments.images
     bills, endpoint = all_bills(images), endpoint_bill(images)
     if arguments.json:
-        told = {"per": 1_000_000, "images": images, "bills": bills, "endpoint": endpoint}
-        print(json.dumps(told, indent=2))
+        found = {"per": 1_000_000, "images": images, "bills": bills, "endpoint": endpoint}
+        print(json.dumps(found, indent=2))
         return 0
-    print(f"US dollars for a month of {images:,} photos, all kept to its end ({prices.NOTED})\n")
+    print(f"US dollars for a month of {images:,} photos, all kept to its end\n({prices.NOTED})\n")
     header, *parts = rows(bills, endpoint)
-    print_rows([header, *month_rows(bills, endpoint, images)])
+    print(as_text(header, month_rows(bills, endpoint, images)))
     print("\nfor a million of these photos\n")
-    print_rows([header, *parts])
-    told = measured()
-    print(f"\nmeasured {told['measured']} on the embedded AWS with a {told['photo']}")
+    said = f", {images:,} a month"  # above
+    print(as_text(header, [[name.removesuffix(said), *cells] for name, *cells in parts]))
+    source = measured()
+    print(f"\nmeasured {source['measured']} on the embedded AWS with a {source['photo']}")
     return 0
 
 
-def print_rows(table: list[list[str]]) -> None:
-    """Print rows as columns."""
-    for row in table:
-        print(f"{row[0]:<40}" + "".join(f"{cell:>17}" for cell in row[1:]))
+def as_text(header: list[str], cells: list[list[str]]) -> str:
+    """Return a table of bills under their names, on two lines so that it fits 80 columns."""
+    names = [name.removeprefix("the ").replace(" ", "\n") for name in header]
+    return table(names, cells, right=names[1:], flexible=names[:1])
 
 
 def measured() -> dict[str, Any]:
@@ -82,8 +84,8 @@ def all_bills(images: int) -> dict[str, Bill]:
     bills = {"the usual way": usual_bill()}
     bills |= {f"{kind} {on}": bill(kind, on, images) for kind, on in VARIANTS}
     return {
-        name: {part: dollars * prices.MILLION for part, dollars in each.items()}
-        for name, each in bills.items()
+        name: {part: dollars * prices.MILLION for part, dollars in found.items()}
+        for name, found in bills.items()
     }
 
 
@@ -99,17 +101,17 @@ def usual_bill() -> Bill:
 
 def bill(kind: str, architecture: str, images: int) -> Bill:
     """Return dollars a photo of this project. kind: STANDARD or EXPRESS; images: a month."""
-    told = measured()
+    figures = measured()
     seconds = {
         step: milliseconds / 1000 / min(1, MEMORY_MB[step] / WHOLE_PROCESSOR_MB)
-        for step, milliseconds in told["milliseconds"].items()
+        for step, milliseconds in figures["milliseconds"].items()
     }
-    gb_s = sum(MEMORY_MB[step] / 1024 * each for step, each in seconds.items())
-    units = math.ceil(told["item_bytes"] / 1024)
-    steps = told["states"] * prices.STANDARD_TRANSITION
+    gb_s = sum(MEMORY_MB[step] / 1024 * duration for step, duration in seconds.items())
+    units = math.ceil(figures["item_bytes"] / 1024)
+    steps = figures["states"] * prices.STANDARD_TRANSITION
     if kind == "EXPRESS":
-        slower = sum(seconds.values()) - sum(told["milliseconds"].values()) / 1000
-        duration = billed_seconds(told["execution_ms"] / 1000 + slower)
+        slower = sum(seconds.values()) - sum(figures["milliseconds"].values()) / 1000
+        duration = billed_seconds(figures["execution_ms"] / 1000 + slower)
         steps = prices.EXPRESS_REQUEST + duration * prices.EXPRESS_GB * prices.EXPRESS_GB_S
     return {
         "steps": steps,
@@ -120,9 +122,9 @@ def bill(kind: str, architecture: str, images: int) -> Bill:
         "announcement: stream, pipe, bus": prices.DYNAMODB_STREAM_READ
         + prices.PIPE_REQUEST
         + prices.CUSTOM_EVENT,
-        "logs": told["log_bytes"] / 1e9 * prices.LOG_GB,
+        "logs": figures["log_bytes"] / 1e9 * prices.LOG_GB,
         "traces": traced(images) * prices.TRACE,
-        "alarms, metrics, dashboard": watching(told["watched"]) / images,
+        "alarms, metrics, dashboard": watching(figures["watched"]) / images,
     }
 
 
@@ -170,27 +172,29 @@ def endpoint_bill(images: int) -> dict[str, float]:
 def rows(bills: dict[str, Bill], endpoint: dict[str, float]) -> list[list[str]]:
     """Return the table as text, first row the header."""
     parts = list(bills[f"{VARIANTS[0][0]} {VARIANTS[0][1]}"])
-    sums = {name: sum(each.values()) for name, each in bills.items()}
-    table = [["", *bills]]
+    sums = {name: sum(found.values()) for name, found in bills.items()}
+    lines = [["", *bills]]
     for part in parts:
-        cells = [f"{each[part]:,.2f}" if part in each else "-" for each in bills.values()]
-        table.append([part, *cells])
-    table.append(["without endpoint", *(f"{each:,.2f}" for each in sums.values())])
+        cells = [f"{found[part]:,.2f}" if part in found else "-" for found in bills.values()]
+        lines.append([part, *cells])
+    lines.append(["without endpoint", *(f"{dollars:,.2f}" for dollars in sums.values())])
     for kind, dollars in endpoint.items():
-        table.append([f"with endpoint, {kind}", *(f"{s + dollars:,.2f}" for s in sums.values())])
-    table.append(
+        lines.append(
+            [f"with endpoint, {kind}", *(f"{without + dollars:,.2f}" for without in sums.values())]
+        )
+    lines.append(
         ["pictures, each month they are kept", *([f"{kept() * prices.MILLION:,.2f}"] * len(sums))]
     )
-    return table
+    return lines
 
 
 def month_rows(bills: dict[str, Bill], endpoint: dict[str, float], images: int) -> list[list[str]]:
     """Return the bill of a month with so many photos, all kept to its end, by kind of endpoint."""
-    sums = [sum(each.values()) + kept() * prices.MILLION for each in bills.values()]
+    sums = [sum(found.values()) + kept() * prices.MILLION for found in bills.values()]
     return [
         [
             f"endpoint {kind.partition(',')[0]}",
-            *(f"{(s + of) * images / prices.MILLION:,.2f}" for s in sums),
+            *(f"{(dollars + extra) * images / prices.MILLION:,.2f}" for dollars in sums),
         ]
-        for kind, of in endpoint.items()
+        for kind, extra in endpoint.items()
     ]

@@ -1,77 +1,95 @@
 """Delete one upload everywhere: item, picture, labelled copies, dead letters that name it.
 
-    python -m ops forget 'BUCKET/uploads/photo.jpg#9e107d9d372bb6826bd81d3542a419d6'
+    python -m ops forget photo.jpg#9e107d9d
     python -m ops forget s3://BUCKET/uploads/photo.jpg --yes
 
-UPLOAD is the name that the ledger gives it, or the address of the picture. In a bucket with
-versions every version of that picture goes. Another picture under the same key stays. What holds
-no picture expires by itself: announcements in the audit log (the stack's LogRetentionDays), the
-table's changes (24 hours; a dead letter of the pipe can announce them until then), its backup (35
-days). The small picture that the model saw, without the upload's name, stays in
-the endpoint's captures until they expire (30 days); with its name in the workflow's execution
-history (90 days; for less, run the stack as EXPRESS).
+UPLOAD is the name that `list` and `review` print, the one that the ledger gives it, or the address
+of the picture. In a bucket with versions every version of that picture goes. Another picture under
+the same key stays. What holds no picture expires by itself: announcements in the audit log (the
+stack's LogRetentionDays), the table's changes (24 hours; a dead letter of the pipe can announce
+them until then), its backup (35 days). The small picture that the model saw, without the upload's
+name, stays in the endpoint's captures until they expire (30 days); with its name in the workflow's
+execution history (90 days; for less, run the stack as EXPRESS).
 """
 
 import argparse
+import json
+import sys
+from functools import partial
 
-from cli.terminal import confirmed
+from cli.arguments import add_deletion, add_json
+from cli.terminal import confirmed, printable
+from ops.stack import names
 from ops.stack.announcements import upload_in
-from ops.stack.dead_letters import QUEUES, Letters
+from ops.stack.dead_letters import QUEUES, DeadLetters
 from ops.stack.executions import address_in
 from ops.stack.ledger import Ledger, name_of
 from ops.stack.outputs import Stack
-from ops.stack.uploads import Pictures
+from ops.stack.uploads import Uploads
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    parser.add_argument("upload", metavar="UPLOAD", help="BUCKET/KEY#ETAG or s3://BUCKET/KEY")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("upload", metavar="UPLOAD", help=names.HELP)
+    add_deletion(parser)
+    add_json(parser, "what was deleted")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Tell, ask, delete."""
+    """Show, ask, delete."""
     stack = Stack.of(arguments)
-    ledger, pictures = Ledger(stack), Pictures(stack)
-    key, etag = pictures.address(arguments.upload)
-    upload = name_of(pictures.bucket, key, etag)
+    ledger, uploads = Ledger(stack), Uploads(stack)
+    key, etag = names.find(stack, arguments.upload)
+    upload = name_of(uploads.bucket, key, etag)
     item = ledger.get(upload)
-    copies = list(pictures.copies(upload, key))
-    present = pictures.has(key, etag)
-    letters = _letters(stack, upload)
-    if item is None and not copies and not present and not letters:
-        print(f"nothing is known of {upload}")
+    copies = list(uploads.copies(upload, key))
+    present = uploads.has(key, etag)
+    letters = dead_letters(stack, upload)
+    say = partial(print, file=sys.stderr if arguments.json else sys.stdout)
+    known = item is not None or bool(copies or present or letters)
+    if known:
+        picture = f"s3://{uploads.bucket}/{printable(key)}" if present else "gone already"
+        say(printable(upload))
+        say(f"  ledger        {item.outcome if item else 'no item'}")
+        say(f"  picture       {picture}")
+        for copy in copies:
+            say(f"  labelled      s3://{uploads.bucket}/{copy}")
+        if letters:
+            say(f"  dead letters  {letters}")
+    else:
+        say(f"nothing is known of {printable(upload)}")
+    if arguments.dry_run or not known:
+        if arguments.json:
+            to_delete = {"item": item is not None, "picture": present, "copies": copies}
+            print(json.dumps({"to_delete": to_delete | {"dead_letters": letters}}))
         return 0
-    print(upload)
-    print(f"  ledger    {item.outcome if item else 'no item'}")
-    print(f"  picture   {'s3://' + pictures.bucket + '/' + key if present else 'gone already'}")
-    for copy in copies:
-        print(f"  labelled  s3://{pictures.bucket}/{copy}")
-    if letters:
-        print(f"  letters   {letters} in the dead-letter queues")
     if not confirmed("Delete all of it for good?", arguments.yes):
         return 1
     # The item last: what is interrupted can be found again.
-    gone = _letters(stack, upload, delete=True) if letters else 0
-    objects = pictures.delete(key, etag) + sum(pictures.delete(copy) for copy in copies)
+    gone = dead_letters(stack, upload, delete=True) if letters else 0
+    objects = uploads.delete(key, etag) + sum(uploads.delete(copy) for copy in copies)
     items = int(ledger.delete(upload))
-    print(f"deleted {objects} objects, {items} item, {gone} dead letters")
+    if arguments.json:
+        print(json.dumps({"objects": objects, "items": items, "dead_letters": gone}))
+    else:
+        print(f"deleted {objects} objects, {items} item, {gone} dead letters")
     return 0
 
 
-def _letters(stack: Stack, upload: str, *, delete: bool = False) -> int:
+def dead_letters(stack: Stack, upload: str, *, delete: bool = False) -> int:
     """Count the dead letters that a redrive would start or announce it with; delete if asked."""
     count = 0
     for name in QUEUES.values():
-        with Letters(stack, stack.outputs[name]) as queue:
+        with DeadLetters(stack, stack.outputs[name]) as queue:
             for letters in queue.batches():
-                mine = [each for each in letters if _named(each.body) == upload]
+                mine = [letter for letter in letters if upload_of(letter.body) == upload]
                 count += len(mine)
                 if delete:
                     queue.delete(mine)
     return count
 
 
-def _named(body: str) -> str | None:
+def upload_of(body: str) -> str | None:
+    """Return the upload that a dead letter is about, None if it names none."""
     address = address_in(body)
     return name_of(*address) if address else upload_in(body)

@@ -4,7 +4,8 @@
     python -m ops list rejected failed --since 7d
     python -m ops list failed --reason EndpointUnavailable --json | jq -r .s3_key
 
-The last column is the upload's name, which `show` and `forget` take.
+The last column is the upload's short name, which `show` and `forget` take: its key without the
+stack's UploadPrefix, and the beginning of its etag.
 """
 
 import argparse
@@ -15,12 +16,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from operator import attrgetter
 
-from cli.arguments import add_since, positive
-from cli.terminal import printable
+from cli.arguments import add_json, add_since, positive
+from cli.terminal import printable, table
 from ops.stack.ledger import OUTCOMES, Decision, Ledger, moment
+from ops.stack.names import short_name
 from ops.stack.outputs import Stack
 
 DAY = timedelta(days=1)
+HEADER = ("recorded", "outcome", "found", "upload")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=positive, default=20, metavar="N", help="at most N (default: %(default)s)"
     )
-    parser.add_argument("--json", action="store_true", help="every attribute, one line each")
+    add_json(parser, "every attribute, one line each,")
 
 
 def _outcome(text: str) -> str:
@@ -44,19 +47,19 @@ def _outcome(text: str) -> str:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what the ledger holds."""
-    ledger = Ledger(Stack.of(arguments))
+    stack = Stack.of(arguments)
     since = moment(arguments.since or datetime.now(UTC) - DAY)
     found = (
-        each
-        for each in newest(ledger, arguments.outcomes or OUTCOMES, since)
-        if arguments.reason in (None, each.reason)
+        item
+        for item in newest(Ledger(stack), arguments.outcomes or OUTCOMES, since)
+        if arguments.reason in (None, item.reason)
     )
     listed = list(islice(found, arguments.limit))
     if arguments.json:
-        for each in listed:
-            print(json.dumps(each.told(), ensure_ascii=False))
+        for item in listed:
+            print(json.dumps(item.as_dict(), ensure_ascii=False))
         return 0
-    print(as_text(listed) if listed else f"nothing of that was recorded since {since}Z")
+    print(as_text(stack, listed) if listed else f"nothing of that was recorded since {since}Z")
     if next(found, None) is not None:
         print("... and more: see --limit, --since and --reason")
     return 0
@@ -64,21 +67,25 @@ def run(arguments: argparse.Namespace) -> int:
 
 def newest(ledger: Ledger, outcomes: Sequence[str], since: str) -> Iterator[Decision]:
     """Yield the items of some outcomes, newest first; a page of each is held at most."""
-    each = [ledger.of_outcome(name, since=since, newest_first=True) for name in outcomes]
-    yield from heapq.merge(*each, key=attrgetter("recorded_at"), reverse=True)
+    items = [ledger.of_outcome(name, since=since, newest_first=True) for name in outcomes]
+    yield from heapq.merge(*items, key=attrgetter("recorded_at"), reverse=True)
 
 
-def as_text(listed: Sequence[Decision]) -> str:
+def as_text(stack: Stack, listed: Sequence[Decision]) -> str:
     """Return a table: when, outcome, what was found, upload."""
-    rows = [(each.recorded_at[:19], each.outcome, told(each), each.upload) for each in listed]
-    wide = [max(len(row[column]) for row in rows) for column in (1, 2)]
-    return "\n".join(
-        f"{when}  {outcome:<{wide[0]}}  {what:<{wide[1]}}  {printable(upload)}"
-        for when, outcome, what, upload in rows
-    )
+    rows = [
+        (
+            item.recorded_at[:19],
+            item.outcome,
+            finding(item),
+            short_name(stack, item),
+        )
+        for item in listed
+    ]
+    return table(HEADER, rows, flexible=("upload",))
 
 
-def told(item: Decision) -> str:
+def finding(item: Decision) -> str:
     """Return label and confidence of a decision, the reason of what has none."""
     if not item.label:
         return printable(item.reason, 60)

@@ -22,12 +22,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cli.arguments import duration
+from cli.arguments import add_json, duration
+from cli.errors import CommandError
 from cli.terminal import Progress
 from ops.stack.executions import created_event, start_all
-from ops.stack.ledger import ABSENT, KEYS_AT_ONCE, Ledger, name_of
+from ops.stack.ledger import ABSENT, BATCH_SIZE, Ledger, name_of
 from ops.stack.outputs import Stack
-from ops.stack.rate_limit import Pace, add_pace
+from ops.stack.rate_limit import RateLimit, add_rate_limit
 
 # An execution ends within 5 minutes; the rest is for EventBridge's first retries.
 GRACE = "15m"
@@ -52,15 +53,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out older objects, which `prune` has taken out of the ledger",
     )
     parser.add_argument("--start", action="store_true", help="start what is missing")
-    add_pace(parser)
+    add_rate_limit(parser)
     parser.add_argument("--missing", type=Path, metavar="FILE", help="write the missing keys here")
     parser.add_argument("--prefix", help="look only under this part of the upload prefix")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    add_json(parser, "one object")
 
 
 @dataclass
 class Count:
-    """How many objects are in each state; outcomes: those that the ledger tells."""
+    """How many objects are in each state; outcomes: those that the ledger has."""
 
     decided: int = 0
     failed: int = 0
@@ -82,17 +83,15 @@ def run(arguments: argparse.Namespace) -> int:
     ledger, bucket = Ledger(stack), stack.outputs["UploadBucket"]
     prefix = arguments.prefix or stack.outputs["UploadPrefix"]
     if not prefix.startswith(stack.outputs["UploadPrefix"]):
-        print(
-            f"error: --prefix {prefix}: only objects under {stack.outputs['UploadPrefix']} start"
-            " the workflow",
-            file=sys.stderr,
+        raise CommandError(
+            f"--prefix {prefix}: only objects under {stack.outputs['UploadPrefix']} start the"
+            " workflow"
         )
-        return 2
     count, deadline = Count(), datetime.now(UTC) - arguments.grace
     with contextlib.ExitStack() as closing:
         progress = closing.enter_context(Progress())
         out = closing.enter_context(arguments.missing.open("w")) if arguments.missing else None
-        pages = _told(listing(stack, bucket, prefix), count, progress)
+        pages = watched(listing(stack, bucket, prefix), count, progress)
         if arguments.newer_than is not None:
             pages = newer(pages, datetime.now(UTC) - arguments.newer_than)
 
@@ -103,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
                 yield created_event(stack, item, bucket, "ops reconcile")
 
         if arguments.start:
-            for refusal in start_all(stack, events(), "reconcile", Pace(arguments.per_second)):
+            for refusal in start_all(stack, events(), "reconcile", RateLimit(arguments.per_second)):
                 count.started += not refusal
                 count.refused += bool(refusal)
                 if refusal and count.refused == 1:
@@ -122,10 +121,10 @@ def listing(stack: Stack, bucket: str, prefix: str) -> Iterator[list[Listed]]:
         yield page.get("Contents", [])
 
 
-def _told(
+def watched(
     pages: Iterable[list[Listed]], count: Count, progress: Progress
 ) -> Iterator[list[Listed]]:
-    """Yield the pages, and tell before each how far it has come."""
+    """Yield the pages, and show before each how far it has come."""
     for page in pages:
         progress.tell(f"{count.objects:,} objects, {count.missing:,} missing")
         yield page
@@ -145,8 +144,8 @@ def missing(
     pages: of the listing. outcomes: looks up at most 100 uploads. Holds one page at a time.
     """
     for page in pages:
-        for start in range(0, len(page), KEYS_AT_ONCE):
-            part = page[start : start + KEYS_AT_ONCE]
+        for start in range(0, len(page), BATCH_SIZE):
+            part = page[start : start + BATCH_SIZE]
             names = [name_of(bucket, item["Key"], item["ETag"]) for item in part]
             known = outcomes(names)
             for name, item in zip(names, part, strict=True):
@@ -170,12 +169,12 @@ def as_json(count: Count) -> str:
 def as_text(count: Count, stack: Stack, address: str) -> str:
     """Return the figures as lines to read."""
     again = stack.command("redrive") if count.failed else ""
-    start = stack.command("reconcile --start") if count.missing > count.started else ""
+    start = stack.command("reconcile", "--start") if count.missing > count.started else ""
     outcomes = sorted(item for item in count.outcomes.items() if item[0] != "failed")
-    told = ", ".join(f"{number:,} {name}" for name, number in outcomes)
+    by_outcome = ", ".join(f"{number:,} {name}" for name, number in outcomes)
     lines = [
         f"{count.objects:,} object{'s' * (count.objects != 1)} under {address}",
-        f"  decided    {count.decided:>9,}" + (f"  {told}" * bool(told)),
+        f"  decided    {count.decided:>9,}" + (f"  {by_outcome}" * bool(by_outcome)),
         f"  failed     {count.failed:>9,}  {again}".rstrip(),
         f"  in flight  {count.in_flight:>9,}",
         f"  missing    {count.missing:>9,}  {start}".rstrip(),

@@ -12,8 +12,8 @@ announced like every change. The picture is copied under labelled/CLASS/ of the 
 
 DATA are the pictures you have trained on: the labelled ones alone are those that were hard.
 
-The page listens on this machine only, and answers only to the address it prints. Should work
-have broken off between a record and its copy, `python -m ops review --mend` makes the copies agree
+The page listens on this machine only, and answers only to the address it prints. If work broke
+off between a record and its copy, `python -m ops review --repair` makes the copies agree
 with the ledger.
 """
 
@@ -23,12 +23,15 @@ import json
 import os
 from datetime import UTC, datetime
 
-from cli.arguments import integer_between, positive
-from cli.terminal import printable
+from cli.arguments import add_dry_run, add_json, integer_between, positive
+from cli.errors import CommandError
+from cli.terminal import table
 from ops.reviewing.reviews import Reviews
 from ops.stack.ledger import Decision, Ledger
+from ops.stack.names import short_name
 from ops.stack.outputs import Stack
 
+HEADER = ("waits", "confidence", "label", "upload")
 ORDERS = ("newest", "oldest", "unsure")
 
 
@@ -44,12 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="list at most N (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="list as JSON, one line each")
+    add_json(parser, "the list, one line each,")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--serve", action="store_true", help="serve the page until Ctrl-C")
     instead.add_argument(
-        "--mend", action="store_true", help="make the copies under labelled/ agree with the ledger"
+        "--repair",
+        action="store_true",
+        help="make the copies under labelled/ agree with the ledger",
     )
+    add_dry_run(parser)
     page = parser.add_argument_group("the page")
     page.add_argument(
         "--port", type=integer_between(0, 65_535), default=0, help="default: one that is free"
@@ -68,7 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List what waits, or serve the page."""
+    """List what waits, serve the page, or repair the copies."""
+    if arguments.dry_run and not arguments.repair:
+        raise CommandError("--dry-run goes with --repair: nothing else changes without a person")
     stack = Stack.of(arguments)
     reviews = Reviews(stack, arguments.reviewer or _login_name(), arguments.classes)
     if arguments.serve:
@@ -85,17 +93,26 @@ def run(arguments: argparse.Namespace) -> int:
             finally:
                 print(f"\n{len(server.labelled):,} labelled")
         return 0
-    if arguments.mend:
-        copied, removed = reviews.mend()
-        print(f"{copied:,} copied, {removed:,} taken away")
+    if arguments.repair:
+        repair(reviews, arguments)
         return 0
     listed = reviews.waiting(arguments.limit, arguments.order)
     if arguments.json:
-        for each in listed:
-            print(json.dumps(each.told(), ensure_ascii=False))
+        for item in listed:
+            print(json.dumps(item.as_dict(), ensure_ascii=False))
     else:
         print(as_text(stack, reviews.ledger, listed))
     return 0
+
+
+def repair(reviews: Reviews, arguments: argparse.Namespace) -> None:
+    """Make the copies agree with the ledger, and print how many were changed."""
+    copied, removed = reviews.repair(dry_run=arguments.dry_run)
+    if arguments.json:
+        print(json.dumps({"copied": copied, "removed": removed, "dry_run": arguments.dry_run}))
+    else:
+        done = "to copy, {} to remove" if arguments.dry_run else "copied, {} removed"
+        print(f"{copied:,} {done.format(f'{removed:,}')}")
 
 
 def _login_name() -> str:
@@ -110,15 +127,18 @@ def as_text(stack: Stack, ledger: Ledger, listed: list[Decision]) -> str:
     total = ledger.count("review")
     if not total:
         return "nothing waits for review"
-    widest = max((len(each.label) for each in listed), default=0)
-    lines = [
-        f"{_age(each.recorded_at):>5}  {each.confidence:6.1%}  {each.label:<{widest}}"
-        f"  {printable(each.s3_key)}"
-        for each in listed
+    rows = [
+        (
+            _age(item.recorded_at),
+            f"{item.confidence:.1%}",
+            item.label,
+            short_name(stack, item),
+        )
+        for item in listed
     ]
     more = f", {len(listed)} listed" if len(listed) < total else ""
-    label = stack.command("review --serve")
-    return "\n".join([*lines, f"{total:,} wait{more}; label them: {label}"])
+    lines = table(HEADER, rows, right=("waits", "confidence"), flexible=("upload",))
+    return f"{lines}\n{total:,} wait{more}; label them: {stack.command('review', '--serve')}"
 
 
 def _age(recorded_at: str) -> str:

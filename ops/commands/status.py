@@ -14,10 +14,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from cli.arguments import add_since
-from cli.terminal import printable
+from cli.arguments import add_json, add_since
+from cli.terminal import own_command, printable
 from ops.stack.dead_letters import QUEUES
 from ops.stack.ledger import OUTCOMES, Ledger, moment
 from ops.stack.outputs import Stack
@@ -27,7 +25,7 @@ PIPE_WELL = {"CREATING", "RUNNING", "STARTING", "UPDATING"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    add_json(parser, "one object")
     add_since(parser, "count the outcomes since then (default: today)")
 
 
@@ -42,14 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
 def glance(stack: Stack, since: datetime) -> dict[str, Any]:
     """Return the figures of a stack; `outcomes` are those recorded since a moment."""
     ledger, outputs = Ledger(stack), stack.outputs
-    letters = {name: letters_in(stack, outputs[queue]) for name, queue in QUEUES.items()}
+    letters = {name: dead_letters(stack, outputs[queue]) for name, queue in QUEUES.items()}
     oldest = next(ledger.of_outcome("review"), None)
     found: dict[str, Any] = {
         "stack": stack.name,
         "region": stack.region,
         "workflow": outputs["WorkflowType"],
         "since": moment(since) + "Z",
-        "outcomes": {each: ledger.count(each, since=moment(since)) for each in OUTCOMES},
+        "outcomes": {name: ledger.count(name, since=moment(since)) for name in OUTCOMES},
         "waiting": {
             "reviews": ledger.count("review"),
             "oldest_review": oldest.recorded_at if oldest else None,
@@ -64,7 +62,7 @@ def glance(stack: Stack, since: datetime) -> dict[str, Any]:
     return found
 
 
-def letters_in(stack: Stack, queue_url: str) -> int:
+def dead_letters(stack: Stack, queue_url: str) -> int:
     """Return about how many messages a queue holds, those in someone's hands included."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     attributes = stack.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)[
@@ -75,11 +73,10 @@ def letters_in(stack: Stack, queue_url: str) -> int:
 
 def endpoint(stack: Stack) -> str:
     """Return the endpoint's status, for instance InService; Missing where there is none."""
+    client = stack.client("sagemaker")
     try:
-        answer = stack.client("sagemaker").describe_endpoint(
-            EndpointName=stack.outputs["EndpointName"]
-        )
-    except ClientError as error:
+        answer = client.describe_endpoint(EndpointName=stack.outputs["EndpointName"])
+    except client.exceptions.ClientError as error:
         if "Could not find" not in str(error):
             raise
         return "Missing"
@@ -98,24 +95,24 @@ def announcements(stack: Stack) -> dict[str, str]:
 
 def attention(found: dict[str, Any], stack: Stack) -> list[str]:
     """Return a sentence for each thing that somebody should do, causes before what they caused."""
-    told = []
+    todo = []
     if (status := found["endpoint"]["status"]) == "Missing":
-        told.append("no endpoint: python -m model.create_endpoint")
+        todo.append(f"no endpoint: {own_command('model.create_endpoint')}")
     elif status != "InService":
-        told.append(f"the endpoint is {status}: see it in the SageMaker console")
+        todo.append(f"the endpoint is {status}: see it in the SageMaker console")
     pipe = found["announcements"]
     if pipe["state"] not in PIPE_WELL:
         reason = f" ({printable(pipe['reason'], 512)})" if pipe["reason"] else ""
-        told.append(
-            f"nothing is announced, the pipe is {pipe['state']}{reason}: mend that, then"
+        todo.append(
+            f"nothing is announced, the pipe is {pipe['state']}{reason}: fix the cause, then"
             f" aws pipes start-pipe --name {pipe['pipe']}; what is older than 24 hours:"
-            f" {stack.command('announce --since WHEN')}"
+            f" {stack.command('announce', '--since', 'WHEN')}"
         )
     if count := found["waiting"]["failures"]:
-        told.append(f"{count:,} failed: {stack.command('redrive')}")
+        todo.append(f"{count:,} failed: {stack.command('redrive')}")
     if count := sum(found["dead_letters"].values()):
-        told.append(f"{count:,} dead letters: {stack.command('redrive')}")
-    return told
+        todo.append(f"{count:,} dead letters: {stack.command('redrive')}")
+    return todo
 
 
 def as_text(found: dict[str, Any]) -> str:
@@ -133,6 +130,6 @@ def as_text(found: dict[str, Any]) -> str:
         f"  reviews     {waiting['reviews']:>8,}{oldest}",
         f"  failures    {waiting['failures']:>8,}",
         f"dead letters  {letters['uploads']:,} uploads, {letters['announcements']:,} announcements",
-        *(f"! {each}" for each in found["attention"]),
+        *(f"! {sentence}" for sentence in found["attention"]),
     ]
     return "\n".join(lines)

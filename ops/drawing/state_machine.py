@@ -7,9 +7,12 @@ so none crosses a state.
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any
+
+from ops.drawing.layout import Edge, Layout, lay_out, short_error
+from ops.drawing.svg import INK, line, text_at
 
 # Lengths in pixels of the SVG's user space.
 STATE_WIDTH, STATE_HEIGHT = 180, 50
@@ -33,97 +36,6 @@ class Visit:
     seconds: float | None = None
     retries: int = 0
     error: str = ""
-
-
-class Edge(NamedTuple):
-    """A way from a state to the next; label is empty, or the errors or the rule that lead there."""
-
-    source: str
-    target: str
-    label: str
-
-
-@dataclass
-class Layout:
-    """Rows and columns of the states, counted from 0; columns may be negative."""
-
-    edges: list[Edge]
-    row: dict[str, int] = field(default_factory=dict)
-    column: dict[str, int] = field(default_factory=dict)
-
-    def straight(self, edge: Edge) -> bool:
-        """Whether an edge leads to the state right below."""
-        return (
-            self.column[edge.source] == self.column[edge.target]
-            and self.row[edge.target] == self.row[edge.source] + 1
-        )
-
-
-def edges_of(definition: Mapping[str, Any]) -> list[Edge]:
-    """Return every way between two states of an ASL definition, several errors as one edge."""
-    labels: dict[tuple[str, str], list[str]] = {}
-    for name, state in definition["States"].items():
-        ways = [(state["Next"], "")] if "Next" in state else []
-        ways += [(rule["Next"], "rule") for rule in state.get("Choices", [])]
-        ways += [(state["Default"], "otherwise")] if "Default" in state else []
-        for rule in state.get("Catch", []):
-            errors = [_short(error) for error in rule["ErrorEquals"]]
-            ways.append(
-                (rule["Next"], "any error" if "States.ALL" in errors else ", ".join(errors))
-            )
-        for target, label in ways:
-            labels.setdefault((name, target), []).append(label)
-    return [Edge(*way, _one_label(texts)) for way, texts in labels.items()]
-
-
-def _one_label(texts: list[str]) -> str:
-    if "" in texts:  # the way without errors needs no word
-        return ""
-    return "any error" if "any error" in texts else ", ".join(texts)
-
-
-def _short(error: str) -> str:
-    return error.removeprefix("DynamoDB.").removesuffix("Exception")
-
-
-def lay_out(definition: Mapping[str, Any]) -> Layout:
-    """Give each state a row below everything that leads to it, and a column."""
-    layout = Layout(edges_of(definition))
-    spine = [definition["StartAt"]]
-    while (following := definition["States"][spine[-1]].get("Next")) and following not in spine:
-        spine.append(following)
-    _place_rows(layout, definition["StartAt"], ())
-    layout.column = dict.fromkeys(spine, 0)
-    fallbacks = {
-        target
-        for target in layout.row
-        if target not in spine
-        and sum(edge.target == target and edge.source in spine for edge in layout.edges) > 1
-        and sum(edge.target == target and edge.label == "any error" for edge in layout.edges) > 1
-    }
-    for name in sorted(layout.row, key=lambda name: layout.row[name]):
-        if name in layout.column:
-            continue
-        parents = [edge.source for edge in layout.edges if edge.target == name]
-        leftward = name in fallbacks or any(layout.column.get(each, 0) < 0 for each in parents)
-        column = -1 if leftward else 1
-        while any(
-            layout.column.get(other) == column and layout.row[other] == layout.row[name]
-            for other in layout.column
-        ):
-            column += -1 if leftward else 1
-        layout.column[name] = column
-    return layout
-
-
-def _place_rows(layout: Layout, name: str, path: tuple[str, ...]) -> None:
-    row = len(path)
-    if layout.row.get(name, -1) >= row:
-        return
-    layout.row[name] = row
-    for edge in layout.edges:
-        if edge.source == name and edge.target not in (*path, name):  # a way back keeps its row
-            _place_rows(layout, edge.target, (*path, name))
 
 
 def draw(
@@ -152,7 +64,7 @@ def draw(
     centre = x[start] + STATE_WIDTH / 2
     parts.append(
         f'<circle cx="{centre:g}" cy="{MARGIN:g}" r="7" fill="#5b6472"/>'
-        + _line([(centre, MARGIN + 7), (centre, y[start])], "#5b6472")
+        + line([(centre, MARGIN + 7), (centre, y[start])], "#5b6472")
     )
     width = max(x.values()) + STATE_WIDTH + MARGIN
     height = max(y.values()) + STATE_HEIGHT + MARGIN
@@ -163,7 +75,7 @@ def draw(
             'font-family="Helvetica, Arial, DejaVu Sans, sans-serif">',
             f"<title>{escape(title or definition.get('Comment', 'State machine'))}</title>",
             f'<rect width="{width:g}" height="{height:g}" fill="#ffffff"/>',
-            *([_text(title, MARGIN / 2, 22, 13, anchor="start")] if title else []),
+            *([text_at(title, MARGIN / 2, 22, 13, anchor="start")] if title else []),
             *parts,
             "</svg>\n",
         ]
@@ -186,13 +98,13 @@ def _state(
         kind = "failed" if visit.error or state["Type"] == "Fail" else "passed"
     fill, border = COLOURS[kind]
     ends = state.get("End") or state["Type"] in ("Succeed", "Fail")
-    below = _service(state) if visit is None else _told(visit)
-    ink = "#9aa1ac" if kind == "untouched" else "#1f2733"
+    below = _service(state) if visit is None else _measured(visit)
+    ink = "#9aa1ac" if kind == "untouched" else INK
     return (
         f'<rect x="{x:g}" y="{y:g}" width="{STATE_WIDTH}" height="{STATE_HEIGHT}" rx="8" '
         f'fill="{fill}" stroke="{border}" stroke-width="{3 if ends else 1.5}"/>'
-        + _text(name, x + STATE_WIDTH / 2, y + 21, 14, colour=ink, bold=True)
-        + _text(below, x + STATE_WIDTH / 2, y + 38, 11, colour=ink)
+        + text_at(name, x + STATE_WIDTH / 2, y + 21, 14, colour=ink, bold=True)
+        + text_at(below, x + STATE_WIDTH / 2, y + 38, 11, colour=ink)
     )
 
 
@@ -203,11 +115,11 @@ def _service(state: Mapping[str, Any]) -> str:
     return str(state["Type"]).lower()
 
 
-def _told(visit: Visit) -> str:
-    told = [] if visit.seconds is None else [f"{visit.seconds * 1000:,.0f} ms"]
+def _measured(visit: Visit) -> str:
+    parts = [] if visit.seconds is None else [f"{visit.seconds * 1000:,.0f} ms"]
     if visit.retries:
-        told.append(f"{visit.retries} {'retry' if visit.retries == 1 else 'retries'}")
-    return ", ".join(told)
+        parts.append(f"{visit.retries} {'retry' if visit.retries == 1 else 'retries'}")
+    return ", ".join(parts)
 
 
 def _edge(
@@ -221,12 +133,12 @@ def _edge(
     source, target = edge.source, edge.target
     text = edge.label
     if taken and text and visits is not None and visits[source].error:
-        text = _short(visits[source].error)
+        text = short_error(visits[source].error)
     colour = "#5b6472" if taken and not edge.label else "#b0653a" if taken else "#d5d9df"
     top = (x[target] + STATE_WIDTH / 2, y[target])
     if layout.straight(edge):
-        label = _text(text, top[0] + 8, top[1] - 14, 11, anchor="start", colour=colour)
-        return _line([(top[0], y[source] + STATE_HEIGHT), top], colour) + label
+        label = text_at(text, top[0] + 8, top[1] - 14, 11, anchor="start", colour=colour)
+        return line([(top[0], y[source] + STATE_HEIGHT), top], colour) + label
     leftward = layout.column[target] < layout.column[source]
     side = x[source] if leftward else x[source] + STATE_WIDTH
     towards = -1 if leftward else 1
@@ -234,11 +146,11 @@ def _edge(
     # farthest leaves at the top and turns last, so that none crosses another.
     targets = sorted(
         (
-            each.target
-            for each in layout.edges
-            if each.source == source
-            and not layout.straight(each)
-            and (layout.column[each.target] < layout.column[source]) == leftward
+            other.target
+            for other in layout.edges
+            if other.source == source
+            and not layout.straight(other)
+            and (layout.column[other.target] < layout.column[source]) == leftward
         ),
         key=lambda name: -abs(layout.column[name] - layout.column[source]),
     )
@@ -251,34 +163,5 @@ def _edge(
     entry_y = y[target] - LANE * (2 if leftward else 1) - shift
     points = [(side, exit_y), (lane, exit_y), (lane, entry_y), (top[0], entry_y), top]
     anchor = "end" if leftward else "start"
-    label = _text(text, side + towards * 6, exit_y - 4, 11, anchor=anchor, colour=colour)
-    return _line(points, colour) + label
-
-
-def _line(points: list[tuple[float, float]], colour: str) -> str:
-    path = " ".join(f"{x:g},{y:g}" for x, y in points)
-    x, y = points[-1]
-    head = f"{x:g},{y:g} {x - 4:g},{y - 8:g} {x + 4:g},{y - 8:g}"
-    return (
-        f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5" '
-        f'stroke-linejoin="round"/><polygon points="{head}" fill="{colour}"/>'
-    )
-
-
-def _text(
-    text: str,
-    x: float,
-    y: float,
-    size: int,
-    *,
-    anchor: str = "middle",
-    colour: str = "#1f2733",
-    bold: bool = False,
-) -> str:
-    if not text:
-        return ""
-    weight = ' font-weight="600"' if bold else ""
-    return (
-        f'<text x="{x:g}" y="{y:g}" font-size="{size}" text-anchor="{anchor}" '
-        f'fill="{colour}"{weight}>{escape(text)}</text>'
-    )
+    label = text_at(text, side + towards * 6, exit_y - 4, 11, anchor=anchor, colour=colour)
+    return line(points, colour) + label

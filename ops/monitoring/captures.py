@@ -1,4 +1,4 @@
-"""Capture files of a SageMaker endpoint, JSON lines, from a folder or from S3.
+"""Observations of what a SageMaker endpoint has captured, a JSON line for each inference.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpoint.html
 """
@@ -6,31 +6,19 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpo
 import base64
 import io
 import json
-import os
-import re
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from tempfile import SpooledTemporaryFile
-from typing import IO, Any
-from urllib.parse import urlparse
+from typing import Any
 
-from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import ClientError
 from PIL import Image, PngImagePlugin
 
-from cli.errors import CommandError, code_of
 from cli.terminal import printable
 from model.training.image_statistics import measured
 from model.training.pictures import squashed
-from ops.monitoring.observations import NAMED, Observation, decided
-from ops.stack.outputs import Stack
-from ops.stack.uploads import GONE
+from ops.monitoring import capture_files
+from ops.monitoring.observations import LONGEST_NAME, Observation, decide
 
-# A request of 25 MB and an answer of as much, both in base64.
-LINE_LIMIT = 2 * 26_214_400 * 4 // 3 + 10_000
 MAX_PIXELS = 4_000_000  # the workflow sends 256x256; more than this is not measured
 # Opening an animation makes a frame of its size, before that can be checked; without this reader
 # of its header it is a plain picture, the same first one.
@@ -38,14 +26,10 @@ if hasattr(PngImagePlugin.PngStream, "chunk_acTL"):
     del PngImagePlugin.PngStream.chunk_acTL
 FIRST = datetime(2017, 11, 29, tzinfo=UTC)  # SageMaker is not older
 AHEAD = timedelta(days=1)  # clocks differ, but by no more
-FILES_AHEAD = 16
-ONE_THREAD = TransferConfig(use_threads=False)  # for each file; 16 of these are under way
-IN_MEMORY = 2**20  # bytes of a file that waits to be read; larger ones wait on disk
-HOUR = re.compile(r"(?:^|/)(\d{4})/(\d\d)/(\d\d)/(\d\d)/[^/]+$")
 
 
 class BadLineError(Exception):
-    """A line that tells of no inference; the message names the kind of fault."""
+    """A line that holds no inference; the message names the kind of fault."""
 
 
 class Captures:
@@ -62,7 +46,7 @@ class Captures:
         self.bad: Counter[str] = Counter() if bad is None else bad
 
     def read(self, lines: Iterable[bytes | None], since: datetime | None) -> Iterator[Observation]:
-        """Yield what the lines tell; None is a line that was too long."""
+        """Yield the observations of lines; None is a line that was too long."""
         for line in lines:
             if line is not None and not line.strip():
                 continue
@@ -75,9 +59,9 @@ class Captures:
                 yield seen
 
     def observation(self, line: bytes | None) -> Observation:
-        """Return what a line tells; raises BadLineError."""
+        """Return the observation of a line; raises BadLineError."""
         if line is None:
-            raise BadLineError(f"longer than {LINE_LIMIT:,} bytes")
+            raise BadLineError(f"longer than {capture_files.LINE_LIMIT:,} bytes")
         try:
             record = json.loads(line)
             time = datetime.fromisoformat(record["eventMetadata"]["inferenceTime"])
@@ -95,7 +79,7 @@ class Captures:
         statistics = _measured(picture, self.size)
         return Observation(
             time.astimezone(UTC),
-            decided(label, confidence, self.threshold),
+            decide(label, confidence, self.threshold),
             model=model,
             label=label,
             confidence=confidence,
@@ -123,7 +107,7 @@ class Captures:
             raise BadLineError("an answer that holds no inferences for these labels") from None
         if not 0 <= confidence <= 1:
             raise BadLineError("a confidence outside 0..1")
-        return printable(label, NAMED), confidence, printable(model, NAMED)
+        return printable(label, LONGEST_NAME), confidence, printable(model, LONGEST_NAME)
 
 
 def _data(side: Any) -> bytes:
@@ -151,109 +135,3 @@ def _measured(picture: bytes, size: int) -> dict[str, float]:
     except Exception:  # of broken files Pillow raises what its parsers happen to meet
         return {}
     return measured(small)
-
-
-def lines_of(file: IO[bytes]) -> Iterator[bytes | None]:
-    """Yield the lines of a file; None for one over the limit."""
-    while line := file.readline(LINE_LIMIT):
-        if line.endswith(b"\n") or len(line) < LINE_LIMIT:
-            yield line
-            continue
-        while line and not line.endswith(b"\n"):
-            line = file.readline(LINE_LIMIT)
-        yield None
-
-
-def in_folder(folder: Path, since: datetime | None) -> Iterator[bytes | None]:
-    """Yield the lines of the capture files of a folder and its folders, hour by hour."""
-    if not folder.is_dir():
-        raise CommandError(
-            f"{folder} is no folder: give one with .jsonl files, or s3://BUCKET/PREFIX"
-        )
-    found = False
-    for place, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(place, name)
-            if not name.endswith(".jsonl"):
-                continue
-            found = True
-            if not ended_before(path.as_posix(), since):
-                with path.open("rb") as file:
-                    yield from lines_of(file)
-    if not found:
-        raise CommandError(f"{folder} holds no .jsonl file: give the folder of the captures")
-
-
-def in_s3(stack: Stack, address: str, since: datetime | None) -> Iterator[bytes | None]:
-    """Yield the lines of the capture files under s3://BUCKET/PREFIX, hour by hour."""
-    place = urlparse(address)
-    bucket, prefix = place.netloc, place.path.lstrip("/")
-    if not bucket:
-        raise CommandError(f"{address} names no bucket: write s3://BUCKET/PREFIX")
-    client = stack.client("s3")
-
-    def keys() -> Iterator[str]:
-        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            for entry in page.get("Contents", []):
-                if entry["Key"].endswith(".jsonl"):
-                    yield entry["Key"]
-
-    def fetched(key: str) -> IO[bytes]:
-        # At once and whole: a body left open while others are read would be cut off.
-        file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - its reader closes it
-        try:
-            client.download_fileobj(bucket, key, file, Config=ONE_THREAD)
-        except ClientError as error:
-            if code_of(error) not in GONE:
-                raise
-            # It has expired since it was listed: nothing is left to read.
-        file.seek(0)
-        return file
-
-    asked, waiting = 0, deque[Future[IO[bytes]]]()
-    with ThreadPoolExecutor(FILES_AHEAD) as pool:
-        for key in keys():
-            asked += 1
-            if ended_before(key, since):
-                continue
-            waiting.append(pool.submit(fetched, key))
-            if len(waiting) > FILES_AHEAD:
-                yield from _emptied(waiting)
-        while waiting:
-            yield from _emptied(waiting)
-    if not asked:
-        raise CommandError(
-            f"nothing ends in .jsonl under {address}: see whether the endpoint captures"
-            " (python -m model.create_endpoint --help), and whether the captures have expired"
-        )
-
-
-def _emptied(waiting: deque[Future[IO[bytes]]]) -> Iterator[bytes | None]:
-    """Yield the lines of the first file that waits, and close it."""
-    with waiting.popleft().result() as file:
-        yield from lines_of(file)
-
-
-def ended_before(key: str, since: datetime | None) -> bool:
-    """Tell whether the hour in a capture file's name was over at a moment."""
-    if since is None or not (match := HOUR.search(key)):
-        return False
-    try:
-        hour = datetime(*map(int, match.groups()), tzinfo=UTC)  # type: ignore[arg-type,misc]
-    except ValueError:
-        return False
-    return hour + timedelta(hours=1) <= since
-
-
-def destination(stack: Stack) -> str:
-    """Return where the endpoint of a stack writes its captures, as s3://BUCKET/PREFIX."""
-    name = stack.outputs["EndpointName"]
-    found = stack.client("sagemaker").describe_endpoint(EndpointName=name)
-    config = found.get("DataCaptureConfig") or {}
-    if "DestinationS3Uri" not in config:
-        raise CommandError(
-            f"endpoint {name} captures nothing: python -m model.create_endpoint"
-            " --capture-percentage 10"
-        )
-    return f"{config['DestinationS3Uri'].rstrip('/')}/{name}/"

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from cli.terminal import printable
 from ops.stack.ledger import OTHER, OUTCOMES, Decision, Ledger, moment
 
-INFERRED = ("accepted", "review")  # outcomes with an inference
-NAMED = 100  # characters of a label or a model
+WITH_INFERENCE = ("accepted", "review")  # outcomes
+LONGEST_NAME = 100  # characters of a label or a model
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Observation:
     picture: bytes | None = None
 
 
-def decided(label: str, confidence: float, threshold: float) -> str:
+def decide(label: str, confidence: float, threshold: float) -> str:
     """Return what the workflow makes of an inference: accepted or review."""
     sure = label != OTHER and confidence >= threshold
     return "accepted" if sure else "review"
@@ -43,15 +43,15 @@ def from_ledger(ledger: Ledger, since: datetime) -> Iterator[Observation]:
     """Yield what became of the uploads since a moment, one outcome after the other."""
     for outcome in OUTCOMES:
         for decision in ledger.of_outcome(outcome, since=moment(since)):
-            seen = observed(decision)
+            seen = observation_of(decision)
             if seen.time >= since:  # reviewed since, but uploaded before
                 yield seen
 
 
-def observed(decision: Decision) -> Observation:
+def observation_of(decision: Decision) -> Observation:
     """Return an item of the ledger as an observation."""
-    recorded = _time(decision.recorded_at)
-    uploaded = _time(decision.uploaded_at) if decision.uploaded_at else recorded
+    recorded = _moment(decision.recorded_at)
+    uploaded = _moment(decision.uploaded_at) if decision.uploaded_at else recorded
     guesses = decision.guesses()
     if not guesses:
         return Observation(uploaded, decision.outcome)
@@ -60,16 +60,16 @@ def observed(decision: Decision) -> Observation:
     return Observation(
         uploaded,
         "review" if reviewed else decision.outcome,
-        model=printable(decision.model, NAMED),
-        label=printable(best["label"], NAMED),
+        model=printable(decision.model, LONGEST_NAME),
+        label=printable(best["label"], LONGEST_NAME),
         confidence=best["confidence"],
         threshold=decision.threshold,
-        # S3 tells the second of an upload; a review is recorded when the person is done.
+        # S3 gives the second of an upload; a review is recorded when the person is done.
         latency_s=None if reviewed else max(0.0, (recorded - uploaded).total_seconds()),
         right=best["label"] == decision.label if reviewed else None,
     )
 
 
-def _time(text: str) -> datetime:
+def _moment(text: str) -> datetime:
     found = datetime.fromisoformat(text)
     return found if found.tzinfo else found.replace(tzinfo=UTC)

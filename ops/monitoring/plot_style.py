@@ -32,7 +32,7 @@ STYLE: dict[Any, Any] = {
 BARE = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 NARROW, WIDE, HIGH = 6.4, 13.2, 2.7  # inches
 
-Each = Sequence[tuple[datetime, Sums]]
+TimedSums = Sequence[tuple[datetime, Sums]]
 
 
 def drawn(draw: Callable[[Any], None], wide: bool) -> str:
@@ -49,13 +49,13 @@ def drawn(draw: Callable[[Any], None], wide: bool) -> str:
     return text[text.index("<svg") :]
 
 
-def times(axes: Any, windows: Windows, each: Each) -> tuple[Any, float]:
+def times(axes: Any, windows: Windows, timed: TimedSums) -> tuple[Any, float]:
     """Return the middle of each window in days, and a window's width; name the hours below."""
     width = windows.length.total_seconds() / 86_400
     locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    starts = [start for start, _ in each]
+    starts = [start for start, _ in timed]
     middles = np.asarray(date2num(starts)) + width / 2  # type: ignore[no-untyped-call]
     axes.set_xlim(middles.min() - 0.6 * width, middles.max() + 0.6 * width)
     return middles, width
@@ -65,7 +65,7 @@ def line(axes: Any, middles: Any, values: Any, style: str, **more: str) -> None:
     """Draw a line that breaks off where windows are missing, at night for instance."""
     steps = np.diff(middles)
     gaps = np.flatnonzero(steps > 1.5 * steps.min(initial=np.inf)) + 1
-    middles, values = (np.insert(each, gaps, np.nan) for each in (middles, values))
+    middles, values = (np.insert(points, gaps, np.nan) for points in (middles, values))
     axes.plot(middles, values, style, markersize=4, linewidth=1, **more)
 
 

@@ -9,7 +9,8 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from model.training.figures import rounded_up
-from ops.monitoring.drift import Baseline, Judgement, coarse
+from ops.monitoring.baseline import Baseline, coarse
+from ops.monitoring.drift import Judgement
 from ops.monitoring.plot_style import (
     BLUE,
     DARK,
@@ -17,7 +18,7 @@ from ops.monitoring.plot_style import (
     ORANGE,
     PALE,
     RED,
-    Each,
+    TimedSums,
     beside,
     drawn,
     line,
@@ -54,7 +55,7 @@ class Plot(NamedTuple):
 
 def plots(windows: Windows, baseline: Baseline, judgement: Judgement) -> list[Plot]:
     """Return each plot that the observations allow; none leaves a gap in rows of two."""
-    each = list(windows)
+    timed = list(windows)
     whole = windows.whole()
     asked: list[tuple[str, Callable[[Any], None]]] = []
     if whole.inferences:
@@ -63,33 +64,33 @@ def plots(windows: Windows, baseline: Baseline, judgement: Judgement) -> list[Pl
                 "Confidence of the likeliest label: median and the middle 90 % of each window, on a"
                 " scale that is finest where it matters. Below the dashed threshold a person"
                 " looks.",
-                lambda figure: _confidence(figure, windows, each, baseline),
+                lambda figure: _confidence(figure, windows, timed, baseline),
             ),
             (
                 "Confidences of the whole period beside the baseline, on a logarithmic scale.",
                 lambda figure: _histogram(figure, whole, baseline),
             ),
         ]
-    counted = "; the figure above a bar is their number" if len(each) <= MOST_COUNTED else ""
+    counted = "; the figure above a bar is their number" if len(timed) <= MOST_COUNTED else ""
     asked.append(
         (
             f"What became of the uploads of each window{counted}.",
-            lambda figure: _outcomes(figure, windows, each),
+            lambda figure: _outcomes(figure, windows, timed),
         )
     )
     if whole.inferences:
         asked.append(
             (
                 "What the model saw, beside the baseline.",
-                lambda figure: _labels(figure, windows, each, baseline),
+                lambda figure: _labels(figure, windows, timed, baseline),
             )
         )
     if whole.histograms["latency"].sum():
         asked.append(
             (
-                "Upload to decision. S3 tells the second of an upload, so a second is the least"
+                "Upload to decision. S3 gives the second of an upload, so a second is the least"
                 " difference that means anything.",
-                lambda figure: _latency(figure, windows, each),
+                lambda figure: _latency(figure, windows, timed),
             )
         )
     found = [
@@ -97,21 +98,21 @@ def plots(windows: Windows, baseline: Baseline, judgement: Judgement) -> list[Pl
         for at, (caption, draw) in enumerate(asked)
         for wide in [at == 0 and len(asked) % 2 == 1]
     ]
-    if judgement.whole and len(each) > 1:
+    if judgement.whole and len(timed) > 1:
         caption = (
             "Population stability index of each window, beyond what chance gives: darker is further"
             " from the baseline. A dot marks drift, a cross too few inferences to judge."
         )
-        svg = drawn(lambda figure: _drift(figure, windows, each, judgement), wide=True)
+        svg = drawn(lambda figure: _drift(figure, windows, timed, judgement), wide=True)
         found.append(Plot(caption, svg, True))
     return found
 
 
-def _confidence(figure: Any, windows: Windows, each: Each, baseline: Baseline) -> None:
+def _confidence(figure: Any, windows: Windows, timed: TimedSums, baseline: Baseline) -> None:
     axes = figure.subplots()
-    middles, _ = times(axes, windows, each)
+    middles, _ = times(axes, windows, timed)
     low, middle, high = np.clip(
-        [sums.quantiles("confidence", [0.05, 0.5, 0.95]) for _, sums in each],
+        [sums.quantiles("confidence", [0.05, 0.5, 0.95]) for _, sums in timed],
         1 - MOST_SURE,
         MOST_SURE,
     ).T
@@ -145,34 +146,34 @@ def _histogram(figure: Any, whole: Sums, baseline: Baseline) -> None:
     axes.legend(frameon=False, loc="upper left")
 
 
-def _outcomes(figure: Any, windows: Windows, each: Each) -> None:
+def _outcomes(figure: Any, windows: Windows, timed: TimedSums) -> None:
     axes = figure.subplots()
-    middles, width = times(axes, windows, each)
-    totals = np.array([sums.uploads for _, sums in each])
-    below = np.zeros(len(each))
+    middles, width = times(axes, windows, timed)
+    totals = np.array([sums.uploads for _, sums in timed])
+    below = np.zeros(len(timed))
     bars = {}
     for name, colour in OUTCOME_COLOURS.items():
-        share = np.array([sums.outcomes[name] for _, sums in each]) / totals
+        share = np.array([sums.outcomes[name] for _, sums in timed]) / totals
         if share.any():
             bars[name] = axes.bar(middles, share, width * 0.85, below, color=colour)
             below += share
-    if len(each) <= MOST_COUNTED:
+    if len(timed) <= MOST_COUNTED:
         for at, total in zip(middles, totals, strict=True):
             axes.text(at, 1.01, f"{total:,}", ha="center", va="bottom", fontsize=7)
     axes.set_title("Decisions")
     shares(axes, axes, bars)
 
 
-def _labels(figure: Any, windows: Windows, each: Each, baseline: Baseline) -> None:
+def _labels(figure: Any, windows: Windows, timed: TimedSums, baseline: Baseline) -> None:
     before, axes = beside(figure, "Labels", "baseline")
-    middles, width = times(axes, windows, each)
+    middles, width = times(axes, windows, timed)
     was = baseline.facts["labels"]
     common = (label for label, _ in windows.whole().labels.most_common())
     labels = [*sorted(was, key=lambda label: (label == OTHER, label))]  # the same colours always
     labels += [label for label in common if label not in was and label != OTHERS]
-    named = dict(zip(labels, LABEL_COLOURS, strict=False))
-    totals = np.array([max(sums.inferences, 1) for _, sums in each])
-    below, below_before, bars = np.zeros(len(each)), 0.0, {}
+    coloured = dict(zip(labels, LABEL_COLOURS, strict=False))
+    totals = np.array([max(sums.inferences, 1) for _, sums in timed])
+    below, below_before, bars = np.zeros(len(timed)), 0.0, {}
 
     def stack(name: str, colour: str, now: Any, share_before: float) -> None:
         nonlocal below, below_before
@@ -180,28 +181,28 @@ def _labels(figure: Any, windows: Windows, each: Each, baseline: Baseline) -> No
         before.bar(0, share_before, 0.85, below_before, color=colour)
         below, below_before = below + now, below_before + share_before
 
-    for label, colour in named.items():
-        now = np.array([sums.labels[label] for _, sums in each]) / totals
+    for label, colour in coloured.items():
+        now = np.array([sums.labels[label] for _, sums in timed]) / totals
         stack(label, colour, now, was.get(label, 0.0))
-    if len(labels) > len(named) or windows.whole().labels[OTHERS]:
-        rest = np.array([sums.inferences > 0 for _, sums in each]) - below
+    if len(labels) > len(coloured) or windows.whole().labels[OTHERS]:
+        rest = np.array([sums.inferences > 0 for _, sums in timed]) - below
         stack("more labels", MORE_LABELS, rest, sum(was.values()) - below_before)
     shares(axes, before, bars)
 
 
-def _latency(figure: Any, windows: Windows, each: Each) -> None:
+def _latency(figure: Any, windows: Windows, timed: TimedSums) -> None:
     axes = figure.subplots()
-    middles, _ = times(axes, windows, each)
-    middle, high = np.array([sums.quantiles("latency", [0.5, 0.95]) for _, sums in each]).T
+    middles, _ = times(axes, windows, timed)
+    middle, high = np.array([sums.quantiles("latency", [0.5, 0.95]) for _, sums in timed]).T
     line(axes, middles, middle, "o-", color=BLUE, label="median")
     line(axes, middles, high, "s--", color=ORANGE, label="95 %")
     axes.set(title="Latency", ylabel="seconds", ylim=(0, None))
     axes.legend(frameon=False)
 
 
-def _drift(figure: Any, windows: Windows, each: Each, judgement: Judgement) -> None:
+def _drift(figure: Any, windows: Windows, timed: TimedSums, judgement: Judgement) -> None:
     all_of_it, axes = beside(figure, "Drift", "all")
-    middles, width = times(axes, windows, each)
+    middles, width = times(axes, windows, timed)
     every = [judgement.whole, *judgement.windows]
     names = list(dict.fromkeys(found.name for column in every for found in column))
     shade = ScalarMappable(Normalize(0, DARKEST_PSI), SHADES)
@@ -221,5 +222,5 @@ def _drift(figure: Any, windows: Windows, each: Each, judgement: Judgement) -> N
     all_of_it.set_ylim(len(names) - 0.4, -0.6)
     bar = figure.colorbar(shade, ax=axes, aspect=12, pad=0.01, ticks=[0, 0.1, 0.25, DARKEST_PSI])
     bar.ax.set_yticklabels(["0", "0.1 small", "0.25 large", "0.5 or more"])
-    bar.solids.set_edgecolor("face")  # no seams between the shades
+    bar.solids.set_edgecolor("face")  # no lines between the shades
     bar.outline.set_visible(False)

@@ -1,47 +1,23 @@
-"""The monitoring report: one HTML file that needs nothing else, and the lines for a terminal."""
+"""The monitoring report: figures, verdict and remarks, as lines for a terminal or as JSON."""
 
-import base64
+import json
 import math
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from html import escape
+from datetime import timedelta
+from textwrap import indent
 
+from cli.terminal import table
 from model.training.figures import rounded_up
-from ops.monitoring.drift import LEAST_OF_ALL, Baseline, Comparison, Judgement, same_threshold
-from ops.monitoring.observations import Observation
-from ops.monitoring.plots import OUTCOME_COLOURS, Plot, plots
+from ops.monitoring.baseline import Baseline
+from ops.monitoring.comparisons import Comparison, same_threshold
+from ops.monitoring.drift import MINIMUM_PERIOD, Judgement
+from ops.monitoring.plots import OUTCOME_COLOURS
 from ops.monitoring.windows import Windows
 
-STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #1f2430; margin: 0; background: #f4f5f7 }
-main { max-width: 1080px; margin: 0 auto; padding: 24px }
-h1 { font-size: 22px; margin: 0 } h2 { font-size: 16px; margin: 28px 0 8px }
-.grey { color: #626a78 } .small { font-size: 13px }
-.verdict { border-left: 6px solid; background: #fff; padding: 12px 16px; margin: 16px 0 }
-.calm { border-color: #2e8b57 } .drift { border-color: #c0392b }
-.tiles, .plots, .faces { display: grid; gap: 12px }
-.tiles { grid-template-columns: repeat(auto-fit, minmax(210px, 1fr)) }
-.tiles div, figure { background: #fff; padding: 12px 16px; margin: 0; border-radius: 4px }
-.tiles b { display: block; font-size: 22px }
-.plots { grid-template-columns: repeat(auto-fit, minmax(min(460px, 100%), 1fr)) }
-.plots svg { width: 100%; height: auto } .plots .wide { grid-column: 1 / -1 }
-.faces { grid-template-columns: repeat(auto-fill, minmax(120px, 1fr)) }
-.faces img { width: 100%; aspect-ratio: 1; object-fit: cover }
-figcaption { font-size: 13px; color: #626a78 }
-table { border-collapse: collapse; background: #fff; width: 100% }
-th, td { text-align: left; padding: 6px 12px; border-bottom: 1px solid #e3e6ea }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
-td.number, td:first-child, td:last-child { white-space: nowrap }
-tr.drift td { background: #fdecea }
-"""
-CUSTOM = (
-    "PSI below 0.1 is a small change, above 0.25 a large one, by custom; what chance gives is taken"
-    " off. Drift is a change that is no chance, by the test's p, and large enough to act on; one"
-    " that is no chance either, but small, is slight."
-)
-MODELS_NAMED = 5
-LEAST_P = 1e-99  # that is told
+MODELS_LISTED = 5
+SMALLEST_P = 1e-99  # that is written out
+HEADER = ("compared", "baseline", "now", "PSI", "p", "result")
 
 
 @dataclass(frozen=True)
@@ -62,7 +38,7 @@ class Report:
     def figures(self) -> list[tuple[str, str, str]]:
         """Return name, value and a remark of each figure of the whole period."""
         whole = self.windows.whole()
-        # Captures tell of nothing but inferences.
+        # Captures hold nothing but inferences.
         counted = "inferences" if whole.inferences == whole.uploads else "uploads"
         found = [(counted, f"{whole.uploads:,}", f"in windows of {self.span()}")]
         for name in OUTCOME_COLOURS:
@@ -92,7 +68,7 @@ class Report:
 
     def verdict(self) -> str:
         """Return in a sentence whether, and in what, there is drift."""
-        names = list(dict.fromkeys(each.name for each in self.judgement.drifted))
+        names = list(dict.fromkeys(found.name for found in self.judgement.drifted))
         if not self.judgement.whole:
             return "Not judged"
         return f"Drift in {', '.join(names)}" if names else "No drift"
@@ -100,7 +76,7 @@ class Report:
     def promise(self) -> str:
         """Return what the verdict is worth."""
         if not self.judgement.whole:
-            return f"{LEAST_OF_ALL} inferences are the least"
+            return f"{MINIMUM_PERIOD} inferences are the least"
         tests = len(self.judgement.whole) + sum(map(len, self.judgement.windows))
         return (
             f"{tests} tests at p < {self.judgement.limit:.2g}: where nothing has changed, at most"
@@ -112,13 +88,14 @@ class Report:
         found = [f"left out, {number:,} lines: {kind}" for kind, number in self.bad.most_common()]
         models = self.windows.models
         if set(models) - {self.baseline.model}:
-            named = ", ".join(
+            listed = ", ".join(
                 f"{name or 'a model without a name'} ({number:,})"
-                for name, number in models.most_common(MODELS_NAMED)
+                for name, number in models.most_common(MODELS_LISTED)
             )
             found.append(
-                f"answers came from {named}; the baseline is of {self.baseline.model}, so their"
-                " comparison tells little"
+                f"answers came from {listed}; the baseline is of {self.baseline.model}, so their"
+                " comparison says little: give the card of the model in use,"
+                " --baseline FOLDER/card.json"
             )
         if not self.baseline.own:
             found.append(
@@ -141,95 +118,75 @@ class Report:
         lines += [f"  {name:<20}{value:>9}  {remark}" for name, value, remark in self.figures()]
         lines += [f"! {remark}" for remark in self.remarks()]
         if self.judgement.whole:
-            rows = [("compared", "baseline", "now", "PSI", "p", "")] + [
-                (each.name, each.was, each.now, _psi(each.psi), _p(each.p), self._mark(each))
-                for each in self.judgement.whole
+            rows = [
+                (
+                    found.name,
+                    found.was,
+                    found.now,
+                    psi_as_text(found.psi),
+                    p_as_text(found.p),
+                    self.mark(found),
+                )
+                for found in self.judgement.whole
             ]
-            widths = [max(len(row[column]) for row in rows) for column in range(3)]
-            lines.append(f"\nagainst {self.baseline.named}, {self.baseline.pictures:,} pictures")
-            for row in rows:
-                words = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
-                line = f"  {'  '.join(words)}  {row[3]:>6}  {row[4]:>7}  {row[5]}"
-                lines.append(line.rstrip())
-        drifted = sum(any(map(self.judgement.drifts, some)) for some in self.judgement.windows)
+            compared = table(HEADER, rows, right=("PSI", "p"), flexible=("baseline", "now"))
+            lines.append(f"\nagainst {self.baseline.title}, {self.baseline.pictures:,} pictures")
+            lines.append(indent(compared, "  "))
+        drifted = sum(any(map(self.judgement.drifts, found)) for found in self.judgement.windows)
         judged = sum(map(bool, self.judgement.windows))
         if judged:
             lines.append(f"  {drifted} of {judged} windows drifted")
         return "\n".join([*lines, f"{self.verdict()}. {self.promise()}."])
 
-    def _mark(self, found: Comparison) -> str:
+    def mark(self, found: Comparison) -> str:
+        """Return a word for the result of a comparison."""
         if self.judgement.drifts(found):
             return "drift"
         return "slight" if found.p < self.judgement.limit else ""
 
-    def as_html(self) -> str:
-        """Return the report as one HTML page."""
-        calm = "drift" if self.judgement.drifted else "calm"
-        tiles = "".join(
-            f"<div><span class='grey'>{escape(name)}</span><b>{escape(value)}</b>"
-            f"<span class='small grey'>{escape(remark)}</span></div>"
-            for name, value, remark in self.figures()
-        )
-        remarks = "".join(f"<p class='small'>Note: {escape(each)}.</p>" for each in self.remarks())
-        drawn = "".join(
-            _figure(plot) for plot in plots(self.windows, self.baseline, self.judgement)
-        )
-        return (
-            "<!doctype html><html lang='en'><meta charset='utf-8'>"
-            "<meta name='viewport' content='width=device-width'>"
-            f"<title>Monitoring report</title><style>{STYLE}</style><main>"
-            f"<h1>Monitoring report</h1><p class='grey'>{escape(self.source)},"
-            f" {escape(self.period())}; written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC</p>"
-            f"<div class='verdict {calm}'><b>{escape(self.verdict())}.</b>"
-            f" <span class='grey'>{escape(self.promise())}.</span></div>"
-            f"<div class='tiles'>{tiles}</div>{remarks}"
-            f"<h2>Over time</h2><div class='plots'>{drawn}</div>"
-            f"{self._table()}{self._faces()}</main></html>\n"
-        )
-
-    def _table(self) -> str:
-        if not self.judgement.whole:
-            return ""
-        rows = "".join(
-            f"<tr class='{'drift' * self.judgement.drifts(each)}'><td>{escape(each.name)}</td>"
-            f"<td>{escape(each.was)}</td><td>{escape(each.now)}</td>"
-            f"<td class='number'>{_psi(each.psi)}</td><td class='number'>{_p(each.p)}</td>"
-            f"<td>{self._mark(each)}</td></tr>"
-            for each in self.judgement.whole
-        )
-        return (
-            "<h2>The whole period against the baseline</h2><table><tr><th>compared</th>"
-            f"<th>baseline, {self.baseline.pictures:,} pictures</th><th>now</th>"
-            "<th class='number'>PSI</th><th class='number'>p</th><th></th></tr>"
-            f"{rows}</table><p class='small grey'>{CUSTOM}"
-            f" Baseline: {escape(self.baseline.facts.get('source', ''))}.</p>"
+    def as_json(self) -> str:
+        """Return the same as one JSON object; psi is null where there is none."""
+        figures = {
+            name: {"value": value, "remark": remark} for name, value, remark in self.figures()
+        }
+        comparisons = [
+            {
+                "name": found.name,
+                "baseline": found.was,
+                "now": found.now,
+                "psi": None if math.isnan(found.psi) else found.psi,
+                "p": found.p,
+                "drift": self.judgement.drifts(found),
+            }
+            for found in self.judgement.whole
+        ]
+        windows = [
+            {
+                "start": start.isoformat(),
+                "drift": [f.name for f in found if self.judgement.drifts(f)],
+            }
+            for (start, _), found in zip(self.windows, self.judgement.windows, strict=True)
+        ]
+        return json.dumps(
+            {
+                "source": self.source,
+                "period": self.period(),
+                "figures": figures,
+                "baseline": {"model": self.baseline.model, "pictures": self.baseline.pictures},
+                "verdict": self.verdict(),
+                "comparisons": comparisons,
+                "windows": windows,
+                "remarks": self.remarks(),
+            },
+            indent=2,
         )
 
-    def _faces(self) -> str:
-        worst = self.windows.least_confident()
-        if not worst:
-            return ""
-        return f"<h2>The least confident</h2><div class='faces'>{''.join(map(_face, worst))}</div>"
+
+def p_as_text(value: float) -> str:
+    """Return the p of a test in few digits."""
+    return f"{value:.2g}" if value > SMALLEST_P else f"< {SMALLEST_P:g}"
 
 
-def _figure(plot: Plot) -> str:
-    wide = " class='wide'" if plot.wide else ""
-    return f"<figure{wide}>{plot.svg}<figcaption>{escape(plot.caption)}</figcaption></figure>"
-
-
-def _face(seen: Observation) -> str:
-    kind = "png" if (seen.picture or b"").startswith(b"\x89PNG") else "jpeg"
-    data = base64.b64encode(seen.picture or b"").decode()
-    return (
-        f"<figure><img alt='' src='data:image/{kind};base64,{data}'><figcaption>"
-        f"{escape(seen.label)} {seen.confidence or 0:.3f}<br>{seen.time:%m-%d %H:%M}"
-        "</figcaption></figure>"
-    )
-
-
-def _p(value: float) -> str:
-    return f"{value:.2g}" if value > LEAST_P else f"< {LEAST_P:g}"
-
-
-def _psi(value: float) -> str:
+def psi_as_text(value: float) -> str:
+    """Return a population stability index, - where there is none."""
     return "-" if math.isnan(value) else f"{value:.3f}"

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import fisher_exact, ks_2samp, kstwo
 
 EXACT_UP_TO = 100, 5_000  # of the second sample, of the first; beyond, p is within a tenth
-LEAST_PART = 0.05  # of the first sample in a bin of the index, as is custom
+MINIMUM_BIN = 0.05  # of the first sample in a bin of the index, as is custom
 
 Counts = NDArray[np.float64]
 
@@ -15,7 +15,7 @@ Counts = NDArray[np.float64]
 def psi(was: Counts, now: Counts) -> float:
     """Return the population stability index of two histograms, less what chance gives.
 
-    Half a count more in each bin; bins that are empty in both tell nothing. Chance gives the
+    Half a count more in each bin; bins that are empty in both are left out. Chance gives the
     variance of the two shares' difference over the share, summed over the bins. nan where one of
     the two is empty.
     """
@@ -37,7 +37,7 @@ def joined(was: Counts, now: Counts) -> tuple[Counts, Counts]:
     """
     if not was.sum() or not now.sum():
         return was, now
-    part = max(LEAST_PART, 1 / now.sum()) * was.sum()
+    part = max(MINIMUM_BIN, 1 / now.sum()) * was.sum()
     pairs: list[Counts] = []
     waiting = np.zeros(2)
     for pair in np.stack([was, now], axis=1):
@@ -92,11 +92,11 @@ def any_share(was: Counts, now: Counts) -> float:
     rare and the limit is as low as that of a report of many windows.
     """
     used = np.flatnonzero((was + now) > 0)
-    each = [
+    found = [
         exact(np.array([was[i], was.sum() - was[i]]), np.array([now[i], now.sum() - now[i]]))
         for i in used
     ]
-    return min(1.0, len(each) * min(each, default=1.0))
+    return min(1.0, len(found) * min(found, default=1.0))
 
 
 def exact(was: Counts, now: Counts) -> float:

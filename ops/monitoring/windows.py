@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.training.image_statistics import BINS, STATISTICS, quantiles
-from ops.monitoring.observations import INFERRED, Observation
+from ops.monitoring.observations import WITH_INFERENCE, Observation
 
 # Good models are sure: nine of ten confidences are above 0.95, so bins narrow towards 1.
 CONFIDENCE_EDGES = np.concatenate([np.arange(990) / 1000, 1 - np.geomspace(1e-2, 1e-5, 61), [1.0]])
@@ -78,8 +78,8 @@ class Sums:
         self.labels[label if known else OTHERS] += number
 
     def _threshold(self, more: list[float]) -> None:
-        every = [*self.thresholds, *more]
-        self.thresholds = [min(every), max(every)] if every else []
+        seen = [*self.thresholds, *more]
+        self.thresholds = [min(seen), max(seen)] if seen else []
 
     def _place(self, name: str, value: float) -> None:
         histogram = self.histograms[name]
@@ -100,9 +100,9 @@ class Sums:
         return self.outcomes["accepted"]
 
     @property
-    def decided(self) -> int:
+    def decisions(self) -> int:
         """How many inferences were accepted or went to review."""
-        return sum(self.outcomes[name] for name in INFERRED)
+        return sum(self.outcomes[name] for name in WITH_INFERENCE)
 
     def quantiles(self, name: str, shares: Sequence[float]) -> list[float]:
         """Return quantiles of confidence, latency or a picture's statistic; nan of nothing."""
@@ -190,7 +190,7 @@ class Windows:
         return float(np.median(held)) if held else math.inf
 
     def _longer(self) -> timedelta:
-        fits = (each for each in LENGTHS if each > self.length and not each % self.length)
+        fits = (length for length in LENGTHS if length > self.length and not length % self.length)
         return next(fits, 2 * self.length)
 
     def _lengthen(self) -> None:

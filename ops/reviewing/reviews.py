@@ -10,7 +10,7 @@ from itertools import islice
 from cli.errors import CommandError
 from ops.stack.ledger import OTHER, Decision, Ledger
 from ops.stack.outputs import Stack
-from ops.stack.uploads import PictureGone, Pictures
+from ops.stack.uploads import PictureGone, Uploads
 
 LABEL = re.compile(r"[^\W_][\w .-]{0,62}")  # it becomes a folder of labelled/
 
@@ -28,8 +28,9 @@ class Reviews:
     """The reviews of a stack, as one reviewer sees them."""
 
     def __init__(self, stack: Stack, reviewer: str, classes: Collection[str] = ()) -> None:
+        self.stack = stack
         self.reviewer = reviewer
-        self.pictures = Pictures(stack)
+        self.uploads = Uploads(stack)
         self.ledger = Ledger(stack)
         for label in classes:
             if not LABEL.fullmatch(label):
@@ -43,12 +44,12 @@ class Reviews:
         """Return at most so many that wait: newest, oldest or unsure (least confident) first."""
         found = self.ledger.of_outcome("review", newest_first=order == "newest")
         if order == "unsure":
-            chosen = nsmallest(limit, found, key=lambda each: each.confidence)
+            chosen = nsmallest(limit, found, key=lambda item: item.confidence)
         else:
             chosen = list(islice(found, limit))
-        for each in chosen:
+        for item in chosen:
             self._classes |= {
-                guess["label"] for guess in each.guesses() if LABEL.fullmatch(guess["label"])
+                guess["label"] for guess in item.guesses() if LABEL.fullmatch(guess["label"])
             }
         return chosen
 
@@ -77,7 +78,7 @@ class Reviews:
     def copy(self, reviewed: Decision) -> Labelled:
         """Copy a reviewed picture under its label, and take away copies under another one."""
         try:
-            copy = self.pictures.label(
+            copy = self.uploads.label(
                 reviewed.upload, reviewed.s3_key, reviewed.etag, reviewed.label
             )
         except PictureGone:
@@ -88,24 +89,26 @@ class Reviews:
             self._remove_copies(reviewed, keep=copy)
         return Labelled(reviewed, copy)
 
-    def mend(self) -> tuple[int, int]:
+    def repair(self, *, dry_run: bool = False) -> tuple[int, int]:
         """Make the copies agree with the ledger, after work that broke off.
 
-        Returns how many were copied, and how many were taken away.
+        Returns how many were copied, and how many were removed; with dry_run how many would be.
         """
         copied = removed = 0
-        for each in self.ledger.of_outcome("reviewed"):
-            wanted = self.pictures.labelled(each.upload, each.s3_key, each.label)
-            missing, again = not self.pictures.has(wanted), each.revision > 2  # labelled before
-            if not (missing or again) or not self._is_so_still(each):
+        for item in self.ledger.of_outcome("reviewed"):
+            wanted = self.uploads.labelled(item.upload, item.s3_key, item.label)
+            missing, again = not self.uploads.has(wanted), item.revision > 2  # labelled before
+            if not (missing or again) or not self._is_so_still(item):
                 continue
-            if missing:
-                copied += bool(self.copy(each).copy)
+            if missing and dry_run:
+                copied += self.uploads.has(item.s3_key, item.etag)
+            elif missing:
+                copied += bool(self.copy(item).copy)
             if again:
-                removed += self._remove_copies(each, keep=wanted)
-        for each in self.ledger.of_outcome("review"):
-            if each.reviewer and self._is_so_still(each):  # the label was taken back
-                removed += self._remove_copies(each)
+                removed += self._remove_copies(item, keep=wanted, dry_run=dry_run)
+        for item in self.ledger.of_outcome("review"):
+            if item.reviewer and self._is_so_still(item):  # the label was taken back
+                removed += self._remove_copies(item, dry_run=dry_run)
         return copied, removed
 
     def _is_so_still(self, listed: Decision) -> bool:
@@ -130,9 +133,9 @@ class Reviews:
         self._remove_copies(new)
         return Labelled(new, "")
 
-    def _remove_copies(self, item: Decision, keep: str = "") -> int:
-        copies = [each for each in self.pictures.copies(item.upload, item.s3_key) if each != keep]
-        return sum(self.pictures.delete(each) for each in copies)
+    def _remove_copies(self, item: Decision, keep: str = "", *, dry_run: bool = False) -> int:
+        copies = [copy for copy in self.uploads.copies(item.upload, item.s3_key) if copy != keep]
+        return len(copies) if dry_run else sum(map(self.uploads.delete, copies))
 
 
 def _now() -> str:

@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from cli.errors import CommandError, explained
+from cli.errors import CommandError, aws_errors, explained
 from ops.reviewing.image import shown
 from ops.reviewing.reviews import Reviews
 from ops.stack.ledger import Changed, Decision
@@ -100,14 +98,14 @@ class Handler(BaseHTTPRequestHandler):
             status, (kind, body) = refused.status, _json({"error": str(refused)})
         except CommandError as error:
             status, (kind, body) = 400, _json({"error": str(error)})
-        except (BotoCoreError, ClientError) as error:
+        except aws_errors() as error:
             status, (kind, body) = 502, _json({"error": explained(error)})
         except (ConnectionError, TimeoutError):  # the browser hung up before it had asked
             raise
         except Exception as error:
             traceback.print_exc()
-            told = f"{type(error).__name__}: {error}; the terminal tells more"
-            status, (kind, body) = 500, _json({"error": told})
+            message = f"{type(error).__name__}: {error}; the terminal shows more"
+            status, (kind, body) = 500, _json({"error": message})
         self.send_response(status)
         if status >= 400:
             self.send_header("Connection", "close")  # what is left of its body is not read
@@ -146,15 +144,20 @@ class Handler(BaseHTTPRequestHandler):
                     "classes": reviews.classes(),
                     "reviewer": reviews.reviewer,
                     "waiting": reviews.ledger.count("review"),
-                    "items": [_told(each) for each in items],
+                    "items": [_as_json(item) for item in items],
                 }
             )
         if url.path == "/api/picture":
             item = self._item(parse_qs(url.query).get("upload", [""])[0])
             try:
-                return shown(reviews.pictures.read(item.s3_key, item.etag))
+                return shown(reviews.uploads.read(item.s3_key, item.etag))
             except PictureGone:
-                raise Refused(404, "the picture was deleted or overwritten") from None
+                forget = reviews.stack.command("forget", item.upload)
+                raise Refused(
+                    404,
+                    "the picture was deleted or overwritten: skip it, or take it out of the list"
+                    f" with {forget}",
+                ) from None
         raise Refused(404, "there is no such page")
 
     def _post(self) -> tuple[str, bytes]:
@@ -181,7 +184,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.labelled.add(read.upload)
         else:
             self.server.labelled.discard(read.upload)
-        return _json({"item": _told(done.decision), "copy": done.copy, "note": done.note})
+        return _json({"item": _as_json(done.decision), "copy": done.copy, "note": done.note})
 
     def _is_done(self, now: Decision, asked: dict[str, Any]) -> bool:
         """Tell whether a label is recorded as asked: its copy failed, or its answer was lost."""
@@ -194,7 +197,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.reviews.ledger.get(upload) if upload and isinstance(upload, str) else None
         )
         if item is None:
-            raise Refused(404, "the ledger has no such upload")
+            raise Refused(404, "the ledger has no such upload: skip it")
         return item
 
     def _body(self) -> dict[str, Any]:
@@ -213,7 +216,7 @@ class Handler(BaseHTTPRequestHandler):
         """Keep the terminal quiet."""
 
 
-def _told(item: Decision) -> dict[str, Any]:
+def _as_json(item: Decision) -> dict[str, Any]:
     return {
         "upload": item.upload,
         "key": item.s3_key,

@@ -1,36 +1,32 @@
-"""Announce again what the pipe or a rule could not: the change's own id tells that it is the same.
+"""Announce again what the pipe or a rule could not announce.
 
 A consumer deduplicates by upload and revision, so announcing twice does no harm.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from datetime import datetime, timedelta
 from itertools import islice
 from time import sleep
 from typing import Any
 
 from cli.errors import CommandError
-from ops.stack.ledger import OUTCOMES, Ledger, moment
+from ops.stack.ledger import OUTCOMES, TYPES, Decision, Ledger, moment
 from ops.stack.outputs import Stack
 
 SOURCE, DETAIL_TYPE = "scones-unlimited", "Outcome recorded"
-AT_ONCE = 10  # the most that PutEvents takes
+BATCH_SIZE = 10  # the most that PutEvents takes
 # An item is in the stream within seconds of its recorded_at, retries of the write included.
 MARGIN = timedelta(minutes=1)
 # A read of a stream may be empty although there is more: it can take several calls.
 EMPTY_READS, EMPTY_READ_S = 50, 0.1
-NUMBERS = ("revision", "confidence", "threshold")
-FIELDS = (
-    *("upload", "revision", "s3_bucket", "s3_key", "etag", "outcome", "label", "confidence"),
-    *("inferences", "model", "threshold", "reason", "detail", "execution", "uploaded_at"),
-    *("recorded_at", "reviewer", "previous_label"),
-)
+ATTRIBUTES = [field for field in fields(Decision) if field.name != "event"]  # it is long
 
 
 def announcement(image: Mapping[str, Mapping[str, str]]) -> str:
     """Return the detail that the template's pipe makes of an item in DynamoDB's typed JSON."""
-    values = {name: image[name]["N" if name in NUMBERS else "S"] for name in FIELDS}
+    values = {field.name: image[field.name][TYPES[field.type]] for field in ATTRIBUTES}
     return json.dumps({"version": "1", **values}, ensure_ascii=False)
 
 
@@ -129,15 +125,17 @@ def announce(stack: Stack, details: Iterable[str]) -> int:
     """Put announcements on the bus; return how many. Raises CommandError if one is refused."""
     client, bus, count = stack.client("events"), stack.outputs["DecisionsBus"], 0
     remaining = iter(details)
-    while chunk := list(islice(remaining, AT_ONCE)):
+    while batch := list(islice(remaining, BATCH_SIZE)):
         answer = client.put_events(
             Entries=[
-                {"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": each, "EventBusName": bus}
-                for each in chunk
+                {"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": detail, "EventBusName": bus}
+                for detail in batch
             ]
         )
-        refused = [each for each in answer["Entries"] if "ErrorCode" in each]
+        refused = [entry for entry in answer["Entries"] if "ErrorCode" in entry]
         if refused:
-            raise CommandError(f"PutEvents was refused: {refused[0]['ErrorCode']}")
-        count += len(chunk)
+            raise CommandError(
+                f"PutEvents was refused: {refused[0]['ErrorCode']}; {count:,} were announced before"
+            )
+        count += len(batch)
     return count

@@ -7,14 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from cli.errors import explained
+from cli.errors import aws_errors, explained
 from ops.stack.outputs import Stack
-from ops.stack.rate_limit import Pace
+from ops.stack.rate_limit import RateLimit
 
-STARTS_AT_ONCE = 8  # threads: StartExecution takes 50 ms or so, and the pace is the limit
-CHUNK = 100  # events held in memory
+WORKERS = 8  # threads: StartExecution takes 50 ms or so, and the rate limit decides
+BATCH_SIZE = 100  # events held in memory
 
 
 def created_event(stack: Stack, item: Mapping[str, Any], bucket: str, why: str) -> str:
@@ -52,10 +50,10 @@ def address_in(event: str) -> tuple[str, str, str] | None:
         found = detail["bucket"]["name"], detail["object"]["key"], detail["object"]["etag"]
     except (ValueError, KeyError, TypeError):
         return None
-    return found if all(isinstance(each, str) and each for each in found) else None
+    return found if all(isinstance(part, str) and part for part in found) else None
 
 
-def start_all(stack: Stack, events: Iterable[str], name: str, pace: Pace) -> Iterator[str]:
+def start_all(stack: Stack, events: Iterable[str], name: str, limit: RateLimit) -> Iterator[str]:
     """Start an execution for each event, several at once; yield "" or why not, in their order.
 
     name: begins the executions' names, so that the console tells where they come from.
@@ -63,14 +61,14 @@ def start_all(stack: Stack, events: Iterable[str], name: str, pace: Pace) -> Ite
     client, arn = stack.client("stepfunctions"), stack.state_machine_arn
 
     def start(event: str) -> str:
-        pace.wait()
+        limit.wait()
         try:
             client.start_execution(stateMachineArn=arn, name=f"{name}-{uuid.uuid4()}", input=event)
-        except (BotoCoreError, ClientError) as error:
+        except aws_errors() as error:
             return explained(error)
         return ""
 
     remaining = iter(events)
-    with ThreadPoolExecutor(STARTS_AT_ONCE) as pool:
-        while chunk := list(islice(remaining, CHUNK)):
-            yield from pool.map(start, chunk)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        while batch := list(islice(remaining, BATCH_SIZE)):
+            yield from pool.map(start, batch)

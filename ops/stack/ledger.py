@@ -7,9 +7,7 @@ from datetime import UTC, datetime
 from time import sleep
 from typing import Any, TypedDict
 
-from botocore.exceptions import ClientError
-
-from cli.errors import CommandError, code_of
+from cli.errors import CommandError
 from ops.stack.outputs import Stack
 
 OUTCOMES = ("accepted", "review", "reviewed", "rejected", "failed", "superseded")
@@ -19,8 +17,9 @@ ABSENT_REASONS = {"superseded", "not_found"}
 ABSENT = "absent"
 INDEX = "outcome-recorded_at"
 OTHER = "other"  # the label of the contract that is none of the classes
-KEYS_AT_ONCE = 100  # the most that BatchGetItem takes
+BATCH_SIZE = 100  # the most that BatchGetItem takes
 BATCH_TRIES = 8  # waits of 0.05 s, doubled: 6 seconds in all
+TYPES: dict[Any, str] = {str: "S", float: "N", int: "N"}  # of DynamoDB's typed JSON
 
 
 class Inference(TypedDict):
@@ -58,16 +57,13 @@ class Decision:
     def of(cls, item: Mapping[str, Mapping[str, str]]) -> "Decision":
         """Return a DynamoDB item, in its typed JSON, as a decision."""
         given = {name: next(iter(value.values())) for name, value in item.items()}
-        kinds = {"confidence": float, "threshold": float, "revision": int}
-        values: dict[str, Any] = {
-            each.name: kinds.get(each.name, str)(
-                given.get(each.name) or kinds.get(each.name, str)()
-            )
-            for each in fields(cls)
+        values = {
+            field.name: field.type(given.get(field.name) or field.type())  # type: ignore[operator]
+            for field in fields(cls)
         }
         return cls(**values)
 
-    def told(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return every attribute, the inferences parsed, to be written as JSON."""
         return vars(self) | {"inferences": self.guesses()}
 
@@ -131,23 +127,33 @@ class Ledger:
         for page in self._pages(outcome, since, until, ScanIndexForward=not newest_first):
             yield from page["Items"]
 
+    def under(self, beginning: str) -> Iterator[Decision]:
+        """Yield the items whose s3_key begins so; reads the whole index, a megabyte a call."""
+        for outcome in OUTCOMES:
+            options = {"FilterExpression": "begins_with(s3_key, :beginning)"}
+            for page in self._pages(outcome, "", "9", {":beginning": beginning}, **options):
+                yield from map(Decision.of, page["Items"])
+
     def count(self, outcome: str, *, since: str = "", until: str = "9") -> int:
         """Return how many items an outcome has; reads them all, a megabyte a call."""
-        return sum(
-            int(page["Count"]) for page in self._pages(outcome, since, until, Select="COUNT")
-        )
+        pages = self._pages(outcome, since, until, Select="COUNT")
+        return sum(int(page["Count"]) for page in pages)
 
-    def _pages(self, outcome: str, since: str, until: str, **options: Any) -> Iterable[Any]:
+    def _pages(
+        self,
+        outcome: str,
+        since: str,
+        until: str,
+        values: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Iterable[Any]:
+        values = {":outcome": outcome, ":since": since or "0", ":until": until, **(values or {})}
         pages: Iterable[Any] = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             IndexName=INDEX,
             # BETWEEN includes both ends; no time that is recorded equals a bound without a zone.
             KeyConditionExpression="outcome = :outcome AND recorded_at BETWEEN :since AND :until",
-            ExpressionAttributeValues={
-                ":outcome": {"S": outcome},
-                ":since": {"S": since or "0"},
-                ":until": {"S": until},
-            },
+            ExpressionAttributeValues={name: {"S": value} for name, value in values.items()},
             **options,
         )
         return pages
@@ -186,9 +192,7 @@ class Ledger:
         new = replace(read, **changes, revision=read.revision + 1)
         names = [*changes, "revision"]
         values = {
-            f":{name}": {"N": str(value)} if isinstance(value, int | float) else {"S": value}
-            for name in names
-            for value in [getattr(new, name)]
+            f":{name}": {TYPES[type(getattr(new, name))]: str(getattr(new, name))} for name in names
         }
         values |= {":read": {"N": str(read.revision)}, ":was": {"S": read.outcome}}
         try:
@@ -201,9 +205,7 @@ class Ledger:
                 ExpressionAttributeNames={f"#{name}": name for name in {*names, "outcome"}},
                 ExpressionAttributeValues=values,
             )
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
             raise Changed(self.get(read.upload)) from None
         return new
 
@@ -226,8 +228,6 @@ class Ledger:
                     ":was": {"S": read.outcome},
                 },
             )
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise
+        except self._dynamodb.exceptions.ConditionalCheckFailedException:
             return False
         return True

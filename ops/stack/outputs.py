@@ -2,28 +2,45 @@
 
 import argparse
 import json
+import os
+import tomllib
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError
-
 from cli.errors import CommandError
+from cli.terminal import own_command
 
+SAMCONFIG = Path(__file__).parents[2] / "samconfig.toml"
 CONNECTIONS = 32  # as many as a command has threads
 ATTEMPTS = 6  # of a call that AWS throttles; with back-off about a minute
 CONNECT_S, READ_S = 5, 30
 
 
+def default_stack() -> str:
+    """Return the name that SCONES_STACK gives, else that of the stack which `sam deploy` makes."""
+    return os.environ.get("SCONES_STACK") or deployed_stack(SAMCONFIG)
+
+
+def deployed_stack(samconfig: Path) -> str:
+    """Return the name of the stack that `sam deploy` makes without further options."""
+    try:
+        settings = tomllib.loads(samconfig.read_text())
+        return str(settings["default"]["global"]["parameters"]["stack_name"])
+    except (OSError, KeyError):
+        return "scones-unlimited"
+
+
 class Stack:
-    """Outputs and clients of one CloudFormation stack; each is asked for once, when needed."""
+    """Outputs and clients of one CloudFormation stack; each is asked for once, when needed.
+
+    boto3 is imported with the first client: --help needs none.
+    """
 
     def __init__(self, name: str, region: str | None = None) -> None:
         self.name = name
-        self._options = f"--stack {name}" + (f" --region {region}" if region else "")
-        self._session = boto3.session.Session(region_name=region)
+        self._region = region
         self._clients: dict[str, Any] = {}
 
     @classmethod
@@ -31,12 +48,22 @@ class Stack:
         """Return the stack that the options --stack and --region name."""
         return cls(arguments.stack, arguments.region)
 
-    def command(self, words: str) -> str:
-        """Return a command for this stack, to copy."""
-        return f"python -m ops {words} {self._options}"
+    def command(self, *words: str) -> str:
+        """Return a command for this stack, to paste where this one was started."""
+        stack = [] if self.name == default_stack() else ["--stack", self.name]
+        region = ["--region", self._region] if self._region else []
+        return own_command("ops", *words, *stack, *region)
+
+    @cached_property
+    def _session(self) -> Any:
+        import boto3
+
+        return boto3.session.Session(region_name=self._region)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client; threads may share it."""
+        from botocore.config import Config
+
         if service not in self._clients:
             self._clients[service] = self._session.client(
                 service,
@@ -52,16 +79,17 @@ class Stack:
     @cached_property
     def outputs(self) -> dict[str, str]:
         """The stack's Outputs; raises CommandError where there is none, or none of ours."""
+        client = self.client("cloudformation")
         try:
-            [stack] = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
-        except ClientError as error:
+            [stack] = client.describe_stacks(StackName=self.name)["Stacks"]
+        except client.exceptions.ClientError as error:
             if "does not exist" not in str(error):
                 raise
             raise CommandError(
                 f"there is no stack {self.name} in {self.region}: name one with --stack, look in"
                 " another --region, or deploy it with `sam deploy` or `python -m local up`"
             ) from error
-        found = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+        found = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         if "StateMachineArn" not in found:
             raise CommandError(
                 f"the stack {self.name} has no output StateMachineArn"
@@ -93,7 +121,7 @@ class Stack:
         return definition
 
     def execution(self, arn: str) -> dict[str, Any]:
-        """Return what DescribeExecution tells of an execution, or of the `latest` that has ended.
+        """Return DescribeExecution of an execution, or of the `latest` that has ended.
 
         Raises CommandError for an EXPRESS workflow, which keeps no executions.
         """
@@ -104,7 +132,10 @@ class Stack:
                 stateMachineArn=self.state_machine_arn
             )
             ended = (
-                each for page in pages for each in page["executions"] if each["status"] != "RUNNING"
+                execution
+                for page in pages
+                for execution in page["executions"]
+                if execution["status"] != "RUNNING"
             )
             newest = next(ended, None)
             if newest is None:
@@ -127,5 +158,5 @@ class Stack:
         if self.outputs["WorkflowType"] == "EXPRESS":
             raise CommandError(
                 f"{self.name} runs as EXPRESS, which keeps no history of executions; its ledger"
-                " and its log group tell what happened"
+                " and its log group show what happened"
             )

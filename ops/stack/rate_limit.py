@@ -10,7 +10,7 @@ from cli.arguments import number_between
 PER_SECOND = 10.0
 
 
-class Pace:
+class RateLimit:
     """Lets so many through a second, evenly, from any number of threads."""
 
     def __init__(self, per_second: float) -> None:
@@ -26,7 +26,7 @@ class Pace:
         time.sleep(max(0.0, turn - time.monotonic()))
 
 
-def add_pace(parser: argparse.ArgumentParser) -> None:
+def add_rate_limit(parser: argparse.ArgumentParser) -> None:
     """Add the option --per-second."""
     parser.add_argument(
         "--per-second",

@@ -1,21 +1,15 @@
-"""The pictures of uploads in the bucket, and the labelled copies that training takes."""
+"""Uploads in the bucket, every version of them, and the labelled copies that training takes."""
 
 import hashlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from cli.errors import CommandError, code_of
+from cli.errors import code_of
+from model.training.suffixes import SUFFIXES
 from ops.stack.outputs import Stack
 
 LABELLED = "labelled/"  # the template keeps UploadPrefix out of it
-# What training takes for a picture; it looks at the content, so a copy may bear another's.
-SUFFIXES = {
-    *(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
-    *(".heic", ".heif", ".avif"),
-}
 GONE = {"404", "NoSuchKey", "NotFound", "412", "PreconditionFailed"}
 
 
@@ -24,13 +18,16 @@ class PictureGone(Exception):
 
 
 def labelled_name(upload: str, key: str) -> str:
-    """Return the name of a picture's copy: the same for every label, another for every upload."""
+    """Return the name of a picture's copy: the same for every label, another for every upload.
+
+    Training takes only files with its suffixes; it looks at the content, so any of these will do.
+    """
     digest = hashlib.sha256(upload.encode()).hexdigest()[:32]
     suffix = PurePosixPath(key).suffix.lower()
     return digest + (suffix if suffix in SUFFIXES else ".jpg")
 
 
-class Pictures:
+class Uploads:
     """The upload bucket of a stack."""
 
     def __init__(self, stack: Stack) -> None:
@@ -42,7 +39,7 @@ class Pictures:
         """Return the etag, without quotes, of what is under a key now."""
         try:
             found: str = self._s3.head_object(Bucket=self.bucket, Key=key)["ETag"]
-        except ClientError as error:
+        except self._s3.exceptions.ClientError as error:
             if code_of(error) not in GONE:
                 raise
             return None
@@ -53,7 +50,7 @@ class Pictures:
         try:
             body = self._s3.get_object(Bucket=self.bucket, Key=key, IfMatch=etag)["Body"]
             data: bytes = body.read()
-        except ClientError as error:
+        except self._s3.exceptions.ClientError as error:
             if code_of(error) not in GONE:
                 raise
             raise PictureGone(key) from None
@@ -70,7 +67,7 @@ class Pictures:
                 CopySourceIfMatch=etag,
                 TaggingDirective="REPLACE",  # by none: to copy tags takes two more permissions
             )
-        except ClientError as error:
+        except self._s3.exceptions.ClientError as error:
             if code_of(error) not in GONE:
                 raise
             raise PictureGone(key) from None
@@ -109,15 +106,25 @@ class Pictures:
                 return 0
             try:
                 self._s3.delete_object(Bucket=self.bucket, Key=key, IfMatch=now)
-            except ClientError as error:
+            except self._s3.exceptions.ClientError as error:
                 if code_of(error) not in GONE:
                     raise
                 return 0  # overwritten since it was looked at
             return 1
         versions = self._versions(key, etag)
-        for each in versions:
-            self._s3.delete_object(Bucket=self.bucket, Key=key, VersionId=each["VersionId"])
+        for version in versions:
+            self._s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version["VersionId"])
         return len(versions)
+
+    def etags(self, key: str) -> set[str]:
+        """Return the etags, without quotes, of what is under a key; old versions count."""
+        if self._keeps_versions():
+            return {
+                version["ETag"].strip('"')
+                for version in self._versions(key, None)
+                if "ETag" in version
+            }
+        return {now} if (now := self.etag(key)) is not None else set()
 
     def _keeps_versions(self) -> bool:
         if self._versioned is None:
@@ -131,31 +138,9 @@ class Pictures:
             Bucket=self.bucket, Prefix=key
         )
         return [
-            each
+            version
             for page in pages
-            for each in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            if each["Key"] == key and (etag is None or each.get("ETag", "").strip('"') == etag)
+            for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            if version["Key"] == key
+            and (etag is None or version.get("ETag", "").strip('"') == etag)
         ]
-
-    def address(self, text: str) -> tuple[str, str]:
-        """Return key and etag of an upload, given as BUCKET/KEY#ETAG or as s3://BUCKET/KEY.
-
-        Raises CommandError for another bucket, or an s3:// address with nothing there.
-        """
-        bucket, _, rest = text.removeprefix("s3://").partition("/")
-        if bucket != self.bucket or not rest:
-            raise CommandError(
-                f"{text!r} is no upload of this stack: write {self.bucket}/KEY#ETAG, as the ledger"
-                f" does, or s3://{self.bucket}/KEY"
-            )
-        if not text.startswith("s3://"):
-            key, mark, etag = rest.rpartition("#")
-            if not (key and mark and etag):
-                raise CommandError(
-                    f"{text!r} has no #ETAG: write the name that the ledger gives it"
-                )
-            return key, etag
-        found = self.etag(rest)
-        if found is None:
-            raise CommandError(f"there is nothing at {text}: name the upload as the ledger does")
-        return rest, found

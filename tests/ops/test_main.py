@@ -10,7 +10,10 @@ import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
 from cli.errors import explained
-from ops.__main__ import COMMANDS, deployed_stack, main
+from cli.terminal import own_command
+from ops.__main__ import COMMANDS, main
+from ops.stack.outputs import Stack as OpsStack
+from ops.stack.outputs import deployed_stack
 from tests.support.cloud import Stack
 from tests.support.ops import Ops
 
@@ -36,9 +39,12 @@ def test_help_lists_every_command_and_the_exit_codes(capsys: pytest.CaptureFixtu
 
 
 def test_a_command_imports_no_other() -> None:
-    code = "import sys; import ops.__main__; print([m for m in sys.modules if m[:4] == 'ops.'])"
+    code = (
+        "import sys; import ops.__main__\n"
+        "print([m for m in sys.modules if m.startswith('ops.commands')])"
+    )
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert told.stdout.strip() == "['ops.__main__']"
+    assert told.stdout.strip() == "[]"
 
 
 def test_a_library_that_is_missing_is_named_and_is_no_finding() -> None:
@@ -50,6 +56,62 @@ def test_a_library_that_is_missing_is_named_and_is_no_finding() -> None:
     assert ended.returncode == 2
     assert "scipy" in ended.stderr
     assert "run make .venv/.extra-ops" in ended.stderr
+
+
+# What the extra installs and no --help may need: each took a quarter of a second or more.
+EXTRA = ("boto3", "botocore", "numpy", "scipy", "matplotlib", "PIL", "pillow_heif", "resvg_py")
+
+
+def test_help_of_every_command_needs_nothing_of_the_extra() -> None:
+    code = f"""
+import sys
+for name in {EXTRA}:
+    sys.modules[name] = None  # importing it raises ModuleNotFoundError
+from ops.__main__ import COMMANDS, main
+for words in ([], *([name] for name in COMMANDS)):
+    try:
+        print("no help of", words, main([*words, "--help"]))
+    except SystemExit as ended:
+        assert ended.code == 0, words
+"""
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "no help of" not in ended.stdout
+    assert ended.stdout.count("usage: ") == len(COMMANDS) + 1
+
+
+@pytest.mark.parametrize("library", ["boto3", "numpy", "matplotlib"])
+def test_without_the_extra_a_command_says_what_to_type(library: str) -> None:
+    code = (
+        f"import sys; sys.modules[{library!r}] = None\n"
+        "from ops.__main__ import main; sys.exit(main(['monitor']))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == f"error: {library} is not installed: run make .venv/.extra-ops\n"
+
+
+def test_options_of_the_stack_stand_before_the_command_or_behind_it(
+    ops: Ops, standard: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del standard, ops
+    shown = []
+    for words in (["--stack", "test-standard", "show"], ["show", "--stack", "test-standard"]):
+        assert main([*words, "nobody.png"]) == 2
+        shown.append(capsys.readouterr().err)
+    assert shown[0] == shown[1]
+    assert "is no upload of this stack" in shown[0]
+
+
+def test_the_environment_names_the_stack_and_lines_to_paste_name_another(
+    ops: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCONES_STACK", "nobody")
+    ran = ops(None, "status")
+    assert ran.err.startswith("error: there is no stack nobody in us-east-1")
+    assert OpsStack("nobody").command("status") == own_command("ops", "status")
+    other = OpsStack("it's another", "eu-west-1").command("status")
+    assert other == own_command("ops", "status", "--stack", "it's another", "--region", "eu-west-1")
 
 
 def test_the_stack_is_the_one_that_sam_deploys(tmp_path: Path) -> None:
@@ -79,7 +141,7 @@ def test_a_stack_of_another_template_is_told_apart(ops: Ops, standard: Stack) ->
 def test_without_credentials_it_says_how_to_get_some(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    for name in [each for each in os.environ if each.startswith("AWS_")]:
+    for name in [variable for variable in os.environ if variable.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

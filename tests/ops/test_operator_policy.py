@@ -11,7 +11,7 @@ from moto.iam.access_control import IAMPolicy, PermissionResult
 from ops.reviewing.reviews import Reviews
 from ops.stack.outputs import Stack as OpsStack
 from tests.support.cloud import Stack
-from tests.support.ops import Ops, empty, letter, pointer
+from tests.support.ops import Ops, dead_letter, empty, pointer
 from tests.support.project import resources
 from tests.support.workflow import decided
 
@@ -34,9 +34,9 @@ def statements() -> list[dict[str, Any]]:
 
 
 def granted() -> set[str]:
-    actions = [each["Action"] for each in statements()]
+    actions = [statement["Action"] for statement in statements()]
     return {
-        each for action in actions for each in ([action] if isinstance(action, str) else action)
+        name for action in actions for name in ([action] if isinstance(action, str) else action)
     }
 
 
@@ -117,12 +117,12 @@ def test_the_policy_grants_what_the_commands_call(
     reviews = Reviews(OpsStack("test-standard"), "ann")
     read = reviews.ledger.get(seen["upload"])
     assert read is not None
-    reviews.pictures.read(read.s3_key, read.etag)
+    reviews.uploads.read(read.s3_key, read.etag)
     reviews.undo(reviews.label(read, "other").decision)
-    letter(standard, "UploadEventsDeadLetterQueue", seen["event"])
-    letter(standard, "UploadEventsDeadLetterQueue", "strange")
+    dead_letter(standard, "UploadEventsDeadLetterQueue", seen["event"])
+    dead_letter(standard, "UploadEventsDeadLetterQueue", "strange")
     batch = {"DDBStreamBatchInfo": pointer(standard, decided(standard, b"no image")["upload"])}
-    letter(standard, "AnnouncementsDeadLetterQueue", batch)
+    dead_letter(standard, "AnnouncementsDeadLetterQueue", batch)
     ops(standard, "redrive")
     ops(standard, "announce", "--since", "1h")
     ops(standard, "status")
@@ -149,14 +149,14 @@ def test_the_policy_grants_what_the_commands_call(
         (action, arn)
         for action, arn in called
         if PermissionResult.PERMITTED
-        not in [each.is_action_permitted(action, arn) for each in policies]
+        not in [policy.is_action_permitted(action, arn) for policy in policies]
     }
     assert denied == set()
     elsewhere = {(action, arn.replace("test-", "other-")) for action, arn in called} - called
     assert elsewhere
     assert not any(
-        each.is_action_permitted(*call) is PermissionResult.PERMITTED
-        for each in policies
+        policy.is_action_permitted(*call) is PermissionResult.PERMITTED
+        for policy in policies
         for call in elsewhere
     )
 

@@ -31,10 +31,10 @@ def keys(stack: Stack, prefix: str) -> list[str]:
     answer = stack.aws.client("s3").list_objects_v2(
         Bucket=stack.outputs["UploadBucket"], Prefix=prefix
     )
-    return [each["Key"] for each in answer.get("Contents", [])]
+    return [entry["Key"] for entry in answer.get("Contents", [])]
 
 
-def letter(stack: Stack, queue: str, body: object, cause: str = "") -> None:
+def dead_letter(stack: Stack, queue: str, body: object, cause: str = "") -> None:
     attributes = {"ERROR_CODE": {"DataType": "String", "StringValue": cause}} if cause else {}
     stack.aws.client("sqs").send_message(
         QueueUrl=stack.outputs[queue],

@@ -22,8 +22,8 @@ async function ask(path, body) {
     body: body && JSON.stringify(body),
   });
   if (!answer.ok) {
-    const told = await answer.json().catch(() => ({ error: answer.statusText }));
-    throw Object.assign(new Error(told.error), { status: answer.status });
+    const reply = await answer.json().catch(() => ({ error: answer.statusText }));
+    throw Object.assign(new Error(reply.error), { status: answer.status });
   }
   return answer;
 }
@@ -32,10 +32,10 @@ const id = (item) => `${item.upload} ${item.revision}`;
 
 async function fill() {
   if (skipped.size > MAX_BEYOND) skipped.clear();
-  const told = await (await ask(`/api/queue?beyond=${skipped.size}`)).json();
-  classes.push(...told.classes.filter((label) => !classes.includes(label)));
-  const fresh = told.items.filter((item) => !done.has(id(item)));
-  waiting = Math.max(told.waiting - (told.items.length - fresh.length), fresh.length);
+  const reply = await (await ask(`/api/queue?beyond=${skipped.size}`)).json();
+  classes.push(...reply.classes.filter((label) => !classes.includes(label)));
+  const fresh = reply.items.filter((item) => !done.has(id(item)));
+  waiting = Math.max(reply.waiting - (reply.items.length - fresh.length), fresh.length);
   queue = fresh.filter((item) => !skipped.has(id(item)));
   if (!queue.length) {
     skipped.clear();
@@ -104,7 +104,7 @@ async function picture(item) {
     unseen = Boolean(error.status);
     for (const button of $("classes").children) button.disabled = unseen;
     $("placeholder").textContent = error.status === 404
-      ? `${error.message}: skip it; python -m ops forget takes it out of the list`
+      ? error.message
       : unseen ? `${error.message}; skip it` : "This browser cannot show the picture; skip it, or open it from S3.";
   }
 }
@@ -118,9 +118,9 @@ async function give(label) {
   const item = queue[0];
   if (!item || unseen) return;
   try {
-    const told = await (await ask("/api/label", { upload: item.upload, revision: item.revision, label })).json();
-    labelled.push(told.item);
-    say(told.note ? `${item.key}: ${told.note}` : `${label}: ${item.key}`);
+    const reply = await (await ask("/api/label", { upload: item.upload, revision: item.revision, label })).json();
+    labelled.push(reply.item);
+    say(reply.note ? `${item.key}: ${reply.note}` : `${label}: ${item.key}`);
   } catch (error) {
     if (error.status !== 409) throw error;
     say(`${item.key}: ${error.message}`, true);
@@ -133,8 +133,8 @@ async function undo() {
   const last = labelled.pop();
   if (!last) return;
   try {
-    const told = await (await ask("/api/undo", { upload: last.upload, revision: last.revision })).json();
-    queue.unshift(told.item);
+    const reply = await (await ask("/api/undo", { upload: last.upload, revision: last.revision })).json();
+    queue.unshift(reply.item);
     waiting += 1;
     say(`taken back: ${last.label}, ${last.key}`);
   } catch (error) {

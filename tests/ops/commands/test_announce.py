@@ -1,5 +1,6 @@
 """What the ledger recorded in a time is announced again."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ def test_what_was_recorded_in_a_time_is_announced_as_it_was(
         announced(stack, item["upload"], 2)  # a change of the item, so the pipe announces it
     words = ("announce", "--since", "2020-05-05T05:05:05", "--until", "2020-05-05T05:05:06")
     assert ops(stack, *words, "--dry-run").out == "2 to announce\n"
+    assert json.loads(ops(stack, *words, "--dry-run", "--json").out) == {"to_announce": 2}
     ran = ops(stack, *words)
     assert (ran.code, ran.out) == (0, "2 announced\n")
     for item, [first] in zip(items, heard, strict=True):

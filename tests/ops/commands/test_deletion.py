@@ -1,15 +1,16 @@
 """Prune deletes what is old, forget one upload everywhere."""
 
 import io
+import json
 from pathlib import Path
 
 import pytest
 
 from ops.stack.ledger import Ledger
 from ops.stack.outputs import Stack as OpsStack
-from ops.stack.uploads import PictureGone, Pictures
+from ops.stack.uploads import PictureGone, Uploads
 from tests.support.cloud import Stack
-from tests.support.ops import Ops, empty, keys, letter
+from tests.support.ops import Ops, dead_letter, empty, keys
 from tests.support.workflow import announced, decided
 
 LONG_AGO = "2020-02-02T02:02:02.222Z"
@@ -45,7 +46,11 @@ def test_prune_tells_and_deletes_nothing_unless_told_to(
         ran = ops(stack, "prune", "--older-than", "400d")
         assert ran.code == 1
         assert "1 items; their pictures stay: recorded before" in ran.out
-        assert "nothing was deleted" in ran.out
+        assert "nothing was changed" in ran.err
+        assert known(stack, item["upload"])
+    for words in ((), ("--yes",)):
+        ran = ops(stack, "prune", "--older-than", "400d", "--dry-run", "--json", *words)
+        assert (ran.code, json.loads(ran.out)["to_delete"]["accepted"]) == (0, 1)
         assert known(stack, item["upload"])
     monkeypatch.setattr("sys.stdin", Terminal("y\n"))
     assert ops(stack, "prune", "--older-than", "400d").code == 0
@@ -86,7 +91,7 @@ def test_forget_deletes_item_picture_and_labelled_copy(
 ) -> None:
     item = decided(stack, (images / "cat.jpg").read_bytes(), "a b+c%20ü.jpg")
     heard = len(announced(stack, item["upload"], 1))
-    pictures = Pictures(OpsStack(f"test-{stack.outputs['WorkflowType'].lower()}"))
+    pictures = Uploads(OpsStack(f"test-{stack.outputs['WorkflowType'].lower()}"))
     copy = pictures.label(item["upload"], item["s3_key"], item["etag"], "other")
     assert copy.startswith("labelled/other/")
     assert copy.endswith(".jpg")
@@ -104,17 +109,35 @@ def test_forget_deletes_item_picture_and_labelled_copy(
 def test_forget_deletes_what_a_redrive_would_announce(
     ops: Ops, standard: Stack, images: Path
 ) -> None:
-    empty(standard, "AnnouncementsDeadLetterQueue")
+    for queue in ("UploadEventsDeadLetterQueue", "AnnouncementsDeadLetterQueue"):
+        empty(standard, queue)
     gone, kept = (decided(standard, (images / "cat.jpg").read_bytes()) for _ in range(2))
     for item in (gone, kept):
         [heard] = announced(standard, item["upload"], 1)
         event = {"detail-type": "Outcome recorded", "source": "scones-unlimited", "detail": heard}
-        letter(standard, "AnnouncementsDeadLetterQueue", event)
+        dead_letter(standard, "AnnouncementsDeadLetterQueue", event)
     ran = ops(standard, "forget", gone["upload"], "--yes")
     assert ran.out.splitlines()[-1] == "deleted 1 objects, 1 item, 1 dead letters"
     assert ops(standard, "redrive").code == 0
     assert len(announced(standard, kept["upload"], 2)) == 2
     assert len(announced(standard, gone["upload"], 1)) == 1
+
+
+def test_forget_deletes_nothing_in_a_dry_run_and_counts_as_json(
+    ops: Ops, standard: Stack, images: Path
+) -> None:
+    for queue in ("UploadEventsDeadLetterQueue", "AnnouncementsDeadLetterQueue"):
+        empty(standard, queue)
+    item = decided(standard, (images / "cat.jpg").read_bytes())
+    short = f"{item['s3_key'].removeprefix('uploads/')}#{item['etag'][:8]}"
+    ran = ops(standard, "forget", short, "--dry-run", "--yes", "--json")
+    assert json.loads(ran.out) == {
+        "to_delete": {"item": True, "picture": True, "copies": [], "dead_letters": 0}
+    }
+    assert known(standard, item["upload"])
+    ran = ops(standard, "forget", short, "--yes", "--json")
+    assert json.loads(ran.out) == {"objects": 1, "items": 1, "dead_letters": 0}
+    assert not known(standard, item["upload"])
 
 
 def test_forget_takes_the_address_of_the_picture(ops: Ops, standard: Stack, images: Path) -> None:
@@ -160,7 +183,7 @@ def test_forget_deletes_every_version(ops: Ops, versioned: Stack, images: Path) 
     left = versioned.aws.client("s3").list_object_versions(
         Bucket=item["s3_bucket"], Prefix=item["s3_key"]
     )["Versions"]
-    assert [each["ETag"].strip('"') for each in left] == [newer["etag"]]
+    assert [version["ETag"].strip('"') for version in left] == [newer["etag"]]
 
 
 def test_an_overwritten_picture_is_neither_read_nor_labelled(
@@ -171,7 +194,7 @@ def test_an_overwritten_picture_is_neither_read_nor_labelled(
     standard.aws.client("s3").put_object(
         Bucket=item["s3_bucket"], Key=item["s3_key"], Body=b"another"
     )
-    pictures = Pictures(OpsStack("test-standard"))
+    pictures = Uploads(OpsStack("test-standard"))
     with pytest.raises(PictureGone):
         pictures.read(item["s3_key"], item["etag"])
     with pytest.raises(PictureGone):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cloud import Stack
-from tests.support.ops import Ops
+from tests.support.ops import Ops, dead_letter, empty
 from tests.support.workflow import decided
 
 HOUR = ("--since", "1h", "--limit", "1000")
@@ -20,9 +20,15 @@ def test_the_newest_of_every_outcome_come_first(ops: Ops, stack: Stack, images: 
     ]
     ran = ops(stack, "list", *HOUR)
     assert ran.code == 0
-    rows = ran.out.splitlines()
+    header, *rows = ran.out.splitlines()
+    assert header.split() == ["recorded", "outcome", "found", "upload"]
     assert [row.split()[0] for row in rows] == sorted((r.split()[0] for r in rows), reverse=True)
-    assert [re.split("  +", row)[-1] for row in rows[:3]] == uploads[::-1]
+    shown = [re.split("  +", row)[-1] for row in rows[:3]]
+    prefix = f"{stack.outputs['UploadBucket']}/{stack.outputs['UploadPrefix']}"
+    for short, upload in zip(shown, uploads[::-1], strict=True):
+        assert upload.startswith(prefix + short)
+        assert len(upload) == len(prefix + short) + 24  # of an etag's 32
+        assert ops(stack, "show", short).out.startswith(upload)
     assert re.split("  +", rows[0])[1:3] == ["rejected", "unsupported_format"]
     assert re.split("  +", rows[2])[1:3] == ["accepted", "bicycle 0.999"]
 
@@ -32,14 +38,32 @@ def test_outcome_reason_and_limit_choose(ops: Ops, stack: Stack, images: Path) -
         decided(stack, data)
     lines = ops(stack, "list", "rejected", "--reason", "empty", "--json", *HOUR).out.splitlines()
     found = [json.loads(line) for line in lines]
-    assert {(each["outcome"], each["reason"]) for each in found} == {("rejected", "empty")}
+    assert {(item["outcome"], item["reason"]) for item in found} == {("rejected", "empty")}
     ran = ops(stack, "list", "rejected", "review", "--limit", "2", "--since", "1h")
     assert ran.out.splitlines()[-1].startswith("... and more")
-    assert len(ran.out.splitlines()) == 3
+    assert len(ran.out.splitlines()) == 4  # header, two, and that there are more
     assert "nothing of that was recorded" in ops(stack, "list", "--since", "2999-01-01").out
     with pytest.raises(SystemExit) as ended:
         ops(stack, "list", "strange")
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("command", ["list", "review", "redrive", "cost"])
+def test_a_table_fits_a_terminal_of_80_columns(
+    ops: Ops, standard: Stack, images: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    decided(standard, (images / "cat.jpg").read_bytes(), f"{'a folder/' * 10}cat.jpg")
+    dead_letter(standard, "UploadEventsDeadLetterQueue", "{}", "A_LONG_REASON_" * 10)
+    monkeypatch.setattr("ops.stack.dead_letters.LISTEN_S", 0)
+    monkeypatch.setattr("_pytest.capture.CaptureIO.isatty", lambda _: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    try:
+        ran = ops(standard, command, *(["--dry-run"] if command == "redrive" else []))
+    finally:
+        empty(standard, "UploadEventsDeadLetterQueue")
+    rows = [line for line in ran.out.splitlines() if "label them:" not in line]
+    assert max(map(len, rows)) <= 80
+    assert len(rows) > 1
 
 
 def test_an_upload_is_shown_whole(ops: Ops, stack: Stack, images: Path) -> None:

@@ -18,10 +18,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from cli.terminal import own_command
 from ops.__main__ import main
-from ops.monitoring import captures
+from ops.monitoring import capture_files
+from ops.monitoring.baseline import CARD, Baseline
 from ops.monitoring.captures import Captures
-from ops.monitoring.observations import decided
+from ops.monitoring.observations import decide
 from ops.monitoring.windows import Windows
 from ops.stack.outputs import Stack as DeployedStack
 from tests.functions.serialize.misbehaving_s3 import Answer, misbehaving_s3
@@ -115,7 +117,7 @@ def test_numbers_without_labels_are_refused_with_the_way_out(
 def test_bad_lines_are_counted_and_the_rest_is_read(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(captures, "LINE_LIMIT", 5_000)
+    monkeypatch.setattr(capture_files, "LINE_LIMIT", 5_000)
     lines = [
         line(),
         "{",
@@ -216,6 +218,7 @@ def test_an_odd_picture_or_label_is_an_inference_like_others(
 # The KB by which a capture line raises the peak of a process that has read none.
 PEAK = """
 import resource, sys
+from ops.monitoring.baseline import CARD, Baseline
 from ops.monitoring.captures import Captures
 
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -262,7 +265,7 @@ def test_a_file_of_s3_whose_transfer_breaks_off_is_read_again(
     answers = (Answer(body=listing), Answer(length=len(body)), broken, Answer(body=body))
     with misbehaving_s3(*answers) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-        read = list(captures.in_s3(DeployedStack("any", "us-east-1"), "s3://b/c/", None))
+        read = list(capture_files.in_s3(DeployedStack("any", "us-east-1"), "s3://b/c/", None))
     assert read == body.splitlines(keepends=True)
 
 
@@ -340,6 +343,31 @@ def test_a_baseline_of_what_is_seen_finds_no_drift_in_it(
     assert "No drift" in said
     assert "boat 67%, bicycle 33%" in said
     assert "the pictures that the model was trained on" not in said
+
+
+def test_the_summary_as_json_says_what_the_page_does(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "a.jsonl").write_text("\n".join(line(labelled("boat")) for _ in range(30)))
+    assert monitored(folder, "--json") == 1
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)
+    assert found["verdict"].startswith("Drift in confidence, label mix")
+    assert {row["name"] for row in found["comparisons"] if row["drift"]} >= {"label mix"}
+    assert found["figures"]["inferences"]["value"] == "30"
+    assert f"Report: {folder.parents[5]}" in printed.err
+
+
+@pytest.mark.parametrize("given", ["model/pretrained", "model/pretrained/card.json", None])
+def test_the_card_of_the_model_in_use_is_the_baseline_or_how_to_give_it_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str], given: str | None
+) -> None:
+    version = Baseline.read(CARD).model
+    for model in (version, "another"):
+        (folder / "a.jsonl").write_text(line(OURS | {"model": model}))
+        monitored(folder, *(["--baseline", str(ROOT / given)] if given else []))
+        advice = "give the card of the model in use, --baseline FOLDER/card.json"
+        assert (advice in capsys.readouterr().out) == (model == "another")
 
 
 def test_a_baseline_of_too_few_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -430,10 +458,10 @@ def test_plots_leave_no_gap_in_rows_of_two(folder: Path) -> None:
     assert len(figures) == 5
 
 
-def test_decided_is_what_the_workflow_does() -> None:
-    assert decided("bicycle", 0.9, 0.9) == "accepted"
-    assert decided("bicycle", 0.89, 0.9) == "review"
-    assert decided("other", 1.0, 0.9) == "review"
+def test_decide_is_what_the_workflow_does() -> None:
+    assert decide("bicycle", 0.9, 0.9) == "accepted"
+    assert decide("bicycle", 0.89, 0.9) == "review"
+    assert decide("other", 1.0, 0.9) == "review"
 
 
 def test_the_ledger_and_the_captures_of_a_stack_tell_the_same(
@@ -474,4 +502,5 @@ def test_an_endpoint_that_captures_nothing_is_told(
     monkeypatch.setattr("ops.stack.outputs.Stack.outputs", standard.outputs)
     ran = ops(standard, "monitor", "--captures")
     assert ran.code == 2
-    assert "endpoint silent captures nothing: python -m model.create_endpoint" in ran.err
+    advice = own_command("model.create_endpoint", "--capture-percentage", "10")
+    assert f"endpoint silent captures nothing: {advice}" in ran.err

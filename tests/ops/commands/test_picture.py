@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from ops.__main__ import main
-from ops.commands.picture import title_of, visits_of
+from ops.drawing.execution import title_of, visits_of
 from ops.drawing.state_machine import Visit, draw
 from tests.support.cloud import Stack
 from tests.support.ops import Ops
@@ -56,12 +56,12 @@ def test_no_line_runs_through_a_word() -> None:
 def test_the_ways_from_one_side_of_a_state_do_not_cross() -> None:
     """Both detours of Serialize image: each piece across ends before it meets one downwards."""
     root = ElementTree.fromstring(draw(state_machine()))
-    [serialize] = [each for each in root.iter(f"{SVG}rect") if each.attrib["height"] == "50"][:1]
+    [serialize] = [box for box in root.iter(f"{SVG}rect") if box.attrib["height"] == "50"][:1]
     side = float(serialize.attrib["x"]) + float(serialize.attrib["width"])
     top = float(serialize.attrib["y"])
     ways = []
     for line in root.iter(f"{SVG}polyline"):
-        points = [tuple(map(float, each.split(","))) for each in line.attrib["points"].split()]
+        points = [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]
         if points[0][0] == side and top < points[0][1] < top + 50:
             ways.append(points)
     assert len(ways) == 2

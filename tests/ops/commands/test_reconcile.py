@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.reconcile import measured
+from cli.terminal import own_command
 from tests.support.cloud import Stack
 from tests.support.ops import Ops
 from tests.support.workflow import changed, decided
@@ -49,7 +50,7 @@ def test_what_is_missing_is_found_and_started(
     time.sleep(1)  # S3 tells whole seconds: younger than now
     ran = ops(stack, "reconcile", *words)
     assert ran.code == 1
-    assert "missing            1  python -m ops reconcile --start" in ran.out
+    assert f"missing            1  {own_command('ops', 'reconcile', '--start')}" in ran.out
     assert json.loads((tmp_path / "missing").read_text()) == item["s3_key"]
     assert ops(stack, "reconcile", "--newer-than", "0m", *words).code == 0
     ran = ops(stack, "reconcile", "--json", "--start", *words)
@@ -98,7 +99,7 @@ def test_a_failure_is_not_missing(ops: Ops, stack: Stack, images: Path) -> None:
     item = decided(stack, (images / "bicycle.png").read_bytes())
     ran = ops(stack, "reconcile", "--grace", "0m", "--prefix", item["s3_key"])
     assert ran.code == 0
-    assert "failed             1  python -m ops redrive" in ran.out
+    assert f"failed             1  {own_command('ops', 'redrive')}" in ran.out
 
 
 def test_an_execution_that_cannot_be_started_stays_missing(

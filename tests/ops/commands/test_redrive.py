@@ -11,11 +11,11 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from ops.stack.announcements import announcement, details_in
-from ops.stack.dead_letters import Letters
+from ops.stack.dead_letters import DeadLetters
 from ops.stack.ledger import Ledger
 from ops.stack.outputs import Stack as OpsStack
 from tests.support.cloud import Stack
-from tests.support.ops import Ops, empty, letter, pointer
+from tests.support.ops import Ops, dead_letter, empty, pointer
 from tests.support.workflow import announced, decided
 
 BROKEN = (400, "application/json", b'{"error": "broken"}')
@@ -70,7 +70,7 @@ def at_rest(stack: Stack) -> None:
     backend = stepfunctions_parser_backends[DEFAULT_ACCOUNT_ID]["us-east-1"]
     machine = backend.describe_state_machine(stack.outputs["StateMachineArn"])
     deadline = time.monotonic() + 30
-    while any(each.status == "RUNNING" for each in machine.executions):
+    while any(execution.status == "RUNNING" for execution in machine.executions):
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -84,10 +84,17 @@ def test_a_failed_upload_is_decided_after_a_redrive(ops: Ops, stack: Stack, imag
     item = failed(stack, images)
     ran = ops(stack, "redrive", "--dry-run")
     assert ran.code == 1
-    assert ran.out.split() == ["failed", "uploads", "EndpointRefused", "waiting", "1"]
+    assert ran.out.split()[4:] == ["failed", "uploads", "EndpointRefused", "waiting", "1"]
+    [row] = json.loads(ops(stack, "redrive", "--dry-run", "--json").out)
+    assert row == {
+        "source": "failed uploads",
+        "reason": "EndpointRefused",
+        "result": "waiting",
+        "number": 1,
+    }
     ran = ops(stack, "redrive")
     assert ran.code == 0
-    assert ran.out.split()[:5] == ["failed", "uploads", "EndpointRefused", "started", "1"]
+    assert ran.out.split()[4:9] == ["failed", "uploads", "EndpointRefused", "started", "1"]
     again = settled(stack, item["upload"])
     assert (again["outcome"], again["revision"], again["event"]) == ("accepted", "2", item["event"])
 
@@ -113,15 +120,16 @@ def test_what_fails_again_is_started_once_a_run(
     pages = Ledger._pages
     one = {"PaginationConfig": {"PageSize": 1}}
     monkeypatch.setattr(Ledger, "_pages", lambda *given, **more: pages(*given, **more, **one))
-    monkeypatch.setattr("ops.commands.redrive.CHUNK", 1)
+    monkeypatch.setattr("ops.commands.redrive.BATCH_SIZE", 1)
     ran = ops(standard, "redrive", "--per-second", "2")
-    assert "EndpointRefused  started                3" in ran.out
+    assert "EndpointRefused  started       3" in ran.out
+    at_rest(standard)  # before the next test tells the container what to answer
 
 
-def test_cause_time_and_limit_choose(ops: Ops, standard: Stack, images: Path) -> None:
+def test_reason_time_and_limit_choose(ops: Ops, standard: Stack, images: Path) -> None:
     for _ in range(3):
         failed(standard, images)
-    assert ops(standard, "redrive", "--dry-run", "--cause", "Nothing").code == 0
+    assert ops(standard, "redrive", "--dry-run", "--reason", "Nothing").code == 0
     assert ops(standard, "redrive", "--dry-run", "--since", "2999-01-01").code == 0
     assert " 2\n" in ops(standard, "redrive", "--dry-run", "--limit", "2").out
     assert " 3\n" in ops(standard, "redrive", "--dry-run", "--since", "1h").out
@@ -129,12 +137,14 @@ def test_cause_time_and_limit_choose(ops: Ops, standard: Stack, images: Path) ->
         ops(standard, "redrive", "--limit", "0")
 
 
-@pytest.mark.parametrize("words", [("--cause", "Other"), ("--since", "2999-01-01"), ()])
+@pytest.mark.parametrize("words", [("--reason", "Other"), ("--since", "2999-01-01"), ()])
 def test_letters_that_nobody_chose_or_understands_stay(
     ops: Ops, standard: Stack, images: Path, words: tuple[str, ...]
 ) -> None:
     item = decided(standard, (images / "bicycle.png").read_bytes())
-    letter(standard, "UploadEventsDeadLetterQueue", "no event" if not words else item["event"], "X")
+    dead_letter(
+        standard, "UploadEventsDeadLetterQueue", "no event" if not words else item["event"], "X"
+    )
     ran = ops(standard, "redrive", *words)
     assert ran.code == (0 if words else 1)
     assert ("not understood" in ran.err) == (not words)
@@ -147,8 +157,8 @@ def test_an_event_that_started_nothing_is_started(ops: Ops, stack: Stack, images
     stack.aws.client("dynamodb").delete_item(
         TableName=stack.outputs["DecisionsTable"], Key={"upload": {"S": item["upload"]}}
     )
-    letter(stack, "UploadEventsDeadLetterQueue", event, "ThrottlingException")
-    letter(stack, "UploadEventsDeadLetterQueue", "no event", "ThrottlingException")
+    dead_letter(stack, "UploadEventsDeadLetterQueue", event, "ThrottlingException")
+    dead_letter(stack, "UploadEventsDeadLetterQueue", "no event", "ThrottlingException")
     ran = ops(stack, "redrive", "--dry-run")
     assert "lost upload events  ThrottlingException  waiting" in ran.out
     assert waiting(stack, "UploadEventsDeadLetterQueue") == 2
@@ -160,7 +170,7 @@ def test_an_event_that_started_nothing_is_started(ops: Ops, stack: Stack, images
 
 def test_a_letter_of_a_decided_upload_is_only_deleted(ops: Ops, stack: Stack, images: Path) -> None:
     item = decided(stack, (images / "bicycle.png").read_bytes())
-    letter(stack, "UploadEventsDeadLetterQueue", item["event"], "Throttled")
+    dead_letter(stack, "UploadEventsDeadLetterQueue", item["event"], "Throttled")
     ran = ops(stack, "redrive")
     assert ran.code == 0
     assert ran.out.split()[-4:] == ["Throttled", "already", "decided", "1"]
@@ -172,7 +182,7 @@ def test_a_letter_that_cannot_be_started_stays(
     ops: Ops, standard: Stack, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = failed(standard, images)
-    letter(standard, "UploadEventsDeadLetterQueue", item["event"])
+    dead_letter(standard, "UploadEventsDeadLetterQueue", item["event"])
     strange = standard.outputs["StateMachineArn"] + "-gone"
     monkeypatch.setattr("ops.stack.outputs.Stack.state_machine_arn", strange)
     ran = ops(standard, "redrive")
@@ -185,7 +195,7 @@ def test_a_letter_that_cannot_be_started_stays(
 def test_more_letters_than_a_call_takes(ops: Ops, standard: Stack, images: Path) -> None:
     item = decided(standard, (images / "bicycle.png").read_bytes())
     for _ in range(23):
-        letter(standard, "UploadEventsDeadLetterQueue", item["event"], "X")
+        dead_letter(standard, "UploadEventsDeadLetterQueue", item["event"], "X")
     assert " 12\n" in ops(standard, "redrive", "--dry-run", "--limit", "12").out
     assert waiting(standard, "UploadEventsDeadLetterQueue") == 23
     assert " 23\n" in ops(standard, "redrive").out
@@ -206,9 +216,9 @@ def test_what_a_rule_could_not_deliver_is_announced_again(
     item = decided(stack, (images / "cat.jpg").read_bytes())
     [heard] = announced(stack, item["upload"], 1)
     event = {"detail-type": "Outcome recorded", "source": "scones-unlimited", "detail": heard}
-    letter(stack, "AnnouncementsDeadLetterQueue", event, "NO_PERMISSIONS")
+    dead_letter(stack, "AnnouncementsDeadLetterQueue", event, "NO_PERMISSIONS")
     ran = ops(stack, "redrive")
-    assert (ran.code, ran.out.split()[2]) == (0, "NO_PERMISSIONS")
+    assert (ran.code, ran.out.split()[6]) == (0, "NO_PERMISSIONS")
     assert announced(stack, item["upload"], 2) == [heard, heard]
     assert waiting(stack, "AnnouncementsDeadLetterQueue") == 0
 
@@ -219,7 +229,7 @@ def test_what_the_pipe_could_not_announce_is_read_from_the_stream(
     item = decided(stack, (images / "cat.jpg").read_bytes())
     [heard] = announced(stack, item["upload"], 1)
     batch = pointer(stack, item["upload"])
-    letter(stack, "AnnouncementsDeadLetterQueue", {"DDBStreamBatchInfo": batch})
+    dead_letter(stack, "AnnouncementsDeadLetterQueue", {"DDBStreamBatchInfo": batch})
     assert ops(stack, "redrive").code == 0
     assert announced(stack, item["upload"], 2) == [heard, heard]
 
@@ -238,7 +248,7 @@ def test_a_change_is_announced_after_the_bus_was_out_of_reach(
         while not waiting(stack, "AnnouncementsDeadLetterQueue") and time.monotonic() < deadline:
             time.sleep(0.02)
     ran = ops(stack, "redrive")
-    assert (ran.code, ran.out.split()[2:]) == (0, ["ConnectionError", "started", "1"])
+    assert (ran.code, ran.out.split()[6:]) == (0, ["ConnectionError", "started", "1"])
     [heard] = announced(stack, item["upload"], 1)
     assert (heard["outcome"], heard["revision"]) == ("review", "1")
 
@@ -310,7 +320,7 @@ def test_a_stream_is_read_to_the_end_of_what_a_letter_points_at(
     }
     details = details_in(stack, json.dumps({"DDBStreamBatchInfo": batch}))
     assert details is not None
-    assert [json.loads(each)["revision"] for each in details] == announced_
+    assert [json.loads(detail)["revision"] for detail in details] == announced_
 
 
 def test_what_the_stream_forgot_is_read_from_the_ledger(
@@ -323,15 +333,15 @@ def test_what_the_stream_forgot_is_read_from_the_ledger(
         "approximateArrivalOfFirstRecord": item["recorded_at"],
         "approximateArrivalOfLastRecord": item["recorded_at"],
     }
-    letter(stack, "AnnouncementsDeadLetterQueue", {"DDBStreamBatchInfo": batch})
+    dead_letter(stack, "AnnouncementsDeadLetterQueue", {"DDBStreamBatchInfo": batch})
     assert ops(stack, "redrive").code == 0
     assert announced(stack, item["upload"], 2) == [heard, heard]
 
 
 def test_a_strange_letter_is_kept(ops: Ops, standard: Stack) -> None:
-    letter(standard, "AnnouncementsDeadLetterQueue", '["strange"]')
+    dead_letter(standard, "AnnouncementsDeadLetterQueue", '["strange"]')
     ran = ops(standard, "redrive")
-    assert (ran.code, ran.out.split()[2:4]) == (1, ["not", "understood"])
+    assert (ran.code, ran.out.split()[6:8]) == (1, ["not", "understood"])
     assert waiting(standard, "AnnouncementsDeadLetterQueue") == 1
 
 
@@ -345,8 +355,8 @@ class Rounds:
         attributes = {"SentTimestamp": "0"}
         return {
             "Messages": [
-                {"MessageId": each, "Body": each, "Attributes": attributes, "ReceiptHandle": each}
-                for each in next(self.rounds)
+                {"MessageId": body, "Body": body, "Attributes": attributes, "ReceiptHandle": body}
+                for body in next(self.rounds)
             ]
         }
 
@@ -357,18 +367,18 @@ class Rounds:
 def test_letters_that_come_round_again_do_not_hide_the_others() -> None:
     stack = OpsStack("none")
     stack._clients["sqs"] = Rounds([["a", "b"], ["a"], ["c", "b"], ["a", "c"]])
-    with Letters(stack, "queue") as letters:
-        bodies = [each.body for batch in letters.batches() for each in batch]
+    with DeadLetters(stack, "queue") as letters:
+        bodies = [letter.body for batch in letters.batches() for letter in batch]
     assert bodies == ["a", "b", "c"]
 
 
 def test_letters_go_back_when_the_work_is_interrupted(ops: Ops, standard: Stack) -> None:
     del ops
-    letter(standard, "UploadEventsDeadLetterQueue", "{}")
+    dead_letter(standard, "UploadEventsDeadLetterQueue", "{}")
     queue = standard.outputs["UploadEventsDeadLetterQueue"]
 
     def interrupted() -> None:
-        with Letters(OpsStack("test-standard"), queue) as letters:
+        with DeadLetters(OpsStack("test-standard"), queue) as letters:
             assert len(next(letters.batches())) == 1
             raise KeyboardInterrupt
 

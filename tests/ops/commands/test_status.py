@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.arguments import duration, point_in_time
+from cli.terminal import own_command
 from tests.support.cloud import Stack
 from tests.support.ops import Ops, empty
 from tests.support.workflow import announced, decided
@@ -39,7 +40,7 @@ def test_failures_and_dead_letters_need_attention(ops: Ops, stack: Stack, images
             TableName=stack.outputs["DecisionsTable"], Key={"upload": {"S": item["upload"]}}
         )
     assert ran.code == 1
-    assert "failed: python -m ops redrive" in ran.out
+    assert f"failed: {own_command('ops', 'redrive')} --stack test-" in ran.out
     assert "dead letters  1 uploads, 0 announcements" in ran.out
 
 
@@ -53,7 +54,7 @@ def test_a_missing_endpoint_needs_attention(ops: Ops, standard: Stack) -> None:
         sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
     assert ran.code == 1
     assert f"{name}, Missing" in ran.out
-    assert "no endpoint: python -m model.create_endpoint" in ran.out
+    assert f"no endpoint: {own_command('model.create_endpoint')}" in ran.out
 
 
 def test_a_pipe_that_was_stopped_needs_attention_and_goes_on_where_it_stopped(
@@ -72,11 +73,11 @@ def test_a_pipe_that_was_stopped_needs_attention_and_goes_on_where_it_stopped(
     finally:
         pipes.start_pipe(Name=name)
     assert ran.code == 1
-    assert f"the pipe is STOPPED: mend that, then aws pipes start-pipe --name {name}" in ran.out
+    assert f"the pipe is STOPPED: fix the cause, then aws pipes start-pipe --name {name}" in ran.out
     assert len(announced(standard, item["upload"], 1)) == 1
 
 
-def test_ages_and_moments() -> None:
+def test_durations_and_points_in_time() -> None:
     assert (duration("30m"), duration("400d")) == (timedelta(minutes=30), timedelta(days=400))
     assert point_in_time("2026-11-24") == datetime(2026, 11, 24, tzinfo=UTC)
     assert point_in_time("2026-11-24T18:00+02:00") == datetime(2026, 11, 24, 16, tzinfo=UTC)
@@ -84,6 +85,6 @@ def test_ages_and_moments() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "5", "d", "400 days", "-1d"])
-def test_what_is_no_age_is_refused_with_an_example(text: str) -> None:
+def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="write 30m, 12h, 400d or 8w"):
         duration(text)

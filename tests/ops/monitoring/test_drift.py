@@ -11,10 +11,10 @@ from scipy.stats import ks_2samp
 
 from model.training.card import spread
 from model.training.image_statistics import PERCENTILES, STATISTICS
-from ops.commands.monitor import CARD
 from ops.monitoring import drift, two_samples
-from ops.monitoring.drift import Baseline, baseline_of, judge
-from ops.monitoring.observations import Observation, decided
+from ops.monitoring.baseline import CARD, Baseline, baseline_of
+from ops.monitoring.drift import judge
+from ops.monitoring.observations import Observation, decide
 from ops.monitoring.windows import LATENCY_EDGES, LENGTHS, MOST_WINDOWS, Windows
 
 NOON = datetime(2024, 6, 4, 12, tzinfo=UTC)  # a Tuesday
@@ -51,7 +51,7 @@ def windows_of(baseline: Baseline, many: int, seed: int, **other: Any) -> Window
 def reported(baseline: Baseline, many: int, seed: int, **other: Any) -> list[str]:
     """Return the names of what drifted."""
     windows = windows_of(baseline, many, seed, **other)
-    return sorted({each.name for each in judge(windows, baseline, 0.01).drifted})
+    return sorted({found.name for found in judge(windows, baseline, 0.01).drifted})
 
 
 def test_nothing_new_is_seldom_called_drift() -> None:
@@ -113,7 +113,7 @@ def test_a_trifle_is_no_drift_however_many_show_it(shift: float, drifts: bool) -
             sums.histograms[name][: len(counts)] += counts[: len(sums.histograms[name])]
     own = baseline_of(before, Baseline.read(CARD))
     judgement = judge(after, own, 0.01)
-    [found] = [each for each in judgement.whole if each.name == "brightness"]
+    [found] = [comparison for comparison in judgement.whole if comparison.name == "brightness"]
     assert found.p < judgement.limit
     assert judgement.drifts(found) == drifts
 
@@ -126,7 +126,7 @@ def test_a_point_more_of_other_is_drift(share: float, drifts: bool) -> None:
     windows = Windows()
     windows.add_all(Observation(NOON, "review", "m", label, 0.99) for label in labels)
     judgement = judge(windows, baseline, 0.01)
-    assert ("share of other" in [each.name for each in judgement.drifted]) == drifts
+    assert ("share of other" in [found.name for found in judgement.drifted]) == drifts
 
 
 @pytest.mark.parametrize("threshold", [0.9, 0.995])
@@ -137,10 +137,10 @@ def test_what_is_accepted_by_another_threshold_is_not_compared(threshold: float)
     for _ in range(300):
         one = seen(number, baseline)
         assert one.confidence is not None
-        outcome = decided(one.label, one.confidence, threshold)
+        outcome = decide(one.label, one.confidence, threshold)
         windows.add(replace(one, outcome=outcome, threshold=threshold))
     judgement = judge(windows, baseline, 0.01)
-    assert "share accepted" not in [each.name for each in judgement.whole]
+    assert "share accepted" not in [found.name for found in judgement.whole]
     assert judgement.drifted == []
 
 
@@ -148,7 +148,7 @@ def test_the_card_s_threshold_is_the_template_s() -> None:
     """The one is the other rounded up."""
     baseline = Baseline.read(CARD)
     windows = windows_of(baseline, 50, 0, threshold=0.984)
-    assert "share accepted" in [each.name for each in judge(windows, baseline, 0.01).whole]
+    assert "share accepted" in [found.name for found in judge(windows, baseline, 0.01).whole]
 
 
 def test_a_figure_that_is_always_the_same_has_not_changed() -> None:
@@ -157,7 +157,11 @@ def test_a_figure_that_is_always_the_same_has_not_changed() -> None:
     grey = {key: value for key, value in spread([0.0] * 500, 1.0).items() if key[0] == "p"}
     baseline = replace(baseline, facts=baseline.facts | {"colour": grey})
     windows = windows_of(baseline, 60, 0, statistics={"colour": 0.0})
-    [found] = [each for each in judge(windows, baseline, 0.01).whole if each.name == "colour"]
+    [found] = [
+        comparison
+        for comparison in judge(windows, baseline, 0.01).whole
+        if comparison.name == "colour"
+    ]
     assert found.p > 0.5
     assert found.psi < 0.01
 
@@ -172,7 +176,7 @@ def test_a_card_of_three_percentiles_is_compared_by_these() -> None:
     windows = windows_of(baseline, 300, 0)
     assert judge(windows, earlier, 0.01).drifted == []
     windows = windows_of(baseline, 300, 0, statistics={"brightness": 0.05})
-    assert {each.name for each in judge(windows, earlier, 0.01).drifted} == {"brightness"}
+    assert {found.name for found in judge(windows, earlier, 0.01).drifted} == {"brightness"}
 
 
 def test_the_test_on_bins_is_never_surer_than_the_one_on_values() -> None:
@@ -259,17 +263,17 @@ def test_windows_begin_with_the_hour_the_day_or_the_week(days: int) -> None:
 def test_windows_of_little_traffic_are_as_long_as_it_takes_to_judge_them() -> None:
     windows = in_minutes(*range(0, 1440, 3))  # 480 in a day
     assert windows.length == timedelta(minutes=30)
-    windows.widen(drift.LEAST)
+    windows.widen(drift.MINIMUM_WINDOW)
     assert windows.length == timedelta(hours=1)
     assert all(sums.inferences == 20 for _, sums in windows)
 
 
 def test_what_is_too_little_anyway_stays_in_windows_enough_to_see_something() -> None:
     windows = in_minutes(*range(0, 1440, 60))
-    windows.widen(drift.LEAST)
+    windows.widen(drift.MINIMUM_WINDOW)
     assert 3 <= len(windows) <= 5
     alone = in_minutes(0, 1)
-    alone.widen(drift.LEAST)
+    alone.widen(drift.MINIMUM_WINDOW)
     assert len(alone) == 2
 
 

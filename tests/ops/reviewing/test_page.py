@@ -69,8 +69,12 @@ def page(browser: Any, reviews: Reviews) -> Iterator["Page"]:
         browser.get("about:blank")
         server.shutdown()
         thread.join()
-    complaints = [each["message"] for each in browser.get_log("browser")]
-    assert [each for each in complaints if "409" not in each and "favicon" not in each] == []
+    complaints = [entry["message"] for entry in browser.get_log("browser")]
+    assert [
+        complaint
+        for complaint in complaints
+        if "409" not in complaint and "favicon" not in complaint
+    ] == []
 
 
 class Page:
@@ -162,7 +166,7 @@ def labelled(stack: Stack, label: str) -> list[str]:
     answer = stack.aws.client("s3").list_objects_v2(
         Bucket=stack.outputs["UploadBucket"], Prefix=f"labelled/{label}/"
     )
-    return [json.loads(each["ETag"]) for each in answer.get("Contents", [])]
+    return [json.loads(entry["ETag"]) for entry in answer.get("Contents", [])]
 
 
 def test_undo_and_skip(page: Page) -> None:

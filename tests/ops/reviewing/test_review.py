@@ -15,12 +15,13 @@ from botocore.exceptions import ClientError
 from PIL import Image
 
 from cli.errors import CommandError
+from cli.terminal import own_command
 from ops.reviewing.image import UNKNOWN, shown
 from ops.reviewing.reviews import Reviews
 from ops.reviewing.server import MAX_BODY, ReviewServer
 from ops.stack.ledger import Changed, Decision, Ledger
 from ops.stack.outputs import Stack as OpsStack
-from ops.stack.uploads import Pictures
+from ops.stack.uploads import Uploads
 from tests.support.cloud import Stack
 from tests.support.ops import Ops, keys
 from tests.support.workflow import announced, decided
@@ -47,7 +48,7 @@ def test_the_list_is_in_the_asked_order(ops: Ops, stack: Stack, images: Path, or
     decided(stack, (images / "kick-scooter.png").read_bytes())
     lines = ops(stack, "review", "--json", "--limit", "1000", "--order", order).out.splitlines()
     listed = [json.loads(line) for line in lines]
-    told = [each["confidence" if order == "unsure" else "recorded_at"] for each in listed]
+    told = [item["confidence" if order == "unsure" else "recorded_at"] for item in listed]
     assert told == sorted(told, reverse=order == "newest")
     ran = ops(stack, "review", "--limit", "1", "--order", order)
     assert ran.code == 0
@@ -57,7 +58,7 @@ def test_the_list_is_in_the_asked_order(ops: Ops, stack: Stack, images: Path, or
 def test_a_key_cannot_steer_the_terminal(ops: Ops, standard: Stack, images: Path) -> None:
     decided(standard, (images / "cat.jpg").read_bytes(), "a\x1b[2Jb.jpg")
     ran = ops(standard, "review")
-    assert "uploads/a\N{REPLACEMENT CHARACTER}[2Jb.jpg" in ran.out
+    assert "  a\N{REPLACEMENT CHARACTER}[2Jb.jpg#" in ran.out
     assert "\x1b" not in ran.out
 
 
@@ -86,7 +87,7 @@ def test_undo_lets_it_wait_again_and_takes_the_copy_back(
     assert (back.outcome, back.label, back.revision) == ("review", "other", 3)
     assert (back.reviewer, back.previous_label) == ("bob", "bicycle")
     heard = announced(stack, before.upload, 3)
-    assert [each["outcome"] for each in heard] == ["review", "reviewed", "review"]
+    assert [announcement["outcome"] for announcement in heard] == ["review", "reviewed", "review"]
     assert keys(stack, done.copy) == []
     with pytest.raises(CommandError, match="is not reviewed"):
         reviews_of(stack).undo(back)
@@ -178,7 +179,7 @@ def test_its_own_fault_is_told(
 ) -> None:
     monkeypatch.setattr(Reviews, "waiting", Mock(side_effect=RuntimeError("a fault")))
     status, told = ask("/api/queue")
-    assert (status, told["error"]) == (500, "RuntimeError: a fault; the terminal tells more")
+    assert (status, told["error"]) == (500, "RuntimeError: a fault; the terminal shows more")
     assert "RuntimeError: a fault" in capsys.readouterr().err
 
 
@@ -242,7 +243,7 @@ def test_a_label_whose_copy_failed_is_given_again_without_a_second_record(
     body = {"upload": before.upload, "revision": 1, "label": "bicycle"}
     busy = ClientError({"Error": {"Code": "SlowDown", "Message": "busy"}}, "CopyObject")
     with monkeypatch.context() as outage:
-        outage.setattr(Pictures, "label", Mock(side_effect=busy))
+        outage.setattr(Uploads, "label", Mock(side_effect=busy))
         assert ask("/api/label", body)[0] == 502
     status, told = ask("/api/label", body)
     assert (status, told["item"]["revision"]) == (200, 2)
@@ -253,29 +254,35 @@ def test_copies_are_made_to_agree_with_the_ledger(
     ops: Ops, standard: Stack, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reviews = reviews_of(standard)
-    ops(standard, "review", "--mend")
+    ops(standard, "review", "--repair")
     kept = reviews.label(waiting(standard, images), "bicycle")
     with monkeypatch.context() as stopped:
-        stopped.setattr(Pictures, "label", Mock(side_effect=KeyboardInterrupt))
+        stopped.setattr(Uploads, "label", Mock(side_effect=KeyboardInterrupt))
         before = waiting(standard, images)
         with pytest.raises(KeyboardInterrupt):
             reviews.label(before, "motorcycle")
     taken_back = reviews.label(waiting(standard, images), "bicycle")
     with monkeypatch.context() as stopped:
-        stopped.setattr(Pictures, "delete", Mock(side_effect=KeyboardInterrupt))
+        stopped.setattr(Uploads, "delete", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             reviews.undo(taken_back.decision)
     stale = replace(kept.decision, label="motorcycle")  # what the index may still list
     with monkeypatch.context() as lagging:
         lagging.setattr(Ledger, "of_outcome", lambda _, outcome: [stale][: outcome == "reviewed"])
-        assert ops(standard, "review", "--mend").out == "0 copied, 0 taken away\n"
-    ran = ops(standard, "review", "--mend")
-    assert (ran.code, ran.out) == (0, "1 copied, 1 taken away\n")
+        assert ops(standard, "review", "--repair").out == "0 copied, 0 removed\n"
+    ran = ops(standard, "review", "--repair", "--dry-run")
+    assert (ran.code, ran.out) == (0, "1 to copy, 1 to remove\n")
+    assert keys(standard, taken_back.copy) == [taken_back.copy]
+    ran = ops(standard, "review", "--repair")
+    assert (ran.code, ran.out) == (0, "1 copied, 1 removed\n")
     assert keys(standard, kept.copy) == [kept.copy]
-    copies = list(reviews.pictures.copies(before.upload, before.s3_key))
+    copies = list(reviews.uploads.copies(before.upload, before.s3_key))
     assert [copy.split("/")[1] for copy in copies] == ["motorcycle"]
     assert keys(standard, taken_back.copy) == []
-    assert ops(standard, "review", "--mend").out == "0 copied, 0 taken away\n"
+    ran = ops(standard, "review", "--repair", "--json")
+    assert json.loads(ran.out) == {"copied": 0, "removed": 0, "dry_run": False}
+    ran = ops(standard, "review", "--dry-run")
+    assert (ran.code, ran.err.startswith("error: --dry-run goes with --repair")) == (2, True)
 
 
 def test_a_copy_under_a_label_that_was_taken_back_goes_with_the_next_label(
@@ -285,7 +292,7 @@ def test_a_copy_under_a_label_that_was_taken_back_goes_with_the_next_label(
     reviews = reviews_of(standard)
     first = reviews.label(waiting(standard, images), "bicycle")
     with monkeypatch.context() as stopped:
-        stopped.setattr(Pictures, "delete", Mock(side_effect=KeyboardInterrupt))
+        stopped.setattr(Uploads, "delete", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             reviews.undo(first.decision)
     back = reviews.ledger.get(first.decision.upload)
@@ -328,7 +335,10 @@ def test_a_picture_is_shown_while_it_is_the_one(ask: Ask, standard: Stack, image
     standard.aws.client("s3").put_object(
         Bucket=before.s3_bucket, Key=before.s3_key, Body=b"another"
     )
-    assert ask(path) == (404, {"error": "the picture was deleted or overwritten"})
+    status, told = ask(path)
+    assert (status, "the picture was deleted or overwritten" in told["error"]) == (404, True)
+    command = own_command("ops", "forget", before.upload, "--stack", "test-standard")
+    assert told["error"].endswith(f"take it out of the list with {command}")
 
 
 @pytest.mark.parametrize(

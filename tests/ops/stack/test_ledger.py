@@ -36,7 +36,7 @@ def test_an_outcome_is_listed_by_time(ledger: Ledger, waiting: Decision) -> None
     newest = next(ledger.of_outcome("review", newest_first=True))
     assert newest == waiting
     listed = list(ledger.of_outcome("review"))
-    assert listed == sorted(listed, key=lambda each: each.recorded_at)
+    assert listed == sorted(listed, key=lambda item: item.recorded_at)
     assert ledger.count("review") == len(listed)
     since = waiting.recorded_at[:19]
     assert waiting in list(ledger.of_outcome("review", since=since))

@@ -1,13 +1,11 @@
-"""Ages, moments and numbers on the command line: bounds, and what is said beyond them."""
+"""Durations, points in time and numbers on the command line: bounds, and what is beyond."""
 
 import argparse
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cli.arguments import duration, point_in_time, positive
-from cli.terminal import confirmed
 from ops.commands.review import add_arguments
 
 
@@ -19,13 +17,13 @@ from ops.commands.review import add_arguments
         ("36500d", timedelta(days=36_500)),
     ],
 )
-def test_an_age_is_a_number_and_a_unit(text: str, length: timedelta) -> None:
+def test_a_duration_is_a_number_and_a_unit(text: str, length: timedelta) -> None:
     assert duration(text) == length
 
 
 @pytest.mark.parametrize("text", ["36501d", "999999w", "-1d", "1", "1y", "1.5h", "", "٣d"])
-def test_an_age_that_is_none_or_too_long_is_named(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="no age|too long"):
+def test_a_duration_that_is_none_or_too_long_is_named(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="no duration|too long"):
         duration(text)
 
 
@@ -37,11 +35,11 @@ def test_an_age_that_is_none_or_too_long_is_named(text: str) -> None:
         ("2026-11-24T18:00+02:00", datetime(2026, 11, 24, 16, tzinfo=UTC)),
     ],
 )
-def test_a_moment_is_a_date_or_a_time(text: str, moment: datetime) -> None:
+def test_a_point_in_time_is_a_date_or_a_time(text: str, moment: datetime) -> None:
     assert point_in_time(text) == moment
 
 
-def test_a_moment_may_be_an_age() -> None:
+def test_a_point_in_time_may_be_a_duration() -> None:
     assert datetime.now(UTC) - point_in_time("2h") == pytest.approx(
         timedelta(hours=2), abs=timedelta(0, 60)
     )
@@ -50,8 +48,8 @@ def test_a_moment_may_be_an_age() -> None:
 @pytest.mark.parametrize(
     "text", ["999999w", "yesterday", "2026-13-01", "9999-12-31T23:59-12:00", "0001-01-01T00:00+12"]
 )
-def test_a_moment_that_is_none_is_named(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="no moment|too long"):
+def test_a_point_in_time_that_is_none_is_named(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="no point in time|too long"):
         point_in_time(text)
 
 
@@ -68,15 +66,3 @@ def test_a_port_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str])
         parser.parse_args(["--port", "70000"])
     assert ended.value.code == 2
     assert "from 0 to 65,535" in capsys.readouterr().err
-
-
-def test_no_answer_deletes_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def ctrl_d(_: str) -> str:
-        raise EOFError
-
-    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr("builtins.input", ctrl_d)
-    assert not confirmed("Delete?", yes=False)
-    assert "nothing was deleted" in capsys.readouterr().out

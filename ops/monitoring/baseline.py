@@ -1,0 +1,130 @@
+"""The baseline: what inferences were like when all was well, of a model's card or of one's own."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cli.errors import CommandError
+from model.training.image_statistics import CONFIDENCE_BINS, PERCENTILES, STATISTICS
+from ops.monitoring.two_samples import Counts
+from ops.monitoring.windows import EDGES, Histogram, Windows
+from ops.stack.ledger import OTHER
+
+CARD = Path(__file__).parents[2] / "model" / "pretrained" / "card.json"
+OWN = "inferences seen by python -m ops monitor"  # the source of a baseline that is no model's
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What inferences were like when all was well; see model/training/card.py."""
+
+    model: str
+    threshold: float
+    size: int  # pixels of a side, to which pictures are squashed before they are measured
+    facts: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> "Baseline":
+        """Read a card.json, a folder that holds one, or what as_json() has written.
+
+        Raises CommandError.
+        """
+        try:
+            path = path / "card.json" if path.is_dir() else path
+            card = json.loads(path.read_text())
+            found = cls(
+                str(card["version"]),
+                float(card["threshold"]["value"]),
+                int(card["input"]["size"]),
+                card["baseline"],
+            )
+            found.check()
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CommandError(
+                f"{path} holds no baseline ({type(error).__name__}: {error}): give a model's"
+                " card.json or a file of --write-baseline"
+            ) from error
+        return found
+
+    @property
+    def pictures(self) -> int:
+        return int(self.facts["pictures"])
+
+    def check(self) -> None:
+        """Read everything that is compared. Raises KeyError, TypeError or ValueError."""
+        confidence = self.facts["confidence"]
+        if len(confidence["edges"]) != len(confidence["share"]) + 1:
+            raise ValueError("confidence has not one edge more than shares")
+        numbers = [self.pictures, self.facts["other_share"], self.facts["accepted_share"]]
+        numbers += [*self.facts["labels"].values(), *confidence["edges"], *confidence["share"]]
+        if not all(math.isfinite(number) for number in numbers):
+            raise ValueError("a share that is no number")
+
+    @property
+    def title(self) -> str:
+        """What it is of, in words."""
+        return "your baseline" if self.own else f"the baseline of the model {self.model}"
+
+    @property
+    def own(self) -> bool:
+        """Whether it is of inferences seen at work, and not of a model's training pictures."""
+        return self.facts.get("source") == OWN
+
+
+def as_json(windows: Windows, baseline: Baseline) -> str:
+    """Return all windows as a baseline of their own, in the form that Baseline.read() takes."""
+    found = baseline_of(windows, baseline)
+    card = {
+        "version": found.model,
+        "threshold": {"value": found.threshold},
+        "input": {"size": found.size},
+        "baseline": found.facts,
+    }
+    return json.dumps(card, indent=2) + "\n"
+
+
+def baseline_of(windows: Windows, before: Baseline) -> Baseline:
+    """Return what was seen as a baseline; `before` is the one it was compared with."""
+    sums = windows.whole()
+    total = sums.inferences
+    facts: dict[str, Any] = {
+        "source": OWN,
+        "pictures": total,
+        "confidence": {
+            "edges": CONFIDENCE_BINS,
+            "share": (coarse(sums.histograms["confidence"], CONFIDENCE_BINS) / total).tolist(),
+        },
+        "labels": {label: number / total for label, number in sums.labels.items()},
+        "other_share": sums.labels[OTHER] / total,
+        "accepted_share": sums.accepted / max(sums.decisions, 1),
+    }
+    for name in STATISTICS:
+        values = sums.quantiles(name, [percent / 100 for percent in PERCENTILES])
+        facts[name] = {
+            f"p{percent}": None if math.isnan(value) else value
+            for percent, value in zip(PERCENTILES, values, strict=True)
+        }
+    [(model, _)] = windows.models.most_common(1)
+    return Baseline(model, windows.threshold(before.threshold), before.size, facts)
+
+
+def coarse(histogram: Histogram, edges: Sequence[float]) -> Counts:
+    """Return a histogram of confidences by coarser edges, which lie on its own."""
+    return counts_between(histogram, edges[1:-1], EDGES["confidence"])
+
+
+def counts_between(histogram: Histogram, edges: Sequence[float], own: Counts) -> Counts:
+    """Return counts below, between and above edges; a bin on an edge is split in proportion.
+
+    own: the edges of the histogram.
+    """
+    total = np.concatenate([[0.0], np.cumsum(histogram)])
+    at = np.interp(edges, own, total)
+    return np.diff(np.concatenate([[0.0], at, [total[-1]]]))

@@ -1,0 +1,93 @@
+"""One run of monitor: what is read, judged, written and printed."""
+
+import argparse
+import sys
+import webbrowser
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cli.errors import CommandError
+from cli.terminal import Progress
+from ops.monitoring.baseline import CARD, Baseline, as_json
+from ops.monitoring.capture_files import destination, in_folder, in_s3
+from ops.monitoring.captures import Captures
+from ops.monitoring.drift import MINIMUM_WINDOW, judge
+from ops.monitoring.observations import Observation, from_ledger
+from ops.monitoring.page import as_html
+from ops.monitoring.report import Report
+from ops.monitoring.windows import Windows
+from ops.stack.ledger import Ledger
+from ops.stack.outputs import Stack
+
+MINIMUM_BASELINE = 100  # inferences; of fewer, four pictures make up the rarest twentieth
+
+
+def monitor(arguments: argparse.Namespace, *, captures_of_endpoint: bool) -> int:
+    """Read, judge, write the report and print the summary; return the command's exit code."""
+    baseline = Baseline.read(arguments.baseline or CARD)
+    windows, bad = Windows(), Counter[str]()
+    source, seen = observations(arguments, baseline, bad, captures_of_endpoint)
+    with Progress() as progress:
+        for number, observation in enumerate(seen, 1):
+            windows.add(observation)
+            progress.tell(f"{number:,} read, of {observation.time:%Y-%m-%d %H:%M}")
+    if not len(windows):
+        left = f"; {bad.total():,} lines left out ({_kinds(bad)})" if bad else ""
+        raise CommandError(f"{source}: nothing to report{left}; look further back with --since")
+    windows.widen(MINIMUM_WINDOW)
+    judgement = judge(windows, baseline, arguments.false_alarms)
+    report = Report(source, windows, baseline, judgement, arguments.false_alarms, bad)
+    page = arguments.out / "index.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(as_html(report))
+    print(report.as_json() if arguments.json else report.as_text())
+    print(f"Report: {page}", file=sys.stderr if arguments.json else sys.stdout)
+    if arguments.open:
+        webbrowser.open(page.resolve().as_uri())
+    if arguments.write_baseline:  # it is for later: that it differs from the one before is no news
+        kept = keep_baseline(arguments.write_baseline, windows, baseline)
+        print(kept, file=sys.stderr if arguments.json else sys.stdout)
+        return 0
+    return 1 if judgement.drifted else 0
+
+
+def observations(
+    arguments: argparse.Namespace, baseline: Baseline, bad: Counter[str], of_endpoint: bool
+) -> tuple[str, Iterator[Observation]]:
+    """Return where from, in words, and what was observed; `bad` takes the lines left out."""
+    address: str | None = arguments.captures
+    if address is None:
+        stack = Stack.of(arguments)
+        since = arguments.since or datetime.now(UTC) - timedelta(hours=24)
+        return f"Ledger of {stack.name}", from_ledger(Ledger(stack), since)
+    threshold = baseline.threshold
+    stack = Stack.of(arguments)
+    if of_endpoint:
+        address = destination(stack)
+        threshold = float(stack.outputs["ConfidenceThreshold"])
+    if arguments.threshold is not None:
+        threshold = arguments.threshold
+    captures = Captures(arguments.labels, threshold, baseline.size, bad)
+    if address.startswith("s3://"):
+        lines = in_s3(stack, address, arguments.since)
+    else:
+        lines = in_folder(Path(address), arguments.since)
+    return f"Captures of {address}", captures.read(lines, arguments.since)
+
+
+def keep_baseline(path: Path, windows: Windows, baseline: Baseline) -> str:
+    """Write what was seen as a baseline for later; return a line about it."""
+    inferences = windows.whole().inferences
+    if inferences < MINIMUM_BASELINE:
+        raise CommandError(
+            f"{path} is not written: {inferences} inferences are too few for a baseline,"
+            f" {MINIMUM_BASELINE} the least; look further back with --since"
+        )
+    path.write_text(as_json(windows, baseline))
+    return f"Baseline: {path}, of {inferences:,} inferences"
+
+
+def _kinds(bad: Counter[str]) -> str:
+    return ", ".join(f"{number:,} {kind}" for kind, number in bad.most_common(3))
