@@ -4,7 +4,7 @@
 
 Photos of 12 megapixels go through the workflow on the embedded AWS, one after the other; read are
 the functions' own reports, the executions' times and states, and the bytes of item and logs. The
-template tells what is billed by the month.
+template has what is billed by the month.
 """
 
 import argparse
@@ -99,7 +99,7 @@ def watched() -> dict[str, int]:
 
 
 def milliseconds(aws: EmbeddedAws) -> dict[str, float]:
-    """Return the median duration of each function's warm calls, as its reports tell."""
+    """Return the median duration of each function's warm calls, from its reports."""
     found = defaultdict(list)
     for step in STEPS:
         for message in messages(aws, f"/aws/lambda/{STACK}-{step}"):

@@ -72,7 +72,7 @@ def rows() -> list[Row]:
             ours, floor = map(float, child(TIME, path, str(calls)).split())
             note = "thumbnail and save"
             result.append(row(f"{name}, time", ours, "ms", floor, aim="<= 1.25x", note=note))
-            if sys.platform == "linux":  # where a process can tell its own peak
+            if sys.platform == "linux":  # where a process can read its own peak
                 peaks = [float(child(PEAK, path, way)) for way in ("ours", "floor")]
                 result.append(
                     row(f"{name}, peak memory", peaks[0], "MiB", peaks[1], aim="<= 1.2x", note=note)

@@ -48,7 +48,7 @@ def translate(template: dict[str, Any], region: str) -> dict[str, Any]:
 
     Raises samtranslator's InvalidDocumentException, which names resource and property.
     """
-    # The session tells the region, by which the transform knows the partition; {} are the
+    # The session has the region, by which the transform knows the partition; {} are the
     # managed policies that it could look up by name: the template names its own by ARN.
     session = boto3.session.Session(region_name=region)
     translator = Translator({}, Parser(), boto_session=session)

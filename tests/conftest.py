@@ -22,7 +22,7 @@ from tests.verify.tools import SAM
 
 
 def pytest_report_header() -> str:
-    """Tell which functions the run puts to the test."""
+    """Say which functions the run tests."""
     made = (
         "made by sam build" if SAM.installed else "from the source: make verify installs sam build"
     )

@@ -20,7 +20,7 @@ from local.lambdas.logs import EVENT_LIMIT_BYTES, LogSink, LogStream
 from local.lambdas.runtime_api import Exchange, serve
 from local.lambdas.spec import FunctionSpec
 
-TICK_S = 0.1  # how often memory is looked at, and an exit that nothing else tells of
+TICK_S = 0.1  # how often memory is checked, and an exit that nothing else signals
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 # -S: nothing that happens to be installed here can be imported. -P: the task root, not this
 # package's folder, comes first on the path. -B: the task root is read-only on AWS, so nothing is
@@ -98,7 +98,7 @@ class Environment:
             "PATH": os.environ.get("PATH", os.defpath),
             "TZ": ":UTC",
             "_HANDLER": spec.handler,
-            # Stands for /tmp; and as a home it hides ~/.aws of whoever runs this.
+            # Stands for /tmp; and as a home it hides ~/.aws of the user who runs this.
             "HOME": str(self._folder),
             "TMPDIR": str(self._folder),
         }
@@ -180,7 +180,7 @@ class Environment:
 
 
 def exit_reason(code: int) -> str:
-    """Return Lambda's words for a process's return code; negative is a signal, as in subprocess."""
+    """Return Lambda's text for a process's return code; negative is a signal, as in subprocess."""
     if code == 0:
         return "Runtime exited without providing a reason"
     if code < 0:

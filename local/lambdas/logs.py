@@ -43,7 +43,7 @@ class LogStream:
             self._tail = (self._tail + text.encode() + b"\n")[-TAIL_BYTES:]
             try:
                 self._sink(self.group, self.name, events)
-            except Exception:  # the function must not fail because nobody takes its logs
+            except Exception:  # the function must not fail because its logs cannot be written
                 logger.exception("cannot write to log stream %s of %s", self.name, self.group)
 
     def tail(self) -> bytes:

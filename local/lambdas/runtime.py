@@ -152,7 +152,7 @@ class LambdaRuntime:
         if not reusable:
             self._pool.discard(
                 environment
-            )  # before the report, so that its last words stand above it
+            )  # before the report, so that its last output stands above it
         body = document_of(answer, request_id, spec.timeout_s)
         error_type = None if answer.kind == "response" else json.loads(body).get("errorType")
         billed_ms = math.ceil(duration_ms + (init_ms or 0))

@@ -67,7 +67,7 @@ class Exchange:
         self._answers.put(Answer(kind, body))
 
     def end(self, reason: str) -> None:
-        """Tell both sides that the process has ended; current stays as it was."""
+        """End both sides when the process has ended; current stays as it was."""
         self._events.put(None)
         self._answers.put(Answer("exited", reason.encode()))
 
@@ -134,7 +134,7 @@ class RuntimeApi(BaseHTTPRequestHandler):
         return self._accept(kind, body)
 
     def _is_deserted(self) -> bool:
-        """Tell whether the runtime has gone while it waited, so that its event is not lost."""
+        """Return whether the runtime has gone while it waited, so that its event is not lost."""
         try:
             return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:

@@ -75,7 +75,7 @@ def _deliver(rule: Rule, target: Json, event: Json, log: LogSink) -> None:
             time.sleep(RETRY_WAITS_S[attempt])
     logger.warning("rule %s could not deliver to %s: %s", rule.name, target["Arn"], reason)
     try:
-        _bury(rule, target, event, reason)
+        _send_to_dead_letters(rule, target, event, reason)
     except Exception:
         logger.exception("rule %s lost an event: its dead-letter queue did not take it", rule.name)
 
@@ -109,7 +109,7 @@ def send(rule: Rule, target: Json, event: Json, log: LogSink) -> None:
 
 
 def _demand_log(rule: Rule, arn: str) -> None:
-    """Only the call that writes tells which rule it is for, not the one that makes the stream.
+    """Only the call that writes names its rule, not the one that makes the stream.
 
     https://github.com/aws-samples/serverless-patterns/pull/618
     """
@@ -123,7 +123,7 @@ def _demand_log(rule: Rule, arn: str) -> None:
             raise PermissionError(f"no policy lets {rule.name} {action} on {arn}")
 
 
-def _bury(rule: Rule, target: Json, event: Json, reason: str) -> None:
+def _send_to_dead_letters(rule: Rule, target: Json, event: Json, reason: str) -> None:
     """Send an event to the target's dead-letter queue, if the queue's policy lets the rule."""
     arn = target.get("DeadLetterConfig", {}).get("Arn")
     if arn is None:

@@ -2,7 +2,7 @@
 
 Judged are the calls of functions and state machines, each with its role's identity, and what rules
 and pipes do within moto, whose patches call demand(). Calls with other keys, which are those of
-whoever uses the embedded AWS, may do everything.
+the users of the embedded AWS, may do everything.
 
 An object that is absent is "not found" only for a role that may list the bucket, else it is denied:
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
@@ -74,7 +74,7 @@ def demand(role_arn: str, action: str, resource: str) -> None:
 
 
 def permitted(call: Call) -> bool:
-    """Tell whether a role's policies allow a call."""
+    """Return whether a role's policies allow a call."""
     return any(
         policy.is_action_permitted(call.action, call.resource) is PermissionResult.PERMITTED
         for policy in map(IAMPolicy, documents_of(call.role))
@@ -82,9 +82,9 @@ def permitted(call: Call) -> bool:
 
 
 def lets_events(policy: Any, action: str, resource: str, source: str) -> bool:
-    """Tell whether a resource's own policy lets EventBridge do something.
+    """Return whether a resource's own policy lets EventBridge do something.
 
-    source: the ARN of the rule that it does so for; empty where the call does not tell.
+    source: the ARN of the rule that it does so for; empty where the call does not name it.
     """
     document = policy if isinstance(policy, dict) else json.loads(policy or "{}")
     for statement in document.get("Statement", []):

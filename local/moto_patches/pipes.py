@@ -103,7 +103,7 @@ def _send_with_retries(pipe: Pipe, records: list[Json], parameters: Json) -> Non
         _send_with_retries(pipe, records[middle:], parameters)
         return
     logger.warning("pipe %s gives up on %d records: %s", pipe.name, len(records), reason)
-    _bury(pipe, records, parameters, reason)
+    _send_to_dead_letters(pipe, records, parameters, reason)
 
 
 def send(pipe: Pipe, records: list[Json]) -> None:
@@ -131,7 +131,7 @@ def send(pipe: Pipe, records: list[Json]) -> None:
 
 
 def passes(criteria: Json, record: Json) -> bool:
-    """Tell whether a record passes one of a pipe's filters; no filter passes everything."""
+    """Return whether a record passes one of a pipe's filters; no filter passes everything."""
     filters = criteria.get("Filters", [])
     plain = json.loads(json.dumps(record, default=str))
     return not filters or any(
@@ -164,7 +164,7 @@ def _found(path: str, record: Json) -> Any:
     return found
 
 
-def _bury(pipe: Pipe, records: list[Json], parameters: Json, reason: str) -> None:
+def _send_to_dead_letters(pipe: Pipe, records: list[Json], parameters: Json, reason: str) -> None:
     arn = parameters.get("DeadLetterConfig", {}).get("Arn")
     if arn is None:
         return

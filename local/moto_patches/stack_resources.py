@@ -131,7 +131,7 @@ class Pipe(Declared):
 
     @property
     def running(self) -> bool:
-        """Whether nobody has stopped it."""
+        """Whether it has not been stopped."""
         pipe = pipes_backends[self.account][self.region].pipes.get(self.name)
         return pipe is not None and pipe.desired_state == "RUNNING"
 

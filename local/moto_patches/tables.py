@@ -1,4 +1,4 @@
-"""Patch: moto's tables are not atomic, and their streams tell of items half made.
+"""Patch: moto's tables are not atomic, and their streams have records of incomplete items.
 
 Stock moto: two conditional writes at once may both succeed, a reader may see an item while it is
 being changed, and UpdateItem of a new item puts two records into the stream, the first of which

@@ -168,7 +168,7 @@ class Chaos:
         return fault
 
     def _is_out(self, outage: Outage, fault: str) -> bool:
-        """Tell whether a call hits an outage, and count it."""
+        """Return whether a call hits an outage, and count it."""
         refused = outage.hits() and not self._healed.is_set()
         if refused:
             self._count(fault)

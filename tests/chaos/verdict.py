@@ -33,7 +33,7 @@ def judge(aws: EmbeddedAws, outputs: dict[str, str], put: list[Upload]) -> Verdi
 
 
 def judged(items: list[Decision], announced: list[Detail], put: list[Upload]) -> Verdict:
-    """Tell which promises are broken.
+    """Return the counts, and which promises are broken.
 
     Every surviving upload has one outcome, the one that its content asks for; every revision of
     every item was announced, and is the same however often it was; nothing was decided twice.

@@ -17,7 +17,7 @@ FILES = ("template.yaml", "samconfig.toml", "pyproject.toml", "constraints.txt")
 
 @dataclass(frozen=True)
 class Fault:
-    """A text to replace in a file; who sees it, and with which words one of its findings tells."""
+    """A text to replace in a file. caught_by: a text in the finding, by the judge that finds it."""
 
     id: str
     file: str
@@ -151,7 +151,7 @@ FAULTS = (
         {"checkov": "CKV_AWS_54 AWS::S3::Bucket.UploadBucket"},
     ),
     Fault(
-        "a-bucket-that-tells-nobody",
+        "a-bucket-that-sends-no-events",
         TEMPLATE,
         "EventBridgeEnabled: true",
         "EventBridgeEnabled: false",

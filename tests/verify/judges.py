@@ -163,7 +163,7 @@ def structure_tests(folder: Path) -> list[str]:
 
 
 def _run(command: list[str], folder: Path) -> list[str]:
-    """Return the last words of a judge that tells its judgement by its exit code."""
+    """Return the end of the output of a judge that says by its exit code what it has found."""
     ended = _process(command, folder)
     return [] if ended.returncode == 0 else [(ended.stdout + ended.stderr).strip()[-600:]]
 

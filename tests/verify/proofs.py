@@ -31,7 +31,7 @@ class Proof:
     tool: Tool | None = None  # what has to be installed beside the dev extra
 
     def holds(self, case: ET.Element) -> bool:
-        """Tell whether a case of pytest's report is one of these tests."""
+        """Return whether a case of pytest's report is one of these tests."""
         path = case.get("classname", "").replace(".", "/") + ".py"
         return path in self.tests
 

@@ -13,6 +13,9 @@ from local.follow import Followed, Follower
 from tests.support.cloud import Cloud
 from tests.verify.tools import SAM, offline_environment
 
+# Each command of a test may take 300 s.
+pytestmark = pytest.mark.timeout(900)
+
 STACK = "scones-unlimited"  # samconfig.toml
 
 

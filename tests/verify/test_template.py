@@ -114,7 +114,7 @@ def test_the_only_policies_of_aws_s_own_are_those_that_are_accounted_for() -> No
 
 
 def test_the_audit_rule_may_make_streams_and_alone_may_write_events() -> None:
-    """CreateLogStream does not tell for which rule it is: a condition on that would deny it."""
+    """CreateLogStream does not name its rule: a condition on that would deny it."""
     [policy] = resources("AWS::Logs::ResourcePolicy").values()
     document = json.loads(Application(ROOT).resolved(policy["PolicyDocument"]))
     group = Application(ROOT).resolved({"Fn::GetAtt": "AuditLogGroup.Arn"})
@@ -141,11 +141,11 @@ def test_the_pipe_may_do_what_aws_asks_for_and_nothing_else() -> None:
         for action in listed(statement["Action"])
     }
     reading = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
-    letters = pipe["SourceParameters"]["DynamoDBStreamParameters"]["DeadLetterConfig"]["Arn"]
+    queue = pipe["SourceParameters"]["DynamoDBStreamParameters"]["DeadLetterConfig"]["Arn"]
     assert granted == {
         *((f"dynamodb:{action}", pipe["Source"]["Fn::GetAtt"]) for action in reading),
         ("events:PutEvents", pipe["Target"]["Fn::GetAtt"]),
-        ("sqs:SendMessage", letters["Fn::GetAtt"]),
+        ("sqs:SendMessage", queue["Fn::GetAtt"]),
     }
 
 
@@ -166,7 +166,7 @@ def test_every_parameter_is_described_and_in_a_group(name: str) -> None:
     groups = template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     assert declared["Description"]
     assert [name in group["Parameters"] for group in groups].count(True) == 1
-    if declared["Type"] == "Number":  # CloudFormation's own words are "must be a number"
+    if declared["Type"] == "Number":  # CloudFormation's own text is "must be a number"
         assert declared["ConstraintDescription"]
 
 

@@ -51,7 +51,7 @@ class Tool:
         return self.path
 
     def install(self) -> None:
-        """Install it from its registry. Raises ToolMissing with the installer's last words."""
+        """Install it from its registry. Raises ToolMissing with what the installer says."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         if self.registry == "pip":

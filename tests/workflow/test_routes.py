@@ -222,7 +222,7 @@ def test_what_comes_again_and_fails_waits_for_a_redrive(stack: Stack, images: Pa
 def test_an_error_nobody_foresaw_is_recorded_and_fails_the_execution(
     standard: Stack, images: Path
 ) -> None:
-    """An event without an etag cannot come from S3; whatever breaks, the ledger has to tell."""
+    """An event without an etag cannot come from S3; whatever fails, the ledger has to record it."""
     first = decided(standard, (images / "bicycle.png").read_bytes(), "unforeseen.png")
     event = json.loads(first["event"])
     event["detail"]["object"]["key"] = ""  # refused by the SDK, before any call

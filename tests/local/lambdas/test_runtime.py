@@ -102,7 +102,7 @@ def error_of(result: Invocation) -> dict[str, Any]:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a thread of a process runs; a zombie, left to a careless process 1, does not.
+    """Return whether a thread of a process runs; a zombie, left to a careless process 1, does not.
 
     The first thread may be a zombie while another still holds the process's connections.
     """

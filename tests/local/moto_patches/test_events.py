@@ -64,7 +64,7 @@ def test_an_undeliverable_event_is_kept_only_if_the_queue_lets_the_rule_send(
 def test_a_log_group_is_written_only_if_its_policy_lets_the_rule(
     cloud: Cloud, conditions: tuple[str, ...], allowed: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """CreateLogStream does not tell which rule it is for: a condition on the rule denies it."""
+    """CreateLogStream does not name its rule: a condition on the rule denies it."""
     rule = Rule(cloud)
     logs, arn = cloud.aws.client("logs"), rule.queue_arn.replace(":sqs:", ":logs:")
     arn = arn.replace(rule.name, f"log-group:{rule.name}")
