@@ -15,7 +15,7 @@ from typing import Self
 REDRAW_S = 0.5
 GAP = "  "  # between columns
 ELLIPSIS, REPLACEMENT = "\N{HORIZONTAL ELLIPSIS}", "\N{REPLACEMENT CHARACTER}"
-SHORTEST = 24  # columns that are left of a shortened cell; lines wrap on a narrower terminal
+SHORTEST = 16  # columns that are left of a shortened cell; lines wrap on a narrower terminal
 
 
 def printable(text: str, most: int = 1024) -> str:
@@ -55,11 +55,14 @@ def columns_of(text: str) -> int:
 
 
 def shortened(text: str, width: int) -> str:
-    """Return a text in at most so many columns, an ellipsis in place of its middle."""
+    """Return a text in at most so many columns, an ellipsis a third from its beginning.
+
+    What tells names apart stands at their end: the file in its folder, the etag.
+    """
     if columns_of(text) <= width:
         return text
     head, tail = text, ""
-    while columns_of(head) > (width - 1) // 2:
+    while columns_of(head) > (width - 1) // 3:
         head = head[:-1]
     for char in reversed(text):
         if columns_of(head + tail + char) > width - 1:
@@ -74,6 +77,7 @@ def table(
     *,
     right: Collection[str] = (),
     flexible: Collection[str] = (),
+    indent: str = "",
 ) -> str:
     """Return rows under a header, in columns, without colours.
 
@@ -86,7 +90,7 @@ def table(
     widths = [max(map(columns_of, column)) for column in zip(*lines, strict=True)]
     shrinkable = [column for column, name in enumerate(header) if name in flexible]
     if shrinkable and sys.stdout.isatty():
-        room = shutil.get_terminal_size().columns - len(GAP) * (len(header) - 1)
+        room = shutil.get_terminal_size().columns - len(indent) - len(GAP) * (len(header) - 1)
         while sum(widths) > room:
             widest = max(shrinkable, key=lambda column: widths[column])
             if widths[widest] <= SHORTEST:
@@ -99,7 +103,9 @@ def table(
         space = " " * (width - columns_of(cell))
         return space + cell if name in right else cell + space
 
-    return "\n".join(GAP.join(map(padded, line, header, widths)).rstrip() for line in lines)
+    return "\n".join(
+        (indent + GAP.join(map(padded, line, header, widths))).rstrip() for line in lines
+    )
 
 
 def confirmed(question: str, yes: bool) -> bool:

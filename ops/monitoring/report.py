@@ -5,7 +5,6 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
-from textwrap import indent
 
 from cli.terminal import table
 from model.training.figures import rounded_up
@@ -129,9 +128,9 @@ class Report:
                 )
                 for found in self.judgement.whole
             ]
-            compared = table(HEADER, rows, right=("PSI", "p"), flexible=("baseline", "now"))
+            flexible = ("baseline", "now")
             lines.append(f"\nagainst {self.baseline.title}, {self.baseline.pictures:,} pictures")
-            lines.append(indent(compared, "  "))
+            lines.append(table(HEADER, rows, right=("PSI", "p"), flexible=flexible, indent="  "))
         drifted = sum(any(map(self.judgement.drifts, found)) for found in self.judgement.windows)
         judged = sum(map(bool, self.judgement.windows))
         if judged:

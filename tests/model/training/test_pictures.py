@@ -9,7 +9,8 @@ from PIL import Image
 from pillow_heif import register_heif_opener
 
 from model.training.augment import augmented
-from model.training.pictures import SUFFIXES, DatasetError, Pictures, folds, load, upright
+from model.training.pictures import DatasetError, Pictures, folds, load, upright
+from model.training.suffixes import SUFFIXES
 from ops.stack.uploads import labelled_name
 
 
