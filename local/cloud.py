@@ -34,6 +34,7 @@ from local.moto_patches import (
     lambda_invoke,
     permissions,
     pipes,
+    sagemaker_endpoint,
     sagemaker_runtime,
     stack_changes,
     stack_parameters,
@@ -164,6 +165,7 @@ def embedded_aws(
         cleanup.enter_context(stack_changes.installed(REGION))
         cleanup.enter_context(stack_resources.installed())
         cleanup.enter_context(stack_updates.installed())
+        cleanup.enter_context(sagemaker_endpoint.installed())
         cleanup.enter_context(tables.installed())
         cleanup.enter_context(copies.installed())
         cleanup.enter_context(state_machines.installed(host, port, log))

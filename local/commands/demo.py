@@ -19,7 +19,6 @@ from local.arguments import add_cloud_options, cloud_options, stack_parameters
 from local.artifacts import FOLDER, keep
 from local.cloud import ROOT, EmbeddedAws, embedded_aws
 from local.commands.classify import files
-from local.deployment import create_endpoint
 from local.follow import Followed, Follower, named
 from local.table import print_table
 
@@ -100,11 +99,12 @@ def without_endpoint(aws: EmbeddedAws, follower: Follower, picture: Path) -> Fol
     """Upload a picture while there is no endpoint: a failure, recorded for `ops redrive`."""
     sagemaker = aws.client("sagemaker")
     name = follower.outputs["EndpointName"]
+    config = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
     sagemaker.delete_endpoint(EndpointName=name)
     began = time.monotonic()
     uploaded = follower.upload(picture.read_bytes(), "no-endpoint.png")
     failed = _outcome(follower, uploaded, began)
-    create_endpoint(aws.client, name)
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
     return failed
 
 

@@ -33,8 +33,8 @@ def test_the_planted_fault_is_caught(fault: Fault, judge: Judge, tmp_path: Path)
 def test_the_fault_can_be_caught_without_what_has_to_be_installed(fault: Fault) -> None:
     """Make test alone catches every fault but these."""
     needs_a_tool = {
-        "an-action-of-the-endpoint-s-role-that-does-not-exist",
         "a-public-bucket",
+        "a-public-bucket-of-captures",
         "a-resource-of-another-service",
         "a-path-that-is-no-path",
         "a-token-that-every-step-can-read",
