@@ -1,10 +1,12 @@
 """The options that the commands share."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from local.paths import PRETRAINED
+from model.endpoint.artifacts import card_of, threshold_of
 
 
 def add_cloud_options(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +16,8 @@ def add_cloud_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=PRETRAINED,
         metavar="FOLDER",
-        help="folder with the model.onnx that the endpoint serves (default: model/pretrained)",
+        help="folder with the model.onnx that the endpoint serves, whose card.json gives the"
+        " confidence threshold (default: model/pretrained)",
     )
     parser.add_argument(
         "--type",
@@ -42,14 +45,23 @@ def cloud_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def stack_parameters(arguments: argparse.Namespace) -> dict[str, str]:
-    """Return the stack's parameters.
+    """Return the stack's parameters; the threshold is that of the model's card.
 
     Raises SystemExit with a sentence for one without a value.
     """
     parameters = {"WorkflowType": arguments.type}
-    for each in arguments.parameter:
-        name, equals, value = each.partition("=")
+    threshold = threshold_of(card_of(arguments.model))
+    if threshold:
+        parameters["ConfidenceThreshold"] = threshold
+    for parameter in arguments.parameter:
+        name, equals, value = parameter.partition("=")
         if not (name and equals):
-            raise SystemExit(f"--parameter {each}: write NAME=VALUE")
+            raise SystemExit(f"--parameter {parameter}: write NAME=VALUE")
         parameters[name] = value
+    if "ConfidenceThreshold" not in parameters:
+        print(
+            f"warning: {arguments.model} has no card.json with a threshold: the default of"
+            " template.yaml was chosen for another model; give --parameter ConfidenceThreshold=X",
+            file=sys.stderr,
+        )
     return parameters

@@ -37,6 +37,7 @@ from local.moto_patches import (
     permissions,
     pipes,
     s3_events,
+    sagemaker_endpoint,
     sagemaker_runtime,
     stack_attributes,
     stack_changes,
@@ -167,6 +168,7 @@ def embedded_aws(
         cleanup.enter_context(stack_resources.installed())
         cleanup.enter_context(stack_attributes.installed())
         cleanup.enter_context(stack_updates.installed())
+        cleanup.enter_context(sagemaker_endpoint.installed())
         cleanup.enter_context(tables.installed())
         cleanup.enter_context(copies.installed())
         cleanup.enter_context(state_machines.installed())

@@ -9,9 +9,7 @@ from botocore.exceptions import ClientError
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from local import template as sam
-from model.endpoint.hosting import capture_config
-from model.endpoint.place import fitted
-from model.endpoint.storage import lifecycle
+from model.endpoint.place import TEMPLATE, fitted
 
 ARTIFACTS_BUCKET = "deployment-artifacts"
 
@@ -70,34 +68,30 @@ def stack_outputs(cloudformation: Any, stack: str) -> dict[str, str]:
 
 
 def create_endpoint(client: Client, name: str, capture_percentage: int = 0) -> None:
-    """Declare an endpoint as `python -m model.create_endpoint` does, unless there is one.
+    """Deploy model/endpoint/template.yaml as `python -m model.create_endpoint` does, unless it is.
 
-    capture_percentage: of requests that are kept in the bucket of captures_bucket().
+    What serves here is not the image that the stack names, but the model server in front of which
+    sagemaker_runtime stands. capture_percentage: of requests that are kept in captures_bucket().
     """
-    sagemaker = client("sagemaker")
-    if sagemaker.list_endpoints(NameContains=name)["Endpoints"]:
+    cloudformation, stack = client("cloudformation"), f"endpoint-{name}"
+    if exists(cloudformation, stack):
         return
-    sagemaker.create_model(
-        ModelName=name,
-        PrimaryContainer={"Image": "embedded", "ModelDataUrl": "s3://embedded/model.tar.gz"},
-        ExecutionRoleArn="arn:aws:iam::123456789012:role/embedded",
-    )
-    variant = {
-        "VariantName": "AllTraffic",
-        "ModelName": name,
-        "InitialInstanceCount": 1,
-        "InstanceType": "ml.c5.large",
+    bucket, region = captures_bucket(client, name), client("s3").meta.region_name
+    parameters = {
+        "EndpointName": name,
+        "BucketName": bucket,
+        "Image": f"{DEFAULT_ACCOUNT_ID}.dkr.ecr.{region}.amazonaws.com/{name}:embedded",
+        "ModelData": f"s3://{bucket}/models/embedded/model.tar.gz",
+        "CapturePercentage": str(capture_percentage),
     }
-    request: dict[str, Any] = {"EndpointConfigName": name, "ProductionVariants": [variant]}
-    if capture_percentage:
-        bucket = captures_bucket(client, name)
-        client("s3").create_bucket(Bucket=bucket)
-        client("s3").put_bucket_lifecycle_configuration(
-            Bucket=bucket, LifecycleConfiguration=lifecycle()
-        )
-        request["DataCaptureConfig"] = capture_config(bucket, capture_percentage)
-    sagemaker.create_endpoint_config(**request)
-    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    cloudformation.create_stack(
+        StackName=stack,
+        TemplateBody=TEMPLATE.read_text(),
+        Parameters=[
+            {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
+        ],
+        Capabilities=["CAPABILITY_IAM"],
+    )
 
 
 def captures_bucket(client: Client, endpoint: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
+ENDPOINT_TEMPLATE = "model/endpoint/template.yaml"
 ASL_TEXT = (ROOT / "statemachine/classify_image.asl.json").read_text()
 STEPS = ("serialize", "classify", "filter")
 # Pictures that may not be given on: what needs them is skipped where they are missing.
@@ -35,9 +36,9 @@ _Loader.add_multi_constructor("!", _short_form)
 
 
 @cache
-def template() -> dict[str, Any]:
-    """Return template.yaml with CloudFormation's functions as dictionaries."""
-    text = (ROOT / "template.yaml").read_text()
+def template(path: str = "template.yaml") -> dict[str, Any]:
+    """Return a template with CloudFormation's functions as dictionaries."""
+    text = (ROOT / path).read_text()
     loaded: dict[str, Any] = yaml.load(text, _Loader)
     return loaded
 
@@ -49,11 +50,11 @@ def state_machine() -> dict[str, Any]:
     return loaded
 
 
-def resources(kind: str) -> dict[str, dict[str, Any]]:
-    """Return the properties of every resource of a type, by logical name."""
+def resources(kind: str, path: str = "template.yaml") -> dict[str, dict[str, Any]]:
+    """Return the properties of every resource of a type in a template, by logical name."""
     return {
         name: resource.get("Properties", {})
-        for name, resource in template()["Resources"].items()
+        for name, resource in template(path)["Resources"].items()
         if resource["Type"] == kind
     }
 

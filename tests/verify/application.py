@@ -2,8 +2,7 @@
 
 import json
 import re
-import subprocess
-import sys
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ PSEUDO_PARAMETERS = {
 }
 # https://docs.aws.amazon.com/service-authorization/latest/reference/: the last part of each ARN.
 ARNS = {
+    "AWS::ECR::Repository": "ecr:{region}:{account}:repository/{name}",
     "AWS::DynamoDB::Table": "dynamodb:{region}:{account}:table/{name}",
     "AWS::Events::EventBus": "events:{region}:{account}:event-bus/{name}",
     "AWS::Events::Rule": "events:{region}:{account}:rule/{name}",
@@ -41,23 +41,26 @@ RESOURCE_POLICIES = (
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
 )
-# Prints the policies of the roles that model/endpoint/role.py makes, by name.
-ENDPOINT_POLICIES = f"""
-import json
-from model.endpoint.place import Place
-from model.endpoint.role import serving, training
-place = Place("scones-image-classifier", "{ACCOUNT}", "{REGION}", "aws", None)
-image = "{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/scones-image-classifier:1"
-trains = training(place, image, ["s3://pictures/train"])
-print(json.dumps({{"endpoint/serving": serving(place, image), "endpoint/training": trains}}))
-"""
+ENDPOINT_TEMPLATE = "model/endpoint/template.yaml"
+# As `create_endpoint --train s3://pictures/train --test s3://pictures/test` deploys it.
+ENDPOINT_PARAMETERS = {
+    "EndpointName": "scones-image-classifier",
+    "BucketName": "bucket",
+    "TrainingData": "pictures/train",
+    "TestData": "pictures/test",
+}
+ENDPOINT_CONDITIONS = ("OwnRepository", "Trains", "Measures")
+NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
 class Application:
     """template.yaml and what it points at, in the given folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path, given: Mapping[str, str] = {}, holding: Collection[str] = ()
+    ) -> None:
+        """Look at a folder; given: parameters, else their defaults; holding: true conditions."""
+        self.folder, self.given, self.holding = folder, given, holding
 
     @cached_property
     def translated(self) -> dict[str, Any]:
@@ -111,11 +114,10 @@ class Application:
         }
 
     def endpoint_policies(self) -> dict[str, dict[str, Any]]:
-        """Return the policies of the endpoint's roles, by name."""
-        command = [sys.executable, "-c", ENDPOINT_POLICIES]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True)
-        policies: dict[str, dict[str, Any]] = json.loads(done.stdout)
-        return policies
+        """Return the policies of the endpoint's roles and of its bucket, by name."""
+        endpoint = Application(self.folder, ENDPOINT_PARAMETERS, ENDPOINT_CONDITIONS)
+        endpoint.translated = sam.load(self.folder / ENDPOINT_TEMPLATE)
+        return endpoint.policies() | endpoint.resource_policies()
 
     def deploy_policies(self) -> dict[str, dict[str, Any]]:
         """Return the policies of the roles that GitHub's workflow deploys with, by name."""
@@ -126,8 +128,11 @@ class Application:
     def resolved(self, value: Any) -> Any:
         """Return a value with Ref, GetAtt, Sub and If replaced by what AWS would put there."""
         if isinstance(value, list):
-            return [self.resolved(member) for member in value]
+            resolved = [self.resolved(member) for member in value]
+            return [member for member in resolved if member != NO_VALUE]
         if not isinstance(value, dict):
+            return value
+        if value == NO_VALUE:
             return value
         if set(value) == {"Ref"}:
             return self._reference(value["Ref"])
@@ -137,14 +142,21 @@ class Application:
         if set(value) == {"Fn::Sub"}:
             return self._substituted(value["Fn::Sub"])
         if set(value) == {"Fn::If"}:
-            return self.resolved(
-                value["Fn::If"][2]
-            )  # no condition holds with the default parameters
+            condition, then, otherwise = value["Fn::If"]
+            return self.resolved(then if condition in self.holding else otherwise)
+        if set(value) == {"Fn::Select"}:
+            index, options = value["Fn::Select"]
+            return self.resolved(options)[int(index)]
+        if set(value) == {"Fn::Split"}:
+            separator, text = value["Fn::Split"]
+            return self.resolved(text).split(separator)
         return {key: self.resolved(member) for key, member in value.items()}
 
     def _reference(self, name: str) -> str:
         if name in PSEUDO_PARAMETERS:
             return PSEUDO_PARAMETERS[name]
+        if name in self.given:
+            return self.given[name]
         if parameter := self.translated["Parameters"].get(name):
             return str(parameter["Default"])
         if self.translated["Resources"][name]["Type"] in REFERRED_TO_BY_ARN:

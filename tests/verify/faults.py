@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.support.project import ROOT
 
 TEMPLATE, DEFINITION = "template.yaml", "statemachine/classify_image.asl.json"
+ENDPOINT = "model/endpoint/template.yaml"
 FOLDERS = (
     *("functions", "statemachine", ".github", "events", "tests"),
     *("cli", "local", "ops", "model"),
@@ -99,10 +100,27 @@ FAULTS = (
     ),
     Fault(
         "an-action-of-the-endpoint-s-role-that-does-not-exist",
-        "model/endpoint/role.py",
-        '"ecr:BatchGetImage"',
-        '"ecr:BatchGetImages"',
-        {"parliament": "endpoint/serving: Unknown action Unknown action ecr:BatchGetImages"},
+        ENDPOINT,
+        "ecr:BatchGetImage,",
+        "ecr:BatchGetImages,",
+        {
+            LINT: "'batchgetimages' is not one of",
+            "parliament": "ServingRole/serving: Unknown action Unknown action ecr:BatchGetImages",
+        },
+    ),
+    Fault(
+        "an-endpoint-configuration-with-a-property-that-does-not-exist",
+        ENDPOINT,
+        "InitialSamplingPercentage",
+        "SamplingPercentage",
+        {LINT: "'SamplingPercentage' was unexpected"},
+    ),
+    Fault(
+        "a-public-bucket-of-captures",
+        ENDPOINT,
+        "BlockPublicPolicy: true",
+        "BlockPublicPolicy: false",
+        {"checkov": "CKV_AWS_54 AWS::S3::Bucket.Bucket"},
     ),
     Fault(
         "a-resource-of-another-service",

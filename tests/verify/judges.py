@@ -18,7 +18,7 @@ from cfnlint.config import ManualArgs
 from samtranslator.model.exceptions import InvalidDocumentException
 from statelint.linter import Linter
 
-from tests.verify.application import REGION, Application, as_text
+from tests.verify.application import ENDPOINT_TEMPLATE, REGION, Application, as_text
 from tests.verify.proofs import STRUCTURE_TESTS
 from tests.verify.tools import (
     ASL_VALIDATOR,
@@ -30,7 +30,7 @@ from tests.verify.tools import (
     offline_environment,
 )
 
-WORKFLOWS = ".github/workflows"
+WORKFLOWS, DEPLOY_ROLE = ".github/workflows", ".github/deploy-role.yaml"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def translator(folder: Path) -> list[str]:
 
 
 def cfn_lint(folder: Path) -> list[str]:
-    """Run cfn-lint and its serverless rules on the translated template and the deploy role."""
+    """Run cfn-lint and its serverless rules on all templates, the SAM one translated."""
     ignored = [
         "I3011",  # logs and dead letters go with the stack; bucket and ledger say Retain
         "ES6000",  # a dead-letter queue has no dead-letter queue
@@ -69,10 +69,10 @@ def cfn_lint(folder: Path) -> list[str]:
         ignore_checks=ignored,
         append_rules=["cfn_lint_serverless.rules"],
     )
-    deploy_role = (folder / ".github" / "deploy-role.yaml").read_text()
+    others = [(folder / path).read_text() for path in (ENDPOINT_TEMPLATE, DEPLOY_ROLE)]
     matches = [
         match
-        for text in (as_text(Application(folder).translated), deploy_role)
+        for text in (as_text(Application(folder).translated), *others)
         for match in lint(text, config=config)
     ]
     return [f"{match.rule.id} {match.message}"[:300] for match in matches]
@@ -97,8 +97,9 @@ def asl_validator(folder: Path) -> list[str]:
 
 
 def checkov(folder: Path) -> list[str]:
-    """Run checkov on template.yaml, whose comments say why a check is skipped."""
-    command = [str(CHECKOV.require()), "--file", "template.yaml", "--output", "json"]
+    """Run checkov on both templates, whose comments say why a check is skipped."""
+    command = [str(CHECKOV.require()), "--file", "template.yaml", ENDPOINT_TEMPLATE]
+    command += ["--output", "json"]
     command += ["--framework", "cloudformation", "--skip-download", "--skip-results-upload"]
     ended = _process(command, folder)
     report = json.loads(ended.stdout)
@@ -205,7 +206,7 @@ JUDGES = (
     Judge(
         "cfn-lint + serverless rules",
         lambda: f"{version('cfn-lint')} + {version('cfn-lint-serverless')}",
-        "the translated template, the deploy role's",
+        "the translated template, the endpoint's, the deploy role's",
         cfn_lint,
         "a missing queue policy, resource forms behind GetAtt, quotas of an account",
     ),
@@ -218,7 +219,7 @@ JUDGES = (
     ),
     Judge(
         "checkov",
-        looks_at="template.yaml, security",
+        looks_at="template.yaml, the endpoint's, security",
         findings=checkov,
         blind_to="the roles and the rule that SAM adds; whether a skip's reason is true",
         **_tool(CHECKOV),

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from model.endpoint.place import VARIANT
-from tests.support.project import ROOT, resources, template
+from tests.support.project import ENDPOINT_TEMPLATE, ROOT, resources, template
 
 ALARMS = resources("AWS::CloudWatch::Alarm")
 METRICS = resources("AWS::Logs::MetricFilter")
@@ -57,8 +56,10 @@ def test_the_alarms_watch_the_variant_that_create_endpoint_makes() -> None:
         for dimension in metric["Dimensions"]
         if dimension["Name"] == "VariantName"
     }
-    assert variants == {VARIANT}
-    assert f'"VariantName", "{VARIANT}"' in BODY
+    [config] = resources("AWS::SageMaker::EndpointConfig", ENDPOINT_TEMPLATE).values()
+    [variant] = config["ProductionVariants"]
+    assert variants == {variant["VariantName"]}
+    assert f'"VariantName", "{variant["VariantName"]}"' in BODY
 
 
 def test_the_alarms_watch_the_metric_that_the_filter_makes() -> None:

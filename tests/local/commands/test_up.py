@@ -30,8 +30,9 @@ def test_up_prints_what_the_ordinary_tools_need(images: Path) -> None:
             region_name=exports["AWS_DEFAULT_REGION"],
         )
         url = exports["AWS_ENDPOINT_URL"]
-        [stack] = session.client("cloudformation", endpoint_url=url).describe_stacks()["Stacks"]
-        assert stack["StackName"] == "another-name"
+        stacks = session.client("cloudformation", endpoint_url=url).describe_stacks()["Stacks"]
+        names = {stack["StackName"] for stack in stacks}
+        assert names == {"another-name", "endpoint-scones-image-classifier"}
         match = re.search(r"s3://([^/\s]+)/(\S*)", said)
         assert match
         bucket, prefix = match.groups()

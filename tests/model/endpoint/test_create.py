@@ -1,157 +1,61 @@
-"""create_endpoint and delete_endpoint, end to end against moto."""
+"""create_endpoint and delete_endpoint, end to end against the embedded AWS."""
 
-import io
 import json
-from collections.abc import Iterator
+import tomllib
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
-from moto.iam.access_control import PermissionResult
-from moto.s3.models import FakeBucket
-from moto.sagemaker.models import sagemaker_backends
 
 from model import create_endpoint, delete_endpoint
-from model.endpoint import hosting, image
-from model.endpoint import place as endpoint
-from model.endpoint.place import Place
-
-REGION, ACCOUNT = "eu-central-1", "123456789012"
-IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/scones:1"
-NAME = endpoint.default_name()
-MANIFEST = json.dumps({"mediaType": "application/vnd.docker.distribution.manifest.v2+json"})
-HTTP_OK = SimpleNamespace(status_code=200)
+from model.endpoint import samconfig, stack
+from tests.support.endpoint import ACCOUNT, IMAGE, REGION, Aws
+from tests.support.project import ROOT
 
 
-class Aws:
-    """moto, with what it lacks of SageMaker answered here after botocore has validated it."""
-
-    def __init__(self) -> None:
-        self.session = boto3.Session(region_name=REGION)
-        self.updates: list[dict[str, Any]] = []
-        self.docker: list[list[str]] = []
-        self.place = Place(NAME, ACCOUNT, REGION, "aws", self.session)
-        events = self.client("sagemaker").meta.events
-        events.register("provide-client-params.sagemaker.UpdateEndpoint", self._remember)
-        events.register("before-call.sagemaker.UpdateEndpoint", self._update)
-        self.answer = b""
-
-    def client(self, service: str) -> Any:
-        return self.place.client(service)
-
-    def listen(self, place: Place) -> None:
-        events = place.client("sagemaker-runtime").meta.events
-        name = "before-call.sagemaker-runtime.InvokeEndpoint"
-        events.register(name, self._invoke, unique_id="invoke")
-
-    def _remember(self, params: dict[str, Any], **_: Any) -> None:
-        self.updates.append(params)
-
-    def _update(self, **_: Any) -> tuple[Any, dict[str, str]]:
-        served = sagemaker_backends[ACCOUNT][REGION].endpoints[NAME]
-        served.endpoint_config_name = self.updates[-1]["EndpointConfigName"]
-        return HTTP_OK, {"EndpointArn": served.arn}
-
-    def run_docker(self, arguments: list[str], standard_input: str | None) -> None:
-        self.docker.append([*arguments, *([standard_input] if standard_input else [])])
-        if arguments[0] == "push":
-            self.client("ecr").put_image(
-                repositoryName=NAME, imageTag=image.tag(), imageManifest=MANIFEST
-            )
-
-    def answers(self, *confidences: tuple[str, float]) -> None:
-        """Let the endpoint answer this from now on."""
-        inferences = [{"label": label, "confidence": value} for label, value in confidences]
-        self.answer = json.dumps({"inferences": inferences, "model": "1"}).encode()
-
-    def _invoke(self, params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
-        # moto reads every body as text, and a picture is none.
-        assert params["headers"]["Content-Type"] == "image/png"
-        return HTTP_OK, {"Body": io.BytesIO(self.answer)}
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
-    for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(key, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    # moto overlooks the condition of a Deny: TLS or not, it would refuse every object.
-    monkeypatch.setattr(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)
-    monkeypatch.setattr(hosting, "POLL_S", 0)
-    monkeypatch.setattr(delete_endpoint, "POLL_S", 0)
-    with mock_aws():
-        found = Aws()
-        places = {NAME: found.place}
-
-        def of(name: str, region: str | None) -> Place:
-            if name not in places:
-                places[name] = endpoint.place(name, region)
-            found.listen(places[name])
-            return places[name]
-
-        monkeypatch.setattr(create_endpoint, "place", of)
-        monkeypatch.setattr(delete_endpoint, "place", of)
-        monkeypatch.setattr(image.ensure_image, "__defaults__", (found.run_docker,))
-        found.answers(("bicycle", 0.99), ("other", 0.01))
-        yield found
-
-
-def create(*arguments: str, image: str = IMAGE) -> int:
-    return create_endpoint.main(["--yes", "--image", image, *arguments])
-
-
-def served(aws: Aws) -> dict[str, Any]:
-    """Return the endpoint config in service."""
-    config = aws.client("sagemaker").describe_endpoint(EndpointName=NAME)["EndpointConfigName"]
-    found = aws.client("sagemaker").describe_endpoint_config(EndpointConfigName=config)
-    assert isinstance(found, dict)
-    return found
-
-
-def other_model(folder: Path) -> Path:
+def other_model(folder: Path, version: str = "2", threshold: float = 0.9) -> str:
     folder.mkdir()
     (folder / "model.onnx").write_bytes(b"another graph")
-    (folder / "card.json").write_text('{"version": "2"}')
-    return folder
+    card = {"version": version, "threshold": {"value": threshold}}
+    (folder / "card.json").write_text(json.dumps(card))
+    return str(folder)
 
 
 def test_it_serves_the_shipped_model_and_captures_into_its_bucket(
-    aws: Aws, capsys: pytest.CaptureFixture[str]
+    aws: Aws, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert create() == 0
+    monkeypatch.setattr(create_endpoint, "default_name", lambda: aws.name)
+    assert aws.create() == 0
     out = capsys.readouterr().out
     assert "about $0.102 an hour" in out
-    assert "smoke test: bicycle.png is bicycle (0.990)" in out
-    assert "parameter_overrides" not in out
-    config = served(aws)
+    assert "smoke test: bicycle.png is bicycle (0.99" in out
+    assert "EndpointName=" not in out
+    config = aws.served()
     [variant] = config["ProductionVariants"]
     assert variant["InstanceType"] == "ml.c5.large"
-    assert config["DataCaptureConfig"]["DestinationS3Uri"] == f"s3://{aws.place.bucket}/captures"
-    model = aws.client("sagemaker").describe_model(ModelName=variant["ModelName"])
-    container = model["PrimaryContainer"]
+    assert config["DataCaptureConfig"]["DestinationS3Uri"] == f"s3://{aws.bucket}/captures"
+    container = aws.container()
     assert container["Image"] == IMAGE
     bucket, _, key = container["ModelDataUrl"].removeprefix("s3://").partition("/")
     assert aws.client("s3").head_object(Bucket=bucket, Key=key)["ContentLength"] > 1_000_000
-    scaling = aws.client("application-autoscaling")
-    [target] = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    version = json.loads((ROOT / "model/pretrained/card.json").read_text())["version"]
+    assert key.startswith(f"models/{version}-")
+    [target] = aws.targets()
     assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 3)
-    [policy] = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    [policy] = aws.client("application-autoscaling").describe_scaling_policies(
+        ServiceNamespace="sagemaker", ResourceId=target["ResourceId"]
+    )["ScalingPolicies"]
     assert policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 3000
 
 
 def test_its_bucket_is_private_encrypted_tls_only_and_forgets_captures(aws: Aws) -> None:
-    create()
-    s3, bucket = aws.client("s3"), {"Bucket": aws.place.bucket}
+    aws.create()
+    s3, bucket = aws.client("s3"), {"Bucket": aws.bucket}
     block = s3.get_public_access_block(**bucket)["PublicAccessBlockConfiguration"]
     assert len(block) == 4 and all(block.values())
     rules = s3.get_bucket_encryption(**bucket)["ServerSideEncryptionConfiguration"]["Rules"]
     assert rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
-    [deny] = json.loads(s3.get_bucket_policy(**bucket)["Policy"])["Statement"]
+    [deny] = aws.deployed("BucketPolicy")["PolicyDocument"]["Statement"]
     assert deny["Effect"] == "Deny"
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     expiries = {
@@ -162,161 +66,249 @@ def test_its_bucket_is_private_encrypted_tls_only_and_forgets_captures(aws: Aws)
 
 
 def test_run_again_it_changes_nothing(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    create()
-    before = served(aws)
-    aws.answers(("bicycle", 0.99))
+    aws.create()
+    before, events = aws.served(), aws.events()
     capsys.readouterr()
-    assert create() == 0
-    assert "serves this already" in capsys.readouterr().out
-    assert served(aws)["EndpointConfigName"] == before["EndpointConfigName"]
-    assert not aws.updates
+    assert aws.create() == 0
+    assert "is so already" in capsys.readouterr().out
+    assert aws.served()["EndpointConfigName"] == before["EndpointConfigName"]
+    assert aws.events() == events
+
+
+def test_a_first_endpoint_has_no_guard_that_an_update_has(aws: Aws, tmp_path: Path) -> None:
+    aws.create()
+    assert not {"DeploymentConfig", "RetainAllVariantProperties"} & set(aws.deployed("Endpoint"))
+    aws.answers(("bicycle", 0.9))
+    assert aws.create("--model", other_model(tmp_path / "model")) == 0
+    endpoint = aws.deployed("Endpoint")
+    assert endpoint["RetainAllVariantProperties"] is True
+    shifting = endpoint["DeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
+    assert shifting["Type"] == "ALL_AT_ONCE"  # there is no half of one instance
+    alarms = endpoint["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]
+    metrics = {aws.deployed(name)["MetricName"] for name in ("ErrorsAlarm", "LatencyAlarm")}
+    assert len(alarms) == len(metrics) == 2
+
+
+def test_with_two_instances_an_update_begins_with_a_canary(aws: Aws, tmp_path: Path) -> None:
+    aws.create("--min-instances", "2")
+    aws.answers(("bicycle", 0.9))
+    assert aws.create("--model", other_model(tmp_path / "model")) == 0
+    shifting = aws.deployed("Endpoint")["DeploymentConfig"]["BlueGreenUpdatePolicy"]
+    canary = shifting["TrafficRoutingConfiguration"]
+    assert (canary["Type"], canary["CanarySize"]["Value"]) == ("CANARY", 1)
+    [target] = aws.targets()
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 3)
 
 
 def test_another_model_is_served_by_an_update_and_the_old_one_is_deleted(
     aws: Aws, tmp_path: Path
 ) -> None:
-    create()
-    old = served(aws)
+    aws.create()
+    old = aws.served()
+    made = aws.client("sagemaker").describe_endpoint(EndpointName=aws.name)["CreationTime"]
     aws.answers(("bicycle", 0.9))
-    assert create("--model", str(other_model(tmp_path / "model"))) == 0
-    [update] = aws.updates
-    assert update["RetainAllVariantProperties"] is True
-    assert update["EndpointConfigName"] != old["EndpointConfigName"]
-    sagemaker = aws.client("sagemaker")
-    assert [
-        c["EndpointConfigName"] for c in sagemaker.list_endpoint_configs()["EndpointConfigs"]
-    ] == [update["EndpointConfigName"]]
-    assert len(sagemaker.list_models()["Models"]) == 1
+    assert aws.create("--model", other_model(tmp_path / "model")) == 0
+    new = aws.served()
+    assert new["EndpointConfigName"] != old["EndpointConfigName"]
+    [config] = aws.made("endpoint_config")
+    assert config["EndpointConfigName"] == new["EndpointConfigName"]
+    assert len(aws.made("model")) == 1
+    now = aws.client("sagemaker").describe_endpoint(EndpointName=aws.name)["CreationTime"]
+    assert now == made  # the same endpoint
 
 
-def test_scaling_is_removed_before_the_instance_type_changes(
+def test_rollback_serves_the_model_before_and_again_the_one_after(
+    aws: Aws, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.create()
+    first = aws.container()
+    aws.answers(("bicycle", 0.9))
+    aws.create("--model", other_model(tmp_path / "model"))
+    second = aws.container()
+    capsys.readouterr()
+    assert create_endpoint.main(["--name", aws.name, "--yes", "--rollback"]) == 0
+    assert "ConfidenceThreshold=0.984" in capsys.readouterr().out
+    assert aws.container() == first
+    assert "DeploymentConfig" not in aws.deployed("Endpoint")  # an alarm may be on already
+    aws.answers(("bicycle", 0.9))
+    assert create_endpoint.main(["--name", aws.name, "--yes", "--rollback"]) == 0
+    assert "ConfidenceThreshold=0.900" in capsys.readouterr().out
+    assert aws.container() == second
+
+
+def test_without_a_model_before_there_is_no_rollback(
     aws: Aws, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    create()
+    aws.create()
+    assert create_endpoint.main(["--name", aws.name, "--yes", "--rollback"]) == 2
+    assert "knows no model before this one" in capsys.readouterr().err
+
+
+def test_what_is_not_given_stays_as_it_is(aws: Aws, tmp_path: Path) -> None:
+    aws.create("--instance-type", "ml.m5.large", "--capture-percentage", "0")
     aws.answers(("bicycle", 0.9))
-    assert create("--instance-type", "ml.m5.large") == 0
-    out = capsys.readouterr().out
-    assert out.index("scaling: removed") < out.index("being updated")
-    assert served(aws)["ProductionVariants"][0]["InstanceType"] == "ml.m5.large"
+    assert aws.create("--model", other_model(tmp_path / "model")) == 0
+    assert aws.served()["ProductionVariants"][0]["InstanceType"] == "ml.m5.large"
+    assert not aws.served().get("DataCaptureConfig")
+
+
+def test_scaling_is_removed_before_the_instance_type_changes(aws: Aws) -> None:
+    """The embedded AWS refuses the change while the endpoint scales, as AWS does."""
+    aws.create()
+    assert aws.create("--instance-type", "ml.m5.large") == 0
+    assert aws.served()["ProductionVariants"][0]["InstanceType"] == "ml.m5.large"
+    assert len(aws.targets()) == 1
+    where = create_endpoint.place(aws.name)
+    with pytest.raises(create_endpoint.EndpointError, match="Deregister endpoint/"):
+        stack.deploy(where, stack.parameters(where) | {"InstanceType": "ml.c5.xlarge"})
+    assert aws.served()["ProductionVariants"][0]["InstanceType"] == "ml.m5.large"
 
 
 def test_serverless_has_no_instances_no_scaling_and_no_captures(aws: Aws) -> None:
-    assert create("--serverless") == 0
-    config = served(aws)
+    assert aws.create("--serverless") == 0
+    config = aws.served()
     assert config["ProductionVariants"][0]["ServerlessConfig"]["MemorySizeInMB"] == 2048
     assert "InstanceType" not in config["ProductionVariants"][0]
-    scaling = aws.client("application-autoscaling")
-    assert not scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    assert not config.get("DataCaptureConfig")
+    assert not aws.targets()
 
 
 def test_a_serverless_endpoint_is_updated_without_what_instances_have(
     aws: Aws, tmp_path: Path
 ) -> None:
-    create("--serverless")
-    assert create("--serverless", "--model", str(other_model(tmp_path / "model"))) == 0
-    assert [set(update) for update in aws.updates] == [{"EndpointName", "EndpointConfigName"}]
+    aws.create("--serverless")
+    aws.answers(("bicycle", 0.9))
+    assert aws.create("--model", other_model(tmp_path / "model")) == 0
+    assert set(aws.deployed("Endpoint")) == {"EndpointName", "EndpointConfigName"}
 
 
 def test_real_time_cannot_become_serverless(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    create()
-    assert create("--serverless") == 2
+    aws.create()
+    events = aws.events()
+    assert aws.create("--serverless") == 2
     assert "is real-time, and SageMaker cannot change" in capsys.readouterr().err
-    assert not aws.updates
+    assert aws.events() == events
 
 
-def test_what_a_training_job_made_is_served(aws: Aws) -> None:
-    assert create("--train", "s3://pictures/train", "--epochs", "1") == 0
-    sagemaker = aws.client("sagemaker")
-    [job] = sagemaker.list_training_jobs()["TrainingJobSummaries"]
-    made = sagemaker.describe_training_job(TrainingJobName=job["TrainingJobName"])
-    model = served(aws)["ProductionVariants"][0]["ModelName"]
-    container = sagemaker.describe_model(ModelName=model)["PrimaryContainer"]
-    assert container["ModelDataUrl"] == made["ModelArtifacts"]["S3ModelArtifacts"]
-    # The job can read its sources and write its model: the role and the object are there.
-    sources = json.loads(made["HyperParameters"]["sagemaker_submit_directory"])
-    bucket, _, key = sources.removeprefix("s3://").partition("/")
-    assert aws.client("s3").head_object(Bucket=bucket, Key=key)["ContentLength"] > 10_000
-    assert made["RoleArn"].endswith(aws.place.role("training"))
-
-
-@pytest.mark.usefixtures("aws")
-def test_another_name_prints_the_override_to_deploy_with(
-    capsys: pytest.CaptureFixture[str],
+def test_the_threshold_of_the_card_is_printed_to_deploy_with(
+    aws: Aws, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert create("--name", "mine") == 0
-    assert 'add "EndpointName=mine" to parameter_overrides' in capsys.readouterr().out
+    aws.answers(("bicycle", 0.9))
+    assert aws.create("--model", other_model(tmp_path / "model", threshold=0.91234)) == 0
+    overrides = f"EndpointName={aws.name} ConfidenceThreshold=0.913"
+    assert f"\n  sam deploy --parameter-overrides {overrides}\n" in capsys.readouterr().out
+
+
+def test_a_model_without_a_card_is_served_with_a_warning(
+    aws: Aws, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"a graph")
+    aws.answers(("bicycle", 0.9))
+    assert aws.create("--model", str(tmp_path)) == 0
+    assert "warning: the model has no card" in capsys.readouterr().out
+
+
+def test_samconfig_is_written_only_when_asked(
+    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "samconfig.toml"
+    config.write_text((ROOT / "samconfig.toml").read_text())
+    monkeypatch.setattr(samconfig, "SAMCONFIG", config)
+    aws.create()
+    assert config.read_text() == (ROOT / "samconfig.toml").read_text()
+    for _ in range(2):  # the second time there is nothing to add
+        assert aws.create("--write-samconfig") == 0
+        written = tomllib.loads(config.read_text())
+        for environment, kind in (("default", "STANDARD"), ("production", "EXPRESS")):
+            assert written[environment]["global"]["parameters"]["parameter_overrides"] == [
+                f"EndpointName={aws.name}",
+                "ConfidenceThreshold=0.984",
+                f"WorkflowType={kind}",
+                "Architecture=x86_64",
+            ]
 
 
 def test_the_image_is_built_for_sagemaker_once_and_named_by_digest(aws: Aws) -> None:
-    create_endpoint.main(["--yes"])
+    aws.create(image=None)
     build, login, push, logout = aws.docker
     assert build[:4] == ["build", "--platform", "linux/amd64", "--provenance=false"]
     assert login[1:4] == ["--username", "AWS", "--password-stdin"] and login[5]
-    assert push[1].startswith(f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{NAME}:")
+    assert push[1].startswith(f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{aws.name}:")
     assert logout[0] == "logout"
-    model = served(aws)["ProductionVariants"][0]["ModelName"]
-    found = aws.client("sagemaker").describe_model(ModelName=model)
-    assert f"/{NAME}@sha256:" in found["PrimaryContainer"]["Image"]
-    aws.answers(("bicycle", 0.99))
-    assert create_endpoint.main(["--yes"]) == 0
+    assert f"/{aws.name}@sha256:" in aws.container()["Image"]
+    assert aws.create(image=None) == 0
     assert len(aws.docker) == 4
 
 
-def test_a_wrong_first_answer_is_an_error_and_keeps_what_was_before(
+def test_a_wrong_first_answer_is_an_error_and_names_the_way_back(
     aws: Aws, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    create()
+    aws.create()
     aws.answers(("other", 0.9), ("bicycle", 0.1))
-    assert create("--model", str(other_model(tmp_path / "model"))) == 2
-    assert f"{NAME} calls bicycle.png other" in capsys.readouterr().err
-    assert len(aws.client("sagemaker").list_models()["Models"]) == 2
+    assert aws.create("--model", other_model(tmp_path / "model")) == 2
+    said = capsys.readouterr().err
+    assert f"{aws.name} calls bicycle.png other" in said
+    assert "--rollback goes back to the model before" in said
 
 
 def test_without_a_yes_nothing_is_made(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
-    assert create_endpoint.main(["--image", IMAGE]) == 1
+    assert create_endpoint.main(["--name", aws.name, "--image", IMAGE]) == 1
     assert "an hour" in capsys.readouterr().out
-    assert not aws.client("s3").list_buckets()["Buckets"]
-    assert not aws.client("iam").list_roles()["Roles"]
+    stacks = aws.client("cloudformation").describe_stacks()["Stacks"]
+    assert f"endpoint-{aws.name}" not in {found["StackName"] for found in stacks}
+
+
+def left(aws: Aws) -> dict[str, list[Any]]:
+    """Return what there is of the endpoint."""
+    sagemaker = aws.client("sagemaker")
+    roles = aws.client("iam").list_roles()["Roles"]
+    repositories = aws.client("ecr").describe_repositories()["repositories"]
+    buckets = aws.client("s3").list_buckets()["Buckets"]
+    return {
+        "endpoints": sagemaker.list_endpoints(NameContains=aws.name)["Endpoints"],
+        "configs": aws.made("endpoint_config"),
+        "models": aws.made("model"),
+        "buckets": [found for found in buckets if found["Name"] == aws.bucket],
+        "roles": [found for found in roles if aws.name in found["RoleName"]],
+        "images": [found for found in repositories if found["repositoryName"] == aws.name],
+        "targets": aws.targets(),
+    }
 
 
 def test_delete_removes_all_that_create_made_and_can_run_again(aws: Aws) -> None:
-    create_endpoint.main(["--yes"])
+    aws.create(image=None)
+    assert all(left(aws).values())
     for _ in range(2):
-        assert delete_endpoint.main(["--yes"]) == 0
-        sagemaker = aws.client("sagemaker")
-        assert not sagemaker.list_endpoints()["Endpoints"]
-        assert not sagemaker.list_endpoint_configs()["EndpointConfigs"]
-        assert not sagemaker.list_models()["Models"]
-        assert not aws.client("s3").list_buckets()["Buckets"]
-        assert not aws.client("iam").list_roles()["Roles"]
-        assert not aws.client("ecr").describe_repositories()["repositories"]
-        scaling = aws.client("application-autoscaling")
-        targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")
-        assert not targets["ScalableTargets"]
+        assert aws.delete() == 0
+        assert not any(left(aws).values())
 
 
-def test_delete_can_keep_the_captures(aws: Aws) -> None:
-    create()
-    s3, bucket = aws.client("s3"), aws.place.bucket
+def test_delete_can_keep_the_captures_for_the_next_endpoint(aws: Aws) -> None:
+    aws.create()
+    s3, bucket = aws.client("s3"), aws.bucket
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="captures/"):
+        for item in page.get("Contents", []):
+            s3.delete_object(Bucket=bucket, Key=item["Key"])
     s3.put_object(Bucket=bucket, Key="captures/a/b.jsonl", Body=b"{}")
-    assert delete_endpoint.main(["--yes", "--keep-captures"]) == 0
+    assert aws.delete("--keep-captures") == 0
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]]
     assert keys == ["captures/a/b.jsonl"]
+    assert aws.create() == 0
+    assert s3.head_object(Bucket=bucket, Key="captures/a/b.jsonl")
 
 
 def test_delete_without_a_yes_deletes_nothing(aws: Aws) -> None:
-    create()
-    assert delete_endpoint.main([]) == 1
-    assert served(aws)
+    aws.create()
+    assert delete_endpoint.main(["--name", aws.name]) == 1
+    assert aws.served()
 
 
 def test_delete_leaves_what_others_made(aws: Aws) -> None:
-    create()
+    aws.create()
     foreign = {"ExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/other"}
     container = {"Image": IMAGE, "ModelDataUrl": "s3://other/model.tar.gz"}
-    sagemaker = aws.client("sagemaker")
-    sagemaker.create_model(ModelName=f"{NAME}-2", PrimaryContainer=container, **foreign)
-    aws.client("ecr").create_repository(repositoryName=NAME)
-    assert delete_endpoint.main(["--yes"]) == 0
-    assert [m["ModelName"] for m in sagemaker.list_models()["Models"]] == [f"{NAME}-2"]
-    assert aws.client("ecr").describe_repositories()["repositories"]
+    sagemaker, other = aws.client("sagemaker"), f"{aws.name}-2"
+    sagemaker.create_model(ModelName=other, PrimaryContainer=container, **foreign)
+    assert aws.delete() == 0
+    assert [model["ModelName"] for model in aws.made("model")] == [other]
+    sagemaker.delete_model(ModelName=other)

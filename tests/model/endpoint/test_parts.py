@@ -1,156 +1,133 @@
-"""What create_endpoint asks AWS for: training job, quotas, roles, names, refusals."""
+"""Names, refusals, failures and roles of create_endpoint, without AWS or with what AWS answers."""
 
-import io
-import json
 import re
-import tarfile
+import subprocess
+import sys
+import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
+from cli.errors import CommandError
 from model import create_endpoint
-from model.endpoint import hosting, training_job
 from model.endpoint import place as endpoint
+from model.endpoint import samconfig, stack
+from model.endpoint.artifacts import packed, threshold_of
+from model.endpoint.image import repository_arn
 from model.endpoint.place import EndpointError, Place
-from model.endpoint.role import serving, training
-from model.endpoint.storage import packed_model
-from model.endpoint.training_job import Training, image_of, job_request, source
+from model.training.figures import rounded_up
 from model.training.telemetry import METRIC_DEFINITIONS, METRICS
+from tests.support.project import ENDPOINT_TEMPLATE, ROOT, resources, template
+from tests.verify.application import Application
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
-IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/scones:1"
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/training"
-WANTED = Training(
-    "s3://pictures/train", "s3://pictures/test", "ml.c5.2xlarge", False, {"epochs": 2}
-)
+ARN = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/endpoint-scones/1"
 
 
 @pytest.fixture
 def where(monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.setattr(hosting, "ROLE_PAUSE_S", 0)
-    monkeypatch.setattr(training_job, "POLL_S", 0)
-    session = boto3.Session("test", "test", region_name=REGION)
-    return Place("scones", ACCOUNT, REGION, "aws", session)
+    monkeypatch.setattr(stack, "POLL_S", 0)
+    return Place("scones", ACCOUNT, REGION, boto3.Session("test", "test", region_name=REGION))
 
 
-@pytest.fixture
-def job(where: Place, monkeypatch: pytest.MonkeyPatch) -> Stubber:
-    """SageMaker, stubbed; role and sources are made by what the tests with moto exercise."""
-    monkeypatch.setattr(training_job, "ensure_role", lambda *_: ROLE)
-    monkeypatch.setattr(training_job, "upload", lambda *_: "s3://own/training/s.tar.gz")
-    stubber = Stubber(where.client("sagemaker"))
-    stubber.activate()
-    return stubber
+def described(status: str) -> dict[str, Any]:
+    found = {"StackName": "endpoint-scones", "StackStatus": status, "CreationTime": 0}
+    return {"Stacks": [found | {"StackId": ARN}]}
 
 
-def status(state: str, secondary: str, **more: Any) -> dict[str, Any]:
-    described = training_job_response()
-    return described | {"TrainingJobStatus": state, "SecondaryStatus": secondary} | more
-
-
-def training_job_response() -> dict[str, Any]:
-    """What botocore demands of a DescribeTrainingJob answer."""
+def event(number: int, resource: str, status: str, reason: str = "") -> dict[str, Any]:
     return {
-        "TrainingJobName": "job",
-        "TrainingJobArn": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/job",
-        "ModelArtifacts": {"S3ModelArtifacts": "s3://own/models/job/output/model.tar.gz"},
-        "AlgorithmSpecification": {"TrainingInputMode": "File"},
-        "ResourceConfig": {"VolumeSizeInGB": 30},
-        "StoppingCondition": {},
-        "CreationTime": 0,
+        "StackId": ARN,
+        "StackName": "endpoint-scones",
+        "EventId": str(number),
+        "Timestamp": datetime(2026, 11, 26, tzinfo=UTC),
+        "LogicalResourceId": resource,
+        "ResourceStatus": status,
+        "ResourceStatusReason": reason,
     }
 
 
-def started(job: Stubber) -> None:
-    arn = {"TrainingJobArn": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/job"}
-    request = job_request(
-        Place("scones", ACCOUNT, REGION, "aws", None), "x", WANTED, IMAGE, ROLE, "s3://a/b"
-    )
-    job.add_response("create_training_job", arn, dict.fromkeys(request, ANY))
+def update(where: Place, reason: str, values: dict[str, str]) -> None:
+    """Deploy an update that CloudFormation answers with a failure of the endpoint."""
+    failure = [
+        event(4, "endpoint-scones", "UPDATE_ROLLBACK_COMPLETE"),
+        event(3, "Repository", "UPDATE_FAILED", "Resource update cancelled"),
+        event(2, "Endpoint", "UPDATE_FAILED", reason),
+    ]
+    change = {"StackName": "endpoint-scones", "ChangeSetName": ANY}
+    named = {"StackName": ARN}
+    with Stubber(where.client("cloudformation")) as stubber:
+        stubber.add_response("describe_stacks", described("UPDATE_COMPLETE"))
+        stubber.add_response("create_change_set", {"Id": "1", "StackId": ARN})
+        stubber.add_response("describe_change_set", {"Status": "CREATE_COMPLETE"}, change)
+        old = {"StackEvents": [event(1, "Endpoint", "CREATE_FAILED", "long ago")]}
+        stubber.add_response("describe_stack_events", old, named)
+        stubber.add_response("execute_change_set", {}, change)
+        stubber.add_response("describe_stacks", described("UPDATE_IN_PROGRESS"), named)
+        stubber.add_response("describe_stack_events", old, named)
+        stubber.add_response("describe_stacks", described("UPDATE_ROLLBACK_COMPLETE"), named)
+        events = {"StackEvents": failure + old["StackEvents"]}
+        stubber.add_response("describe_stack_events", events, named)
+        stack.deploy(where, {"Serving": "REAL_TIME"} | values)
 
 
-def test_a_training_job_runs_to_its_model(
-    where: Place, job: Stubber, capsys: pytest.CaptureFixture[str]
+def test_a_failed_update_names_the_first_reason_of_its_own(
+    where: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job.add_client_error(
-        "create_training_job", "ValidationException", "Could not assume role arn:..."
-    )
-    started(job)
-    job.add_response("describe_training_job", status("InProgress", "Training"))
-    figures = [{"MetricName": "oof:accuracy", "Value": 0.98, "Timestamp": 0}]
-    done = status("Completed", "Completed", FinalMetricDataList=figures)
-    job.add_response("describe_training_job", done)
-    address = training_job.train(where, WANTED, IMAGE)
-    assert address == "s3://own/models/job/output/model.tar.gz"
-    assert "oof:accuracy=0.9800" in capsys.readouterr().out
-    job.assert_no_pending_responses()
-
-
-def test_a_failed_training_job_tells_aws_s_reason(where: Place, job: Stubber) -> None:
-    started(job)
-    failed = status("Failed", "Failed", FailureReason="AlgorithmError: no pictures")
-    job.add_response("describe_training_job", failed)
-    with pytest.raises(EndpointError, match="is Failed: AlgorithmError: no pictures"):
-        training_job.train(where, WANTED, IMAGE)
-
-
-def test_ctrl_c_stops_the_training_job(
-    where: Place, job: Stubber, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(*_: object) -> str:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(training_job, "wait", interrupt)
-    started(job)
-    job.add_response("stop_training_job", {}, {"TrainingJobName": ANY})
-    with pytest.raises(KeyboardInterrupt):
-        training_job.train(where, WANTED, IMAGE)
-    job.assert_no_pending_responses()
-
-
-def test_a_training_quota_is_named_with_spot(where: Place, job: Stubber) -> None:
-    job.add_client_error("create_training_job", "ResourceLimitExceeded", "limit is 0 Instances")
-    with pytest.raises(EndpointError, match="`ml.c5.2xlarge for spot training job usage`"):
-        training_job.train(where, WANTED, IMAGE)
+    with pytest.raises(EndpointError, match="is UPDATE_ROLLBACK_COMPLETE: Endpoint: UPDATE_FAILED"):
+        update(where, "Alarm ErrorsAlarm went off", {})
+    said = capsys.readouterr().out
+    assert "Alarm ErrorsAlarm went off" in said
+    assert "long ago" not in said
 
 
 @pytest.mark.parametrize(
-    ("kind", "quota"),
+    ("values", "quota"),
     [
-        ("ml.c5.large", "`ml.c5.large for endpoint usage`"),
-        (None, "`Maximum total concurrency across serverless endpoints`"),
+        ({"InstanceType": "ml.c5.large"}, "`ml.c5.large for endpoint usage`"),
+        (
+            {"Serving": "SERVERLESS", "InstanceType": "ml.c5.large"},
+            "`Maximum total concurrency across serverless endpoints`",
+        ),
     ],
     ids=["real-time", "serverless"],
 )
-def test_an_endpoint_quota_is_named(where: Place, kind: str | None, quota: str) -> None:
-    wanted = hosting.Hosting(kind, 1, 2, 100, 0)
-    with Stubber(where.client("sagemaker")) as stubber:
-        stubber.add_client_error("describe_endpoint", "ValidationException")
-        stubber.add_client_error("create_endpoint", "ResourceLimitExceeded", "limit is 0")
-        with pytest.raises(EndpointError, match=re.escape(quota)):
-            hosting.ensure_endpoint(where, "config", wanted)
+def test_an_endpoint_quota_is_named(where: Place, values: dict[str, str], quota: str) -> None:
+    with pytest.raises(EndpointError, match=re.escape(quota)):
+        update(where, "The account-level service limit is 0 (ResourceLimitExceeded)", values)
 
 
-def test_another_refusal_is_passed_on_as_it_is(where: Place) -> None:
-    refused = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "CreateEndpoint")
-    assert hosting.quota_error(where, refused, None, "") is refused
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        ("UPDATE_IN_PROGRESS", "run this again when that is over"),
+        ("UPDATE_ROLLBACK_FAILED", "python -m model.delete_endpoint --name scones"),
+        ("ROLLBACK_COMPLETE", "python -m model.delete_endpoint --name scones"),
+    ],
+)
+def test_a_stack_that_cannot_be_updated_is_told(where: Place, status: str, advice: str) -> None:
+    with Stubber(where.client("cloudformation")) as stubber:
+        stubber.add_response("describe_stacks", described(status))
+        with pytest.raises(EndpointError, match=f"is {status}.*{advice}"):
+            stack.parameters(where)
 
 
-def test_the_job_trains_in_script_mode_on_spot(where: Place) -> None:
-    request = job_request(where, "job", WANTED, IMAGE, ROLE, "s3://own/source.tar.gz")
-    values = {key: json.loads(value) for key, value in request["HyperParameters"].items()}
-    assert values["sagemaker_program"] == "model/train.py"
-    assert values["sagemaker_submit_directory"] == "s3://own/source.tar.gz"
-    assert values["epochs"] == 2
-    assert request["EnableManagedSpotTraining"] is True
-    limits = request["StoppingCondition"]
-    assert limits["MaxWaitTimeInSeconds"] >= limits["MaxRuntimeInSeconds"]
-    assert [c["ChannelName"] for c in request["InputDataConfig"]] == ["training", "test"]
-    assert request["AlgorithmSpecification"]["MetricDefinitions"] == METRIC_DEFINITIONS
+def test_a_change_that_cloudformation_refuses_is_told_and_deleted(where: Place) -> None:
+    change = {"StackName": "endpoint-scones", "ChangeSetName": ANY}
+    refused = {"Status": "FAILED", "StatusReason": "Bucket exists already"}
+    with Stubber(where.client("cloudformation")) as stubber:
+        stubber.add_client_error("describe_stacks", "ValidationError", "does not exist")
+        stubber.add_response("create_change_set", {"Id": "1", "StackId": ARN})
+        stubber.add_response("describe_change_set", refused, change)
+        stubber.add_response("describe_change_set", refused, change)
+        stubber.add_response("delete_change_set", {}, change)
+        with pytest.raises(EndpointError, match="refuses the change: Bucket exists already"):
+            stack.deploy(where, {})
+        stubber.assert_no_pending_responses()
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -164,29 +141,46 @@ def test_each_metric_s_regex_reads_what_training_says(
     assert re.findall(regex, capsys.readouterr().out) == ["0.2500"]
 
 
-def test_the_sources_hold_the_program_and_its_requirements() -> None:
-    with tarfile.open(fileobj=io.BytesIO(source())) as tar:
-        names = tar.getnames()
-    wanted = {"model/train.py", "model/training/telemetry.py", "cli/errors.py", "requirements.txt"}
-    assert wanted <= set(names)
-    assert source() == source()
-
-
-def test_a_region_without_the_usual_container_asks_for_one() -> None:
-    assert image_of(Place("a", ACCOUNT, REGION, "aws", None)).startswith("763104351884.dkr.ecr.eu")
-    with pytest.raises(EndpointError, match="--training-image"):
-        image_of(Place("a", ACCOUNT, "cn-north-1", "aws-cn", None))
-
-
-def test_the_roles_allow_no_more_than_their_own(where: Place) -> None:
-    for document in (serving(where, IMAGE), training(where, IMAGE, ["s3://pictures/train"])):
+def test_the_roles_allow_no_more_than_their_own() -> None:
+    policies = Application(ROOT).endpoint_policies()
+    roles = {name: policy for name, policy in policies.items() if "Role/" in name}
+    assert set(roles) == {"ServingRole/serving", "TrainingRole/training"}
+    for document in roles.values():
         for statement in document["Statement"]:
-            assert not any("*" in action for action in statement["Action"])
+            actions = statement["Action"]
+            actions = [actions] if isinstance(actions, str) else actions
+            assert not any("*" in action for action in actions)
             if statement["Resource"] == "*":  # where AWS knows no narrower resource
-                [action] = statement["Action"]
+                [action] = actions
                 assert action in ("cloudwatch:PutMetricData", "ecr:GetAuthorizationToken")
-    read = training(where, IMAGE, ["s3://pictures/train"])["Statement"][0]
-    assert read["Resource"] == ["arn:aws:s3:::pictures/train/*"]
+    read = roles["TrainingRole/training"]["Statement"][0]
+    assert read["Resource"] == ["arn:aws:s3:::pictures/train/*", "arn:aws:s3:::pictures/test/*"]
+
+
+def test_sagemaker_takes_the_roles_on_behalf_of_this_account_alone() -> None:
+    for role in resources("AWS::IAM::Role", ENDPOINT_TEMPLATE).values():
+        [statement] = role["AssumeRolePolicyDocument"]["Statement"]
+        condition = statement["Condition"]
+        assert condition["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+        assert ":sagemaker:${AWS::Region}:" in condition["ArnLike"]["aws:SourceArn"]["Fn::Sub"]
+
+
+def test_deleting_the_stack_keeps_the_bucket_alone() -> None:
+    declared = template(ENDPOINT_TEMPLATE)["Resources"]
+    kept = [name for name, resource in declared.items() if "DeletionPolicy" in resource]
+    assert kept == ["Bucket"]
+    assert declared["Repository"]["Properties"]["EmptyOnDelete"] is True
+
+
+def test_every_parameter_is_described() -> None:
+    for name, parameter in template(ENDPOINT_TEMPLATE)["Parameters"].items():
+        assert parameter["Description"].endswith("."), name
+
+
+def test_the_image_of_another_account_is_pulled_from_there(where: Place) -> None:
+    image = f"999999999999.dkr.ecr.us-east-1.amazonaws.com/team/scones@sha256:{'0' * 64}"
+    expected = "arn:aws:ecr:us-east-1:999999999999:repository/team/scones"
+    assert repository_arn(where, image) == expected
 
 
 def test_long_names_fit_and_stay_apart() -> None:
@@ -195,9 +189,12 @@ def test_long_names_fit_and_stay_apart() -> None:
     assert all(len(name) <= 63 and name.endswith("-123-eu") for name in names)
 
 
-def test_the_default_name_is_the_template_s() -> None:
-    text = "  EndpointName:\n    Type: String\n    Default: abc\n  Other:\n    Default: x\n"
-    assert endpoint.parameter("Default", text) == "abc"
+def test_the_default_name_is_the_template_s(tmp_path: Path) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text(
+        "  EndpointName:\n    Type: String\n    Default: abc\n  Other:\n    Default: x\n"
+    )
+    assert endpoint.declared(path, "EndpointName") == "abc"
     assert endpoint.default_name() == "scones-image-classifier"
 
 
@@ -206,14 +203,12 @@ def test_the_default_name_is_the_template_s() -> None:
     [
         (["--name", "Capital"], "63 lower-case"),
         (["--instance-type", "ml.t2.medium"], "burstable"),
-        (["--capture-percentage", "101"], "0 to 100"),
-        (["--min-instances", "4"], "not below the first"),
-        (["--pictures-per-minute", "0"], "at least 1"),
-        (["--image", "python:3"], "private ECR"),
+        (["--min-instances", "4"], "not be below the first"),
         (["--train", "pictures"], "s3://my-bucket"),
+        (["--train", "s3://pictures"], "s3://my-bucket"),
         (["--model", "tests"], "holds no model.onnx"),
     ],
-    ids=lambda value: value[0] if isinstance(value, list) else "",
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_cannot_work_is_refused_before_aws_is_asked(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
@@ -222,7 +217,104 @@ def test_what_cannot_work_is_refused_before_aws_is_asked(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--capture-percentage", "101"], "0 to 100"),
+        (["--pictures-per-minute", "0"], "from 1"),
+        (["--rollback", "--train", "s3://pictures/train"], "not allowed with"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_no_option_takes_is_refused_by_the_command_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        create_endpoint.main(["--yes", *arguments])
+    assert message in capsys.readouterr().err
+
+
+def test_an_image_outside_of_ecr_is_refused(where: Place) -> None:
+    with pytest.raises(EndpointError, match="--image python:3: .* private ECR"):
+        repository_arn(where, "python:3")
+
+
+@pytest.mark.parametrize("command", ["create_endpoint", "delete_endpoint"])
+def test_help_needs_no_package(command: str) -> None:
+    program = f"from model.{command} import main; main(['--help'])"
+    # -S leaves out what is installed: the standard library alone remains.
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"usage: python -m model.{command}" in done.stdout
+
+
+def test_a_missing_extra_is_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "model.delete_endpoint", "--yes"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "error: boto3 is not installed: run make .venv/.extra-endpoint\n"
+
+
+def test_the_error_of_this_room_is_a_command_s() -> None:
+    assert issubclass(EndpointError, CommandError)
+
+
 def test_the_archive_is_the_same_for_the_same_model(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"graph")
-    assert packed_model(tmp_path) == packed_model(tmp_path)
-    assert packed_model(tmp_path)[0] == "without a card"
+    assert packed(tmp_path) == packed(tmp_path)
+
+
+@pytest.mark.parametrize("value", [0.9, 0.98339, 0.984, 0.9840001, 1.0])
+def test_a_threshold_is_rounded_as_the_card_s_text_does(value: float) -> None:
+    assert threshold_of({"threshold": {"value": value}}) == rounded_up(value)
+    assert threshold_of({}) is None
+
+
+SAMCONFIG = """# a comment
+version = 0.1
+[default.global.parameters]
+parameter_overrides = [
+  "WorkflowType=STANDARD",
+  "ConfidenceThreshold=0.5", # ours
+]
+[production.global.parameters]
+parameter_overrides = []
+"""
+
+
+def test_samconfig_keeps_its_comments_and_other_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "samconfig.toml"
+    path.write_text(SAMCONFIG)
+    monkeypatch.setattr(samconfig, "SAMCONFIG", path)
+    said = samconfig.write({"ConfidenceThreshold": "0.984"})
+    assert said == 'samconfig.toml: "ConfidenceThreshold=0.984" in 2 environments'
+    assert path.read_text().startswith("# a comment\n")
+    written = tomllib.loads(path.read_text())
+    found = [
+        written[environment]["global"]["parameters"]["parameter_overrides"]
+        for environment in ("default", "production")
+    ]
+    assert found == [
+        ["WorkflowType=STANDARD", "ConfidenceThreshold=0.984"],
+        ["ConfidenceThreshold=0.984"],
+    ]
+
+
+def test_a_samconfig_of_another_form_is_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "samconfig.toml"
+    path.write_text('parameter_overrides = "WorkflowType=STANDARD"\n')
+    monkeypatch.setattr(samconfig, "SAMCONFIG", path)
+    with pytest.raises(EndpointError, match='add "ConfidenceThreshold=0.984" by hand'):
+        samconfig.write({"ConfidenceThreshold": "0.984"})
+    assert path.read_text() == 'parameter_overrides = "WorkflowType=STANDARD"\n'
