@@ -17,6 +17,7 @@ MAX_TRANSPARENT_HEIF_PIXELS = 32_000_000
 
 # Their decoders are content with fewer rows than the picture has.
 LENIENT = (JPEG, PNG, GIF)
+LAST_PIXELS = 1_024  # of the last row, which is written as a whole or not at all
 
 # A JPEG decoder asks for 8 bytes beyond the bits that it needs. These are all ones, which are no
 # code of any table: they make no pixels.
@@ -34,11 +35,12 @@ def decoded(kind: Format, data: bytes, longest_side: int) -> tuple[Image.Image, 
     stripped: Stripped = importlib.import_module(kind.reader).strip(data)
     register(kind)
     try:
-        image, last_row = attempt(kind, stripped, longest_side, fill=0)
-        if kind in LENIENT and not any(last_row):
+        image, row = attempt(kind, stripped, longest_side, fill=0)
+        if kind in LENIENT and not any(row):
             # The row is black, or no pixel of it was written: then it keeps any other fill too.
-            image, last_row = attempt(kind, stripped, longest_side, fill=255)
-            if set(last_row) == {255}:
+            del image  # before there is another one
+            image, row = attempt(kind, stripped, longest_side, fill=255)
+            if set(row) == {255}:
                 raise damaged(kind, stripped, data)
     except ImageRejected:
         raise
@@ -100,12 +102,13 @@ class OneScanFile(PartsFile):
 
 
 def last_row(image: ImageFile.ImageFile, stripped: Stripped) -> bytes:
-    """Return the samples of the row that is decoded last, without waiting for the decoder."""
+    """Return the samples at the end of the row that is decoded last, as they are by now."""
     y = image.height - 1
     if stripped.interlaced and y % 2 == 0 and y:
         y -= 1  # the last pass goes over the odd rows
-    row = Image.new(image.mode, (image.width, 1))
-    row.im = image.im.crop((0, y, image.width, y + 1))
+    pixels = min(image.width, LAST_PIXELS)
+    row = Image.new(image.mode, (pixels, 1))
+    row.im = image.im.crop((image.width - pixels, y, image.width, y + 1))
     return row.tobytes()
 
 

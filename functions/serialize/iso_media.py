@@ -24,11 +24,8 @@ MAX_DERIVED = 4  # one made of one made of ...
 HEVC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 AV1_BRANDS = {b"avif", b"avis"}
 STILL_BRANDS = {b"mif1", b"mif2", b"msf1", b"miaf", b"MiHB", b"MiHE", b"MiHA", b"MiPr"}
-# What the decoders look for at a file's beginning, and the one to put there.
-MAJOR_BRANDS = {
-    HEIF: ({*HEVC_BRANDS, b"mif1", b"msf1"}, b"heic"),
-    AVIF: ({*AV1_BRANDS, b"mif1", b"msf1"}, b"avif"),
-}
+# What the decoders look for at a file's beginning, and what to put there instead of others.
+MAJOR_BRANDS = {HEIF: (HEVC_BRANDS, b"heic"), AVIF: (AV1_BRANDS, b"avif")}
 MAX_BRANDS_BYTES = 256
 
 MAX_ENTRIES = 65_536  # of a box: items, references, properties; a phone's grid has 50
@@ -82,9 +79,7 @@ def coding_of(data: bytes) -> str:
 
     Raises ImageRejected (unsupported_format) for other codings, and for what is no picture.
     """
-    brands = {data[8:12]}
-    brands_end = min(int.from_bytes(data[:4], "big"), MAX_BRANDS_BYTES)
-    brands |= {data[at : at + 4] for at in range(16, brands_end, 4)}
+    brands = set(brands_of(data))
     try:
         items = items_of(data)
     except (error, IndexError):  # cut within; the brands have to do
@@ -102,6 +97,12 @@ def coding_of(data: bytes) -> str:
             raise unsupported("the file is a HEIF sequence without a still picture")
         return HEIF
     raise unsupported("the file is a video, or another ISO media file without a picture")
+
+
+def brands_of(data: bytes) -> list[bytes]:
+    """Return the brands of the file: the major one, then those that it is compatible with."""
+    end = min(int.from_bytes(data[:4], "big"), MAX_BRANDS_BYTES)
+    return [data[8:12], *(data[at : at + 4] for at in range(16, end - 3, 4))]
 
 
 def strip(data: bytes) -> Stripped:
@@ -139,15 +140,16 @@ def patched(data: bytes, coding: str, items: Items) -> list[bytes | memoryview]:
     """
     known, brand = MAJOR_BRANDS[coding]
     kept = Kept(data)
-    kept.keep(0, 8)
-    if data[8:12] in known:
-        kept.keep(8, 12)
-    else:
-        kept.add(brand)
-    at = 12
-    for place in sorted(items.descriptions):
+    patches = dict.fromkeys(items.descriptions, b"skip")
+    major, *compatible = brands_of(data)
+    if major not in known:
+        patches[8] = brand
+    if compatible and known.isdisjoint(compatible):
+        patches[16] = brand
+    at = 0
+    for place, patch in sorted(patches.items()):
         kept.keep(at, place)
-        kept.add(b"skip")
+        kept.add(patch)
         at = place + 4
     kept.keep(at, len(data))
     return kept.close()

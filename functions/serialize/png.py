@@ -90,13 +90,15 @@ def plain(data: bytes, header: bytes) -> bool:
     """Return whether the PNG is RGB of 8 bits with no byte behind the pixels within IDAT."""
     if header[8:10] != bytes([8, RGB]) or len(data) > MAX_PROFILE_BYTES:
         return False
+    width, height = unpack(">LL", header[:8])
     pixels = b"".join(data[at + 8 : end - 4] for name, at, end in chunks(data) if name == b"IDAT")
     inflating = zlib.decompressobj()
     try:
-        inflating.decompress(pixels, MAX_PROFILE_BYTES)
+        rows = inflating.decompress(pixels, MAX_PROFILE_BYTES)
     except zlib.error:
         return False
-    return inflating.eof and not inflating.unused_data and header[12] == 0
+    whole = len(rows) == height * (1 + 3 * width) and inflating.eof and header[12] == 0
+    return whole and not inflating.unused_data
 
 
 def inflated_profile(chunk: bytes) -> bytes | None:
