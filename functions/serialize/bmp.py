@@ -78,6 +78,8 @@ def with_usual_masks(data: bytes, depth: int, masks: tuple[int, ...]) -> list[by
     step = depth // 8
     samples = bytearray(len(pixels) // step * 4)
     for position, mask in zip((2, 1, 0, 3), masks, strict=True):
+        if mask >> depth or f"{mask:b}".strip("0").count("0"):
+            raise corrupt("the bit fields of the BMP lie beyond its pixels or apart")
         if mask:
             samples[position::4] = channel(pixels, step, mask)
     # What fills up the rows becomes pixels, which `crop` leaves out.
@@ -94,12 +96,12 @@ def channel(pixels: bytes, step: int, mask: int) -> bytes:
     """Return the samples of 8 bits that a mask selects; step: bytes a pixel."""
     low = mask & -mask
     most = mask // low
-    total: bytes | None = None
+    total = b""
     for lane in range(step):
         part = mask >> (8 * lane) & 0xFF
         if part:
             scale = (1 << 8 * lane) * 255
             table = bytes((value & part) * scale // (low * most) for value in range(256))
             found = pixels[lane::step].translate(table)
-            total = found if total is None else bytes(map(add, total, found))
-    return total or b""
+            total = bytes(map(add, total, found)) if total else found
+    return total

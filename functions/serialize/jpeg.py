@@ -27,6 +27,9 @@ UNSUPPORTED_FRAMES = {
 MARKER = re.compile(rb"\xff+[^\xff\0]")
 SCANS_END = re.compile(rb"\xff+[^\xff\0\xd0-\xd7]")
 
+# From here on the end is looked for instead, ten times as fast, where there is no second scan.
+LARGE_SCAN_BYTES = 100_000
+
 MAX_SEGMENTS = 10_000
 
 # A progressive JPEG has about 10; each walks over all pixels, and a file has room for 100,000s.
@@ -112,7 +115,7 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
 
     The last one is the end of the picture; without it the file ends early.
     """
-    at, marker = 2, 0
+    at, marker, components = 2, 0, b""
     for _ in range(MAX_SEGMENTS):
         found = MARKER.search(data, at)
         if found is None:
@@ -137,18 +140,19 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         if at > len(data):
             return
         content = data[body + 2 : at]
+        if marker in (BASELINE, EXTENDED):
+            components = content[5:6]
         if marker == SOS:
-            at = scans_end(data, at)
+            at = scans_end(data, at, alone=content[:1] == components)
         yield marker, start, at, content
     raise corrupt(f"the JPEG has more than {MAX_SEGMENTS:,} segments")
 
 
-def scans_end(data: bytes, start: int) -> int:
-    """Return where the data of a scan end."""
-    end = data.find(b"\xff\xd9", start)
-    # bytes.find is ten times as fast as the expression, and most photos have one scan.
-    if end - start > 100_000 and data.find(b"\xff\xda", start, end) < 0:
-        return end
+def scans_end(data: bytes, start: int, alone: bool) -> int:
+    """Return where the data of a scan end; alone: it is sequential and holds all components."""
+    if alone and len(data) - start > LARGE_SCAN_BYTES:
+        end = data.find(b"\xff\xd9", start)
+        return end if end >= 0 else len(data)
     found = SCANS_END.search(data, start)
     return found.start() if found else len(data)
 

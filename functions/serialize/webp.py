@@ -27,8 +27,8 @@ def strip(data: bytes) -> Stripped:
             size = extent(body, 4)
         elif name == b"ANMF" and not pixels:
             frame = bytes(body)
-            if len(frame) < 16:
-                raise corrupt("the WebP has a frame without a header")
+            if len(frame) < 16 or not size[0]:
+                raise corrupt("the WebP has a frame without a header or a canvas")
             canvas, place, size = (
                 size,
                 (2 * read24(frame, 0), 2 * read24(frame, 3)),
@@ -48,7 +48,7 @@ def strip(data: bytes) -> Stripped:
             facts.setdefault(name, bytes(body))
     if not pixels:
         raise corrupt("the WebP has no picture in it")
-    if alpha and pixels.startswith(b"VP8 "):
+    if alpha and size[0] and pixels.startswith(b"VP8 "):
         header = bytes([ALPHA_FLAG, 0, 0, 0]) + write24(size[0] - 1) + write24(size[1] - 1)
         pixels = chunk(b"VP8X", header) + chunk(b"ALPH", alpha) + pixels
     return Stripped(

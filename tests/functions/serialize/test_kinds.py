@@ -409,6 +409,17 @@ def test_a_picture_of_one_colour_is_whole(kind: str, colour: str) -> None:
     assert shown == pytest.approx(image.getpixel((80, 60)), abs=1)
 
 
+@pytest.mark.parametrize(
+    "masks", [(0x7800000, 0xF0, 0xF, 0), (0xF0F, 0xF0, 0xF000, 0)], ids=["beyond", "apart"]
+)
+def test_bit_fields_that_are_none_are_corrupt(masks: tuple[int, int, int, int]) -> None:
+    assert sentence_of(bmp((4, 4), 16, bytes(32), masks))[0] == "corrupt"
+
+
+def test_an_animation_without_a_canvas_is_corrupt() -> None:
+    assert sentence_of(small_frame_webp().replace(b"VP8X", b"VP?X"))[0] == "corrupt"
+
+
 # --- What passes unchanged -----------------------------------------------------------------------
 
 
