@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 from colour import in_srgb, over_white, resizable
 from decoding import decoded, fitted
-from formats import JPEG, PNG, Format, format_of
+from exif import orientation
+from formats import format_of
 from PIL import Image
 from rejection import ImageRejected, Reason
+from stripped import Stripped, usable_profile
 
 # Pixels. The model squashes the picture to 128 x 128; at twice that side its answers agree with
 # those on the whole picture (benchmarks/canonical_agreement.py), and a larger input has room.
@@ -28,19 +30,7 @@ JPEG_QUALITIES = (90, 75, 50, 25)
 # Boxes of whole pixels first, down to this multiple of the final size, then Lanczos.
 REDUCING_GAP = 3.0
 
-# What a picture may carry and still pass unchanged: nothing that tells of its author or place.
-HARMLESS_INFO = {
-    *("jfif", "jfif_version", "jfif_unit", "jfif_density", "adobe", "adobe_transform"),
-    *("dpi", "progressive", "progression", "srgb", "gamma", "chromaticity", "aspect"),
-}
-
-HARMLESS_SEGMENTS = {"APP0", "APP14"}  # JFIF and Adobe's colour transform
-
-PNG_BIT_DEPTH_AT = 24  # bytes from the start
-END = {JPEG: b"\xff\xd9", PNG: b"IEND\xaeB`\x82"}  # nothing lies behind the picture
-
-# Tag 274 of EXIF: how to turn the stored picture upright.
-ORIENTATION = 274
+# How to turn the stored picture upright, by EXIF's orientation.
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -68,43 +58,38 @@ def canonical_picture(data: bytes) -> CanonicalPicture:
         raise ImageRejected(Reason.EMPTY, "the object has 0 bytes. Upload the picture again.")
     kind = format_of(data)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, of metadata that it cannot read
-        image = decoded(kind, data, LONGEST_SIDE)
-        if passes_unchanged(image, kind, data):
-            return CanonicalPicture(Image.MIME[kind.name], data)
-        return encoded(upright_rgb(image))
+        warnings.simplefilter("ignore")  # Pillow's, of values that it cannot read
+        image, stripped = decoded(kind, data, LONGEST_SIDE)
+        small = image.mode == "RGB" and max(image.size) <= LONGEST_SIDE
+        if stripped.plain and small and len(data) <= MAX_DATA_BYTES:
+            return CanonicalPicture(Image.MIME[kind.name], data)  # encoding could only spoil it
+        return encoded(upright_rgb(image, stripped))
 
 
-def passes_unchanged(image: Image.Image, kind: Format, data: bytes) -> bool:
-    """Return whether the file already is what encoding it again could only make worse."""
-    return (
-        kind in (JPEG, PNG)
-        and image.mode == "RGB"
-        and max(image.size) <= LONGEST_SIDE
-        and len(data) <= MAX_DATA_BYTES
-        and HARMLESS_INFO.issuperset(image.info)
-        and HARMLESS_SEGMENTS.issuperset(getattr(image, "app", ()))  # a JPEG's
-        and (kind is JPEG or data[PNG_BIT_DEPTH_AT] == 8)
-        and data.endswith(END[kind])
-    )
-
-
-def upright_rgb(image: Image.Image) -> Image.Image:
+def upright_rgb(image: Image.Image, stripped: Stripped) -> Image.Image:
     """Return the picture small, in RGB, without transparency, its top at the top."""
-    small = resizable(image).resize(
-        fitted(image.size, LONGEST_SIDE), Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP
+    left, top, right, bottom = box = stripped.crop or (0, 0, *image.size)
+    whole = stripped.canvas or (right - left, bottom - top)
+    size = fitted(whole, LONGEST_SIDE)
+    scale = size[0] / whole[0], size[1] / whole[1]
+    covered = max(1, round((right - left) * scale[0])), max(1, round((bottom - top) * scale[1]))
+    small = resizable(image, stripped).resize(
+        covered, Image.Resampling.LANCZOS, box, reducing_gap=REDUCING_GAP
     )
-    small = in_srgb(over_white(small), image.info.get("icc_profile"))
-    turn = UPRIGHT.get(orientation(image))
+    profile = stripped.profile or usable_profile(image.info.get("icc_profile"))
+    if not profile and stripped.coding:
+        from profiles import profile_of
+
+        profile = profile_of(stripped.coding)
+    small = in_srgb(over_white(small), profile)
+    if covered != size:
+        paper = Image.new("RGB", size, "white")
+        left, top = stripped.place
+        paper.paste(small, (round(left * scale[0]), round(top * scale[1])))
+        small = paper
+    # What is left in `exif` is how AVIF's container turns the picture, in the decoder's words.
+    turn = UPRIGHT.get(orientation(image.info.get("exif") or b"") * stripped.orientation)
     return small if turn is None else small.transpose(turn)
-
-
-def orientation(image: Image.Image) -> int:
-    """Return how the picture has to be turned (EXIF, tag 274); 1, upright, if nothing says."""
-    try:
-        return int(image.getexif().get(ORIENTATION, 1))
-    except Exception:  # metadata that cannot be read does not spoil the picture
-        return 1
 
 
 def encoded(image: Image.Image) -> CanonicalPicture:

@@ -2,26 +2,37 @@
 
 import io
 
-from PIL import Image
-from rejection import ImageRejected, Reason
+from PIL import Image, ImageChops
+from rejection import unsupported
+from stripped import Stripped
 
 
-def resizable(image: Image.Image) -> Image.Image:
+def resizable(image: Image.Image, stripped: Stripped) -> Image.Image:
     """Return the picture in a mode whose samples can be averaged."""
-    if image.mode in ("P", "PA") or (image.mode in ("L", "RGB") and "transparency" in image.info):
-        return image.convert("RGBA" if image.has_transparency_data else "RGB")
     if image.mode.startswith("I;16"):
-        samples = image if image.mode == "I;16" else image.convert("I")  # "I;16B" of TIFF
-        return samples.point(lambda sample: sample / 256).convert("L")
-    if image.mode == "1":
-        return image.convert("L")
+        return of_8_bits(image, stripped)
     if image.mode in ("I", "F"):
-        raise ImageRejected(
-            Reason.UNSUPPORTED_FORMAT,
-            "the picture has samples of 32 bits, of which no format says what is white; "
-            "the limit is 16 bits.",
-        )
+        raise unsupported("the picture has samples of 32 bits, of which nothing says what is white")
+    if image.mode == "1":
+        image = image.convert("L")
+    if stripped.transparency is not None:
+        image.info["transparency"] = stripped.transparency
+    if image.mode in ("P", "PA") or "transparency" in image.info:
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
     return image
+
+
+def of_8_bits(image: Image.Image, stripped: Stripped) -> Image.Image:
+    """Return a grey picture of up to 16 bits in 8."""
+    samples = image if image.mode == "I;16" else image.convert("I")  # "I;16B" of TIFF
+    scale = 2 ** (stripped.bits - 8)
+    grey = samples.point(lambda sample: sample / scale).convert("L")
+    if stripped.inverted:
+        grey = ImageChops.invert(grey)
+    if stripped.transparency is not None:
+        opaque = [255 * (sample != stripped.transparency) for sample in range(65_536)]
+        grey.putalpha(image.convert("I").point(opaque, "L"))
+    return grey
 
 
 def over_white(image: Image.Image) -> Image.Image:

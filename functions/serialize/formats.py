@@ -4,34 +4,109 @@ The name of a file and the media type that came with it are never looked at. Wha
 list is refused, and Pillow is handed the one format found: no other decoder ever runs.
 """
 
+import re
 from typing import NamedTuple
 
 from rejection import ImageRejected, Reason
 
 
 class Format(NamedTuple):
-    """A format on the allow-list: Pillow's name of it and the module that registers its decoder."""
+    """A format on the allow-list."""
 
-    name: str
-    module: str
+    name: str  # Pillow's
+    signature: bytes  # an expression that the file's beginning matches
+    suffixes: tuple[str, ...]  # of the names that its files have
+    reader: str  # the module whose strip() keeps of a file what the decoder needs
+    decoder: str  # the module that registers the decoder with Pillow
+    # Memory decides: the function's 1,024 MB hold the file, the decoder's own buffers, Pillow's
+    # picture (4 bytes a pixel) and a copy. A reader may know of another limit for one file.
+    max_pixels: int
 
 
-JPEG = Format("JPEG", "PIL.JpegImagePlugin")  # also MPO, the phones' JPEG with extras behind it
-PNG = Format("PNG", "PIL.PngImagePlugin")
-WEBP = Format("WEBP", "PIL.WebPImagePlugin")
-GIF = Format("GIF", "PIL.GifImagePlugin")
-BMP = Format("BMP", "PIL.BmpImagePlugin")
-TIFF = Format("TIFF", "PIL.TiffImagePlugin")
-HEIF = Format("HEIF", "pillow_heif")
-AVIF = Format("AVIF", "PIL.AvifImagePlugin")
-
+# Beside each limit: the most bytes a pixel that `python -m benchmarks.serialize --limits` measured.
+JPEG = Format(
+    "JPEG",  # also MPO, the phones' JPEG with extras behind it
+    rb"\xff\xd8\xff",
+    (".jpg", ".jpeg"),
+    "jpeg",
+    "PIL.JpegImagePlugin",
+    64_000_000,  # 8: progressive, its coefficients kept until the last scan
+)
+PNG = Format(
+    "PNG",
+    rb"\x89PNG\r\n\x1a\n",
+    (".png",),
+    "png",
+    "PIL.PngImagePlugin",
+    64_000_000,  # 8
+)
+WEBP = Format(
+    "WEBP",
+    rb"RIFF....WEBP",
+    (".webp",),
+    "webp",
+    "PIL.WebPImagePlugin",
+    40_000_000,  # 16: its decoder keeps two pictures of its own
+)
+GIF = Format(
+    "GIF",
+    rb"GIF8[79]a",
+    (".gif",),
+    "gif",
+    "PIL.GifImagePlugin",
+    64_000_000,  # 6
+)
+BMP = Format(
+    "BMP",
+    # "BM" alone starts many a text; a bitmap's second header has one of these sizes.
+    rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0",
+    (".bmp",),
+    "bmp",
+    "PIL.BmpImagePlugin",
+    64_000_000,  # 8
+)
+TIFF = Format(
+    "TIFF",
+    rb"II\*\0|MM\0\*",
+    (".tif", ".tiff"),
+    "tiff",
+    "PIL.TiffImagePlugin",
+    64_000_000,  # 10
+)
+HEIF = Format(
+    "HEIF",
+    rb"....ftyp",
+    (".heic", ".heif"),
+    "iso_media",
+    "pillow_heif",
+    50_000_000,  # 15: phones make 48 megapixels
+)
+AVIF = Format(
+    "AVIF",
+    rb"....ftyp",
+    (".avif",),
+    "iso_media",
+    "PIL.AvifImagePlugin",
+    40_000_000,  # 13
+)
+FORMATS = (JPEG, PNG, WEBP, GIF, BMP, TIFF, HEIF, AVIF)
 SUPPORTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC/HEIF and AVIF"
 
-# "BM" alone starts many a text; a bitmap's second header has one of these sizes.
-BMP_HEADERS = {size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64, 108, 124)}
-
-AV1_BRANDS = {b"avif", b"avis"}
-HEVC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+# What people upload by mistake, by its beginning, and how to call it.
+OTHERS = {
+    rb"II\+\0|MM\0\+": "a BigTIFF, for files of more than 4 GiB",
+    rb"\xff\x0a|\0\0\0\x0cJXL ": "a JPEG XL picture",
+    rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51": "a JPEG 2000 picture",
+    rb"II\xbc": "a JPEG XR picture",
+    rb"8BPS": "a Photoshop document",
+    rb"%PDF": "a PDF document",
+    rb"%!PS|\xc5\xd0\xd3\xc6": "a PostScript document",
+    rb"\0\0[\x01\x02]\0": "an icon or a cursor",
+    rb"\s*<(?:svg|\?xml|!DOCTYPE|html)": "a text in XML or HTML, as SVG is",
+    rb"FUJIFILMCCD-RAW|IIU\0|IIRO|MMOR": "a camera's raw picture",
+    rb"PK\x03\x04": "a ZIP archive",
+    rb"\x1aE\xdf\xa3|RIFF....AVI ": "a video",
+}
 
 
 def format_of(data: bytes) -> Format:
@@ -39,33 +114,20 @@ def format_of(data: bytes) -> Format:
 
     Raises ImageRejected (unsupported_format) for everything else.
     """
-    if data.startswith(b"\xff\xd8\xff"):
-        return JPEG
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return PNG
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return WEBP
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return GIF
-    if data.startswith(b"BM") and data[14:18] in BMP_HEADERS:
-        return BMP
-    if data.startswith((b"II*\0", b"MM\0*")):  # BigTIFF is for files beyond 4 GiB
-        return TIFF
-    brands = iso_media_brands(data)
-    if brands & AV1_BRANDS:
-        return AVIF
-    if brands & HEVC_BRANDS:
-        return HEIF
-    raise ImageRejected(
-        Reason.UNSUPPORTED_FORMAT,
-        f"the object begins with {data[:12]!r} and so is none of {SUPPORTED}. "
-        "Save the picture in one of these formats.",
-    )
+    for kind in FORMATS:
+        if re.match(kind.signature, data, re.DOTALL):
+            break
+    else:
+        what = next(
+            (name for start, name in OTHERS.items() if re.match(start, data, re.DOTALL)),
+            f"none of these (it begins with the bytes {data[:8].hex(' ')})",
+        )
+        raise ImageRejected(
+            Reason.UNSUPPORTED_FORMAT,
+            f"the file is {what}; supported are {SUPPORTED}. Save the picture as one of these.",
+        )
+    if kind in (HEIF, AVIF):
+        import iso_media
 
-
-def iso_media_brands(data: bytes) -> set[bytes]:
-    """Return the brands that an ISO base media file (ISO/IEC 14496-12) says it can be read as."""
-    if data[4:8] != b"ftyp":
-        return set()
-    end = min(int.from_bytes(data[:4], "big"), 256)
-    return {data[8:12]} | {data[at : at + 4] for at in range(16, end, 4)}
+        return {HEIF.name: HEIF, AVIF.name: AVIF}[iso_media.coding_of(data)]
+    return kind

@@ -24,3 +24,25 @@ class ImageRejected(Exception):
     def __init__(self, reason: Reason, sentence: str) -> None:
         super().__init__(f"{reason}: {sentence}")
         self.reason = reason
+
+
+def corrupt(what: str) -> ImageRejected:
+    """Return the rejection of a file that contradicts its own format.
+
+    what: a clause that tells what is wrong, without a full stop.
+    """
+    return ImageRejected(Reason.CORRUPT, f"{what}. Upload the original file again.")
+
+
+def unsupported(what: str) -> ImageRejected:
+    """Return the rejection of a file that may be healthy, but that no decoder here reads."""
+    return ImageRejected(
+        Reason.UNSUPPORTED_FORMAT, f"{what}, which is not supported. Save it as JPEG or PNG."
+    )
+
+
+def truncated(name: str, data: bytes) -> ImageRejected:
+    """Return the rejection of a file whose end is missing."""
+    return ImageRejected(
+        Reason.TRUNCATED, f"the {name} ends early, after {len(data):,} bytes. Upload it again."
+    )

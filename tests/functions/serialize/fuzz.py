@@ -10,6 +10,7 @@ function's, ends the run, with the file kept there too. Exit code 1 if there was
 
 import argparse
 import hashlib
+import importlib
 import shutil
 import struct
 import sys
@@ -17,6 +18,7 @@ import tempfile
 import time
 import traceback
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +32,22 @@ MAX_FILE_BYTES = 24_000  # the seeds are smaller; little files are tried more of
 MAX_RESIDENT_MIB = 1_250
 
 sys.path.insert(0, str(FUNCTION))
-with atheris.instrument_imports(
-    include=["PIL", "pillow_heif", *(m.stem for m in FUNCTION.glob("*.py"))]
-):
+# Readers and decoders are imported when their format arrives; here before, to be instrumented.
+MODULES = [path.stem for path in FUNCTION.glob("*.py") if path.stem not in ("app", "upload")]
+with atheris.instrument_imports(include=["PIL", "pillow_heif", *MODULES]):
     import canonical
-    import PIL.AvifImagePlugin
-    import PIL.BmpImagePlugin
-    import PIL.GifImagePlugin
-    import PIL.JpegImagePlugin
-    import PIL.MpoImagePlugin
-    import PIL.PngImagePlugin
-    import PIL.TiffImagePlugin
-    import PIL.WebPImagePlugin  # noqa: F401
+    from formats import FORMATS
     from rejection import ImageRejected
 
-from tests.functions.serialize.pictures import corpus  # noqa: E402
+    for module in (*MODULES, *(kind.decoder for kind in FORMATS)):
+        importlib.import_module(module)
+
+from tests.functions.serialize import rare_heifs as heifs  # noqa: E402
+from tests.functions.serialize import rare_jpegs as jpegs  # noqa: E402
+from tests.functions.serialize import rare_pngs as pngs  # noqa: E402
+from tests.functions.serialize.pictures import corpus, file_of, quarters  # noqa: E402
+from tests.functions.serialize.rare_bmps import packed  # noqa: E402
+from tests.functions.serialize.rare_tiffs import tiff  # noqa: E402
 
 runs = 0
 slowest = 0.0
@@ -105,6 +108,28 @@ def checked_png(data: bytes) -> bytes:
     return bytes(file)
 
 
+def seed_files() -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of the corpus, and of rare files beside it."""
+    yield from ((sample.name, sample.data) for sample in corpus())
+    image = quarters(16, 16)
+    jpeg = file_of(image, "JPEG")
+    aperture, colours = heifs.clean_aperture(8, 8, -4, -4), heifs.colours(heifs.BT2020, heifs.PQ)
+    chunks = [(b"cICP", b"\x0c\x0d\0\1"), (b"gAMA", b"\0\1\x86\xa0"), (b"cHRM", bytes(32))]
+    rare = [
+        *(heifs.still(image, kind, aperture, colours) for kind in ("HEIF", "AVIF")),
+        *(heifs.with_metadata(image, kind, b"Exif", bytes(16)) for kind in ("HEIF", "AVIF")),
+        heifs.identity(image, (b"irot", b"\1")),
+        jpegs.with_thumbnail(jpeg),
+        jpegs.without_scans(file_of(image, "JPEG", progressive=True), 5),
+        *(pngs.half_clear(depth, pngs.GREY, 0, 1) for depth in (1, 2, 4, 8, 16)),
+        *(pngs.of_quarters(pngs.chunk(*chunk)) for chunk in chunks),
+        *(packed(image, 16, (0xF00 >> i, 0xF0, 0xF, 0xF000)) for i in range(2)),
+        tiff((16, 16), [bytes(512)] * 3, [16] * 3, 2, (284, 2)),
+        tiff((16, 16), [bytes(384)], [12], 1),
+    ]
+    yield from ((f"rare-{number}", data) for number, data in enumerate(rare))
+
+
 def main() -> None:
     """Fuzz for so many minutes and say what came of it."""
     parser = argparse.ArgumentParser(
@@ -115,9 +140,9 @@ def main() -> None:
     options = parser.parse_args()
     options.findings.mkdir(parents=True, exist_ok=True)
     seeds = Path(tempfile.mkdtemp(prefix="fuzz-seeds-"))
-    for sample in corpus():
-        if len(sample.data) <= MAX_FILE_BYTES:
-            (seeds / sample.name).write_bytes(sample.data)
+    for name, data in seed_files():
+        if len(data) <= MAX_FILE_BYTES:
+            (seeds / name).write_bytes(data)
 
     end = time.monotonic() + 60 * options.minutes
 

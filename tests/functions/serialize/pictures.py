@@ -176,6 +176,7 @@ def tiffs() -> Iterator[Sample]:
         quarters(), ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
     )
     yield Sample("TIFF-LAB", file_of(lab, "TIFF"))
+    yield Sample("TIFF-YCbCr", file_of(quarters().convert("YCbCr"), "TIFF"))
     for size in ((64, 48), (400, 300)):
         image = quarters(*size)
         for mode, shows in (

@@ -1,0 +1,112 @@
+"""HEVC (ITU-T H.265): the size and colours of the picture that the coded data hold."""
+
+from struct import unpack_from
+from typing import NamedTuple
+
+SPS = 33  # the type of a sequence parameter set
+ARRAYS_AT = 22  # bytes into the configuration: ISO/IEC 14496-15, 8.3.3.1
+PROFILE_BITS, LEVEL_BITS = 88, 8
+CHROMA_444 = 3
+OWN_ASPECT = 255
+
+
+class Coded(NamedTuple):
+    """What a sequence parameter set says."""
+
+    width: int  # pixels
+    height: int
+    colours: tuple[int, int] | None = None  # primaries and transfer, code points of ITU-T H.273
+
+
+def coded(configuration: bytes) -> Coded:
+    """Return the largest picture of an hvcC box's parameter sets.
+
+    struct.error or IndexError: the configuration ends within one.
+    """
+    found = [Coded(0, 0)]
+    at = ARRAYS_AT + 1
+    for _ in range(configuration[ARRAYS_AT]):
+        kind, units = unpack_from(">BH", configuration, at)
+        at += 3
+        for _ in range(units):
+            (size,) = unpack_from(">H", configuration, at)
+            if kind & 0x3F == SPS:
+                found.append(parameters(configuration[at + 2 : at + 2 + size]))
+            at += 2 + size
+    return max(found, key=lambda picture: picture.width * picture.height)
+
+
+def parameters(unit: bytes) -> Coded:
+    """Return what a sequence parameter set says (H.265, 7.3.2.2)."""
+    bits = Bits(unit[2:].replace(b"\0\0\3", b"\0\0"))
+    bits.read(4)
+    layers = bits.read(3)  # temporal layers beyond the first
+    bits.read(1 + PROFILE_BITS + LEVEL_BITS)
+    present = [(bits.read(1), bits.read(1)) for _ in range(layers)]
+    if layers:
+        bits.read(2 * (8 - layers))
+    for profile, level in present:
+        bits.read(PROFILE_BITS * profile + LEVEL_BITS * level)
+    bits.number()
+    if bits.number() == CHROMA_444:
+        bits.read(1)
+    width, height = bits.number(), bits.number()
+    try:
+        return Coded(width, height, colours(bits, layers))
+    except IndexError:
+        return Coded(width, height)
+
+
+def colours(bits: "Bits", layers: int) -> tuple[int, int] | None:
+    """Return the colours that follow the size, if nothing comes between that pictures do without.
+
+    Scaling lists, reference pictures and PCM are what videos have; their lengths depend on others.
+    """
+    if bits.read(1):  # a window of the picture that is shown
+        bits.numbers(4)
+    bits.numbers(3)
+    bits.numbers(3 * (layers + 1 if bits.read(1) else 1))
+    bits.numbers(6)
+    if bits.read(1) and bits.read(1):  # scaling lists of its own
+        return None
+    bits.read(2)
+    if bits.read(1) or bits.number() or bits.read(1):  # PCM, reference pictures of both kinds
+        return None
+    bits.read(2)
+    if not bits.read(1):  # no description for display (annex E)
+        return None
+    if bits.read(1) and bits.read(8) == OWN_ASPECT:
+        bits.read(32)
+    if bits.read(1):
+        bits.read(1)
+    if bits.read(1) and (bits.read(4), bits.read(1))[1]:
+        return bits.read(8), bits.read(8)
+    return None
+
+
+class Bits:
+    """Reads a few bits at a time; IndexError at the end."""
+
+    def __init__(self, data: bytes) -> None:
+        self.bits = "".join(f"{byte:08b}" for byte in data[:256])
+        self.at = 0
+
+    def read(self, size: int) -> int:
+        """Return an unsigned number of so many bits."""
+        self.at += size
+        if self.at > len(self.bits):
+            raise IndexError
+        return int(self.bits[self.at - size : self.at] or "0", 2)
+
+    def number(self) -> int:
+        """Return an unsigned number in Exp-Golomb code (H.265, 9.2)."""
+        zeros = self.bits.find("1", self.at, self.at + 33) - self.at
+        if zeros < 0:
+            raise IndexError
+        self.at += zeros
+        return self.read(zeros + 1) - 1
+
+    def numbers(self, count: int) -> None:
+        """Skip so many of them."""
+        for _ in range(count):
+            self.number()
