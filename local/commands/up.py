@@ -7,11 +7,15 @@ it and everything it started; nothing is kept.
 """
 
 import argparse
+import re
+import sys
 import threading
 
 from cli.arguments import integer_between
 from local.arguments import add_cloud_options, cloud_options, stack_parameters
 from local.cloud import embedded_aws
+
+LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Deploy, tell how to reach it, and wait for Ctrl-C."""
+    if not LOOPBACK.fullmatch(arguments.host):
+        print(
+            f"warning: {arguments.host} can be reached from other machines; whoever gets hold of"
+            " the access key printed below can run code on this one",
+            file=sys.stderr,
+        )
     print("Starting the embedded AWS ...", flush=True)
     with embedded_aws(host=arguments.host, port=arguments.port, **cloud_options(arguments)) as aws:
         outputs = aws.deploy(
