@@ -29,6 +29,7 @@ from cli.errors import CommandError
 from local import deployment
 from local.lambdas.runtime import LambdaRuntime
 from local.moto_patches import (
+    access,
     copies,
     events,
     executions,
@@ -64,16 +65,17 @@ class EmbeddedAwsError(CommandError):
 
 @dataclass
 class EmbeddedAws:
-    """A running embedded AWS. url: where every service answers."""
+    """A running embedded AWS. url: where every service answers whoever has a key of this run."""
 
     url: str
     runtime: LambdaRuntime
+    keys: access.AccessKeys
 
     def environment(self) -> dict[str, str]:
         """Return the variables with which the AWS CLI and SDKs reach it."""
         return {
             "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": "embedded",
+            "AWS_ACCESS_KEY_ID": self.keys.of("embedded"),
             "AWS_SECRET_ACCESS_KEY": "embedded",
             "AWS_DEFAULT_REGION": REGION,
         }
@@ -84,7 +86,7 @@ class EmbeddedAws:
             service,
             endpoint_url=self.url,
             region_name=REGION,
-            aws_access_key_id="embedded",
+            aws_access_key_id=self.keys.of("embedded"),
             aws_secret_access_key="embedded",
             config=boto3.session.Config(max_pool_connections=32, retries={"total_max_attempts": 2}),
         )
@@ -146,17 +148,18 @@ def embedded_aws(
         # Connections are kept: a new one for every call would cost more than most calls.
         MotoRequestHandler.protocol_version = "HTTP/1.1"
         MotoRequestHandler.disable_nagle_algorithm = True
+        keys = access.AccessKeys()
         server = ThreadedMotoServer(host, port, verbose=False)
         server.start()
         cleanup.callback(server.stop)
         port = server.get_host_and_port()[1]
-        aws = EmbeddedAws(f"http://{host}:{port}", runtime)
+        aws = EmbeddedAws(f"http://{host}:{port}", runtime, keys)
 
         def platform(function: LambdaFunction) -> dict[str, str]:
             return aws.environment() | {
                 "AWS_REGION": REGION,
                 # Its own identity, whose permissions are judged.
-                "AWS_ACCESS_KEY_ID": function.role.rsplit("/", 1)[-1],
+                "AWS_ACCESS_KEY_ID": keys.of(function.role.rsplit("/", 1)[-1]),
             }
 
         cleanup.enter_context(lambda_configuration.installed())
@@ -172,11 +175,12 @@ def embedded_aws(
         cleanup.enter_context(tables.installed())
         cleanup.enter_context(copies.installed())
         cleanup.enter_context(state_machines.installed())
-        cleanup.enter_context(executions.installed(host, port, log))
+        cleanup.enter_context(executions.installed(host, port, keys, log))
         cleanup.enter_context(s3_events.installed())
         cleanup.enter_context(events.installed(log))
         cleanup.enter_context(pipes.installed())
         cleanup.enter_context(permissions.installed())
+        cleanup.enter_context(access.installed(keys, host))
         served = container(sagemaker_runtime.http_container(model_url))
         cleanup.enter_context(sagemaker_runtime.installed(served))
         yield aws

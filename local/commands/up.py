@@ -10,7 +10,9 @@ it and everything it started; nothing is kept.
 import argparse
 import json
 import os
+import re
 import shlex
+import sys
 import threading
 from collections.abc import Mapping
 
@@ -20,6 +22,8 @@ from local.arguments import add_cloud_options, cloud_options, stack_parameters
 from local.paths import ROOT
 
 SAMPLE = ROOT / "events" / "images" / "bicycle.png"
+
+LOOPBACK = re.compile(r"localhost|::1|127(\.\d{1,3}){3}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +59,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Deploy, print how to reach it, and wait for Ctrl-C."""
     from local.cloud import embedded_aws
 
+    if not LOOPBACK.fullmatch(arguments.host):
+        print(
+            f"warning: {arguments.host} can be reached from other machines; whoever gets hold of"
+            " the access key printed below can run code on this one",
+            file=sys.stderr,
+        )
     if not arguments.json:
         print("Starting the embedded AWS ...", flush=True)
     with embedded_aws(host=arguments.host, port=arguments.port, **cloud_options(arguments)) as aws:

@@ -32,6 +32,7 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from local.lambdas.logs import LogSink
+from local.moto_patches.access import AccessKeys
 
 # Executions at once; more wait for their first step, as they would for a throttled StartExecution.
 RUNNING_AT_ONCE = 128
@@ -47,7 +48,7 @@ STANDARD_ONLY = {
 
 
 @contextlib.contextmanager
-def installed(host: str, port: int, log: LogSink) -> Iterator[None]:
+def installed(host: str, port: int, keys: AccessKeys, log: LogSink) -> Iterator[None]:
     """Run executions against the server at an address, until the context ends."""
     parse = functools.lru_cache(maxsize=32)(
         AmazonStateLanguageParser.parse
@@ -71,7 +72,10 @@ def installed(host: str, port: int, log: LogSink) -> Iterator[None]:
             (execution_worker.ExecutionWorker, "stop", _stop),
             (execution_worker, "AmazonStateLanguageParser", SimpleNamespace(parse=parse)),
             (BaseExecutionWorkerCommunication, "terminated", ended),
-            *((module, "boto_client_for", _clients(host, port)) for module in _integrations()),
+            *(
+                (module, "boto_client_for", _clients(host, port, keys))
+                for module in _integrations()
+            ),
             (state, "datetime", SimpleNamespace(datetime=_Moment, timezone=datetime.timezone)),
             *(
                 (StepFunctionResponse, method, _refusing(method, operation))
@@ -103,7 +107,7 @@ def _integrations() -> list[Any]:
     return [module for module in parser if getattr(module, "boto_client_for", None) is stock]
 
 
-def _clients(host: str, port: int) -> Callable[..., Any]:
+def _clients(host: str, port: int, keys: AccessKeys) -> Callable[..., Any]:
     """Return boto_client_for that makes each client once; they may be shared between threads."""
 
     @functools.cache
@@ -113,7 +117,7 @@ def _clients(host: str, port: int) -> Callable[..., Any]:
             region_name=region,
             endpoint_url=f"http://{host}:{port}",
             # The state machine's own identity, whose permissions are judged.
-            aws_access_key_id=role,
+            aws_access_key_id=keys.of(role),
             aws_secret_access_key="none",
             config=boto3.session.Config(
                 retries={"total_max_attempts": 1},

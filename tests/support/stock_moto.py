@@ -16,6 +16,8 @@ from moto import mock_aws
 from moto.cloudformation.parsing import get_model_map
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.test import Client
 
 REGION = "us-east-1"
 ROLE = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/states"
@@ -116,6 +118,14 @@ def make_state_machine(kind: str = "STANDARD") -> str:
         name="machine", definition=PASS, roleArn=ROLE, type=kind
     )
     return str(made["stateMachineArn"])
+
+
+@probe("access", "a page of every origin may read the answers, unsigned")
+def access() -> bool:
+    server = Client(DomainDispatcherApplication(create_backend_app))
+    page = "https://photos.example"
+    answer = server.get("/", base_url="http://127.0.0.1", headers={"Origin": page})
+    return answer.status_code == 200 and answer.headers["Access-Control-Allow-Origin"] == page
 
 
 @probe("copies", "a changed object is copied")
