@@ -26,7 +26,6 @@ from pathlib import Path
 
 from cli.arguments import add_json, add_since, fraction
 
-FROM_ENDPOINT = "endpoint"
 OUT = Path("monitor")
 
 
@@ -36,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--captures",
         nargs="?",
-        const=FROM_ENDPOINT,
+        const="",
         metavar="FOLDER-or-s3://PREFIX",
         help="read capture files instead of the ledger; without a value the stack's endpoint's",
     )
@@ -90,4 +89,4 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, judge, write the report, and print the summary."""
     from ops.monitoring.monitor import monitor  # numpy, scipy and matplotlib: a second
 
-    return monitor(arguments, captures_of_endpoint=arguments.captures == FROM_ENDPOINT)
+    return monitor(arguments)

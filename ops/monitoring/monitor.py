@@ -24,11 +24,11 @@ from ops.stack.outputs import Stack
 MINIMUM_BASELINE = 100  # inferences; of fewer, four pictures make up the rarest twentieth
 
 
-def monitor(arguments: argparse.Namespace, *, captures_of_endpoint: bool) -> int:
+def monitor(arguments: argparse.Namespace) -> int:
     """Read, judge, write the report and print the summary; return the command's exit code."""
     baseline = Baseline.read(arguments.baseline or CARD)
     windows, bad = Windows(), Counter[str]()
-    source, seen = observations(arguments, baseline, bad, captures_of_endpoint)
+    source, seen = observations(arguments, baseline, bad)
     with Progress() as progress:
         for number, observation in enumerate(seen, 1):
             windows.add(observation)
@@ -54,7 +54,7 @@ def monitor(arguments: argparse.Namespace, *, captures_of_endpoint: bool) -> int
 
 
 def observations(
-    arguments: argparse.Namespace, baseline: Baseline, bad: Counter[str], of_endpoint: bool
+    arguments: argparse.Namespace, baseline: Baseline, bad: Counter[str]
 ) -> tuple[str, Iterator[Observation]]:
     """Return where from, in words, and what was observed; `bad` takes the lines left out."""
     address: str | None = arguments.captures
@@ -64,7 +64,7 @@ def observations(
         return f"Ledger of {stack.name}", from_ledger(Ledger(stack), since)
     threshold = baseline.threshold
     stack = Stack.of(arguments)
-    if of_endpoint:
+    if not address:  # of the stack's endpoint
         address = destination(stack)
         threshold = float(stack.outputs["ConfidenceThreshold"])
     if arguments.threshold is not None:
