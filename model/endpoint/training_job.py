@@ -71,11 +71,12 @@ def image_of(place: Place, instance_type: str) -> str:
 
 
 def copy_sources(folder: Path) -> None:
-    """Copy what the job runs into a folder: the package model, requirements.txt at its top."""
-    for path in (ROOT / "model").rglob("*.py"):
-        copied = folder / path.relative_to(ROOT)
-        copied.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copied)
+    """Copy what the job runs into a folder: the packages, requirements.txt at its top."""
+    for package in ("cli", "model"):
+        for path in (ROOT / package).rglob("*.py"):
+            copied = folder / path.relative_to(ROOT)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copied)
     shutil.copyfile(ROOT / "model/training/requirements.txt", folder / "requirements.txt")
 
 
