@@ -226,6 +226,32 @@ def pipes() -> bool:
     return not messages(url)
 
 
+@probe("sagemaker_endpoint", "an endpoint of a stack has another name than it is given")
+def endpoint_of_a_stack() -> bool:
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": {"Fn::GetAtt": ["Model", "ModelName"]},
+        "InitialInstanceCount": 1,
+        "InstanceType": "ml.c5.large",
+        "InitialVariantWeight": 1,
+    }
+    model = {"ExecutionRoleArn": ROLE, "PrimaryContainer": {"Image": "image"}}
+    config = {"Fn::GetAtt": ["Config", "EndpointConfigName"]}
+    resources = {
+        "Model": ("Model", model),
+        "Config": ("EndpointConfig", {"ProductionVariants": [variant]}),
+        "Endpoint": ("Endpoint", {"EndpointName": "mine", "EndpointConfigName": config}),
+    }
+    make_stack(
+        {
+            name: {"Type": f"AWS::SageMaker::{kind}", "Properties": properties}
+            for name, (kind, properties) in resources.items()
+        }
+    )
+    listed = client("sagemaker").list_endpoints()["Endpoints"]
+    return [endpoint["EndpointName"] for endpoint in listed] != ["mine"]
+
+
 @probe("sagemaker_runtime", "an endpoint that does not exist answers")
 def sagemaker_runtime() -> bool:
     answer = client("sagemaker-runtime").invoke_endpoint(EndpointName="nobody", Body=b"")

@@ -111,7 +111,7 @@ def test_the_request_reads_the_metrics_that_training_prints(
     assert not ParamValidator().validate(request, shape.input_shape).has_errors()
 
 
-def test_the_job_s_sources_are_the_package_and_its_requirements(
+def test_the_job_s_sources_are_the_packages_and_their_requirements(
     aws: Aws, where: Place, tmp_path: Path
 ) -> None:
     training_job.train(where, WANTED, IMAGE, ROLE)
@@ -120,7 +120,8 @@ def test_the_job_s_sources_are_the_package_and_its_requirements(
     keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
     code = [key for key in keys if "/code/" in key]
     names = {key.partition("/code/")[2] for key in code}
-    assert {"model/train.py", "cli/errors.py", "requirements.txt"} <= names
+    sources = {"cli/errors.py", "model/train.py", "model/training/telemetry.py"}
+    assert sources | {"requirements.txt"} <= names
     [script] = [key for key in keys if key.endswith("sm_train.sh")]
     text = s3.get_object(Bucket=aws.bucket, Key=script)["Body"].read().decode()
     assert "\npython -m model.train --epochs 2\n" in text
