@@ -1,9 +1,12 @@
 """Kinds of files that public bug reports of other programs tell of, each rebuilt here by code."""
 
+import contextlib
 import struct
 import zlib
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
 from tests.functions.serialize import rare_heifs as heifs
@@ -11,12 +14,13 @@ from tests.functions.serialize import rare_jpegs as jpegs
 from tests.functions.serialize import rare_pngs as pngs
 from tests.functions.serialize.outcomes import (
     TOLERANCE,
+    ImageRejected,
     canonical,
     check_quarters,
     picture_of,
     sentence_of,
 )
-from tests.functions.serialize.pictures import file_of, quarters
+from tests.functions.serialize.pictures import Sample, corpus, file_of, quarters
 from tests.functions.serialize.rare_bmps import JPEG as BMP_JPEG
 from tests.functions.serialize.rare_bmps import bmp, packed
 from tests.functions.serialize.rare_tiffs import tiff
@@ -374,6 +378,16 @@ def gif_of_half_its_rows() -> bytes:
             file_of(jpegs.detailed(), "JPEG", optimize=True).replace(b"\n", b"\r\n"),
             id="JPEG-with-tables-of-its-own-sent-as-text",
         ),
+        pytest.param(DETAILED.replace(b"\r", b"\n"), id="JPEG-sent-as-a-text-of-old-Macs"),
+        pytest.param(DETAILED.replace(b"\r", b""), id="JPEG-sent-as-a-text-of-Unix"),
+        pytest.param(
+            file_of(jpegs.detailed(), "WEBP").replace(b"\n", b"\r\n"), id="WebP-sent-as-text"
+        ),
+        pytest.param(
+            file_of(jpegs.detailed(), "HEIF").replace(b"\r", b"\n"), id="HEIF-sent-as-text"
+        ),
+        pytest.param(pngs.of_quarters().replace(b"\r\n", b"\n"), id="PNG-sent-as-text"),
+        pytest.param(JPEG.decode("utf-8", "replace").encode(), id="JPEG-kept-as-UTF-8"),
         pytest.param(b"\xff\xd8" + JPEG, id="JPEG-with-two-beginnings"),
         pytest.param(JPEG.partition(b"\xff\xda")[0] + jpegs.EOI, id="JPEG-without-a-scan"),
     ],
@@ -402,7 +416,7 @@ def test_what_ends_early_is_truncated(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF"])
-@pytest.mark.parametrize("colour", ["black", "white", "grey"])
+@pytest.mark.parametrize("colour", ["black", "white", "grey", "#0d0a0d"])
 def test_a_picture_of_one_colour_is_whole(kind: str, colour: str) -> None:
     image = Image.new("RGB", (90, 70), colour)
     shown = picture_of(file_of(image, kind)).getpixel((80, 60))
@@ -418,6 +432,23 @@ def test_bit_fields_that_are_none_are_corrupt(masks: tuple[int, int, int, int]) 
 
 def test_an_animation_without_a_canvas_is_corrupt() -> None:
     assert sentence_of(small_frame_webp().replace(b"VP8X", b"VP?X"))[0] == "corrupt"
+
+
+@given(
+    st.sampled_from(sorted((s for s in corpus() if len(s.data) < 24_000), key=lambda s: s.name)),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=9),
+    st.floats(0.3, 1),
+)
+@settings(max_examples=300, deadline=None)
+def test_any_damage_is_a_rejection_or_a_picture(
+    sample: Sample, changes: list[tuple[float, int]], part: float
+) -> None:
+    data = bytearray(sample.data)
+    for place, value in changes:
+        data[int(place * (len(data) - 1))] = value
+    with contextlib.suppress(ImageRejected):
+        picture = canonical.canonical_picture(bytes(data[: int(len(data) * part)]))
+        assert len(picture.data) <= canonical.MAX_DATA_BYTES
 
 
 # --- What passes unchanged -----------------------------------------------------------------------
