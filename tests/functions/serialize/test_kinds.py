@@ -127,7 +127,8 @@ def profile(data: bytes = SRGB, method: int = 0, broken: bool = False) -> bytes:
     ],
 )
 def test_a_chunk_that_holds_no_pixels_does_not_spoil_a_png(chunk: bytes, behind: bool) -> None:
-    check_quarters(picture_of(pngs.of_quarters(**{"behind" if behind else "before": chunk})))
+    data = pngs.of_quarters(behind=chunk) if behind else pngs.of_quarters(before=chunk)
+    check_quarters(picture_of(data))
 
 
 @pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
@@ -494,7 +495,7 @@ def one_colour(colour: tuple[int, ...], *chunks: bytes) -> bytes:
 
 @pytest.mark.parametrize("kind", ["PNG", "HEIF", "AVIF"])
 @pytest.mark.parametrize("colour", P3_OF_SRGB, ids=["red", "green", "blue"])
-def test_display_p3_by_code_points_becomes_srgb(kind: str, colour: tuple[int, ...]) -> None:
+def test_display_p3_by_code_points_becomes_srgb(kind: str, colour: tuple[int, int, int]) -> None:
     if kind == "PNG":
         data = one_colour(colour, cicp(heifs.DISPLAY_P3, heifs.SRGB_CURVE))
     else:
