@@ -81,7 +81,8 @@ def attempt(
         image = Image.open(file, formats=(kind.name,))
     except UnidentifiedImageError:
         if kind is TIFF and not stripped.ends_early:
-            raise unsupported("the file is a TIFF of samples that few programs read") from None
+            what = f"the file is a TIFF of a rare layout, with {stripped.bits} bits a sample"
+            raise unsupported(what) from None
         raise
     check_size(kind, stripped, image)
     image.draft(None, fitted(image.size, longest_side))

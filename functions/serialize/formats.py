@@ -110,7 +110,7 @@ OTHERS = {
 
 
 # A PNG without the line ends of its signature, and a JPEG or a PNG that went through UTF-8.
-SENT_AS_TEXT = rb"[\x89\x09]PNG|\xef\xbf\xbd|\xc3\xbf\xc3\x98|\xc2\x89PNG"
+SENT_AS_TEXT = rb"[\x89\x09]PNG.{4}|\xef\xbf\xbd|\xc3\xbf\xc3\x98|\xc2\x89PNG"
 
 
 def format_of(data: bytes) -> Format:
@@ -122,7 +122,7 @@ def format_of(data: bytes) -> Format:
         if re.match(kind.signature, data, re.DOTALL):
             break
     else:
-        if re.match(SENT_AS_TEXT, data):
+        if re.match(SENT_AS_TEXT, data, re.DOTALL):
             raise corrupt("a transfer as text has changed the file, which was a JPEG or a PNG")
         what = next(
             (name for start, name in OTHERS.items() if re.match(start, data, re.DOTALL)),
