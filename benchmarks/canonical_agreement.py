@@ -27,11 +27,13 @@ from model.serving.server import Classifier
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("SCONES_DATA", ROOT / "data"))  # what python -m model.dataset makes
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".avif", ".tif", ".tiff", ".bmp", ".gif"}
+WHOLE = 100_000  # pixels; no picture has a longer side
 
 sys.path.append(str(ROOT / "functions" / "serialize"))
 canonical: Any = importlib.import_module("canonical")
-colour: Any = importlib.import_module("colour")
+decoding: Any = importlib.import_module("decoding")
+formats: Any = importlib.import_module("formats")
+SUFFIXES = {suffix for kind in formats.FORMATS for suffix in kind.suffixes}
 
 
 def rows() -> list[Row]:
@@ -68,13 +70,9 @@ def enlarged(image: Image.Image, chance: random.Random) -> bytes:
 
 def whole_picture(data: bytes) -> Image.Image:
     """Return the picture at full resolution: RGB, upright, on white."""
-    with Image.open(io.BytesIO(data)) as image:
-        image.load()
-        rgb: Image.Image = colour.in_srgb(
-            colour.over_white(colour.resizable(image)), image.info.get("icc_profile")
-        )
-        turn = canonical.UPRIGHT.get(canonical.orientation(image))
-        return rgb if turn is None else rgb.transpose(turn)
+    image, stripped = decoding.decoded(formats.format_of(data), data, WHOLE)
+    whole: Image.Image = canonical.upright_rgb(image, stripped, WHOLE)
+    return whole
 
 
 def measure(files: Iterator[bytes]) -> list[Row]:

@@ -4,6 +4,9 @@ Noted in November 2026 from the pages named here, or from pages of 2026 that quo
 say today decides. Endpoint prices are approximate.
 """
 
+from model.endpoint.prices import HOURLY
+from model.endpoint.prices import HOURS_A_MONTH as HOURS_A_MONTH
+
 NOTED = "November 2026, us-east-1, list prices without free tier"
 
 MILLION = 1e6
@@ -48,8 +51,7 @@ TRACED_A_SECOND = 1
 TRACED_OF_OTHERS = 0.05
 
 # https://aws.amazon.com/sagemaker/ai/pricing/
-ENDPOINT_HOUR = 0.102  # ml.c5.large or ml.c6i.large, one instance
-HOURS_A_MONTH = 730
+ENDPOINT_HOUR = HOURLY["ml.c5.large"]  # one instance
 SECONDS_A_MONTH = HOURS_A_MONTH * 3600
 SERVERLESS_GB_S = 0.00002
 SERVERLESS_GB = 2  # the memory that create_endpoint asks for

@@ -107,8 +107,8 @@ def test_a_path_that_a_page_names_exists(path: str) -> None:
 
 
 def test_the_contracts_page_tells_the_limit_of_each_format() -> None:
-    limits = load_function("serialize", "bounds").MAX_PIXELS
-    for name, pixels in limits.items():
+    formats = load_function("serialize", "formats").FORMATS
+    for name, pixels in ((kind.name, kind.max_pixels) for kind in formats):
         row = re.search(rf"^\| {name} \|([^|]+)\|", TEXTS["docs/contracts.md"], re.MULTILINE)
         assert row is not None, name
         assert str(pixels // 1_000_000) in re.findall(r"\d+", row[1]), name

@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from model.training.suffixes import SUFFIXES
 from ops.stack.ledger import ABSENT_REASONS
 from tests.support.asl_layout import written
 from tests.support.functions import load_function
@@ -238,6 +239,12 @@ def test_the_embedded_functions_have_the_versions_that_the_package_ships() -> No
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     shipped = {line for line in lines if line and not line.startswith("#")}
     assert shipped <= set(extras["optional-dependencies"]["local"])
+
+
+def test_who_looks_for_pictures_by_name_knows_every_format() -> None:
+    formats = load_function("serialize", "formats").FORMATS
+    suffixes = {suffix for kind in formats for suffix in kind.suffixes}
+    assert suffixes == SUFFIXES
 
 
 def test_the_announcement_schema_names_what_is_announced_and_why_pictures_are_rejected() -> None:

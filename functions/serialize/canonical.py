@@ -66,11 +66,13 @@ def canonical_picture(data: bytes) -> CanonicalPicture:
         return encoded(upright_rgb(image, stripped))
 
 
-def upright_rgb(image: Image.Image, stripped: Stripped) -> Image.Image:
+def upright_rgb(
+    image: Image.Image, stripped: Stripped, longest_side: int = LONGEST_SIDE
+) -> Image.Image:
     """Return the picture small, in RGB, without transparency, its top at the top."""
     left, top, right, bottom = box = stripped.crop or (0, 0, *image.size)
     whole = stripped.canvas or (right - left, bottom - top)
-    size = fitted(whole, LONGEST_SIDE)
+    size = fitted(whole, longest_side)
     scale = size[0] / whole[0], size[1] / whole[1]
     covered = max(1, round((right - left) * scale[0])), max(1, round((bottom - top) * scale[1]))
     small = resizable(image, stripped).resize(

@@ -1,10 +1,11 @@
 """Run the one decoder that a file asks for, within its bounds."""
 
 import importlib
+import re
 from collections.abc import Callable
 from typing import Any
 
-from formats import BMP, GIF, HEIF, JPEG, PNG, TIFF, Format
+from formats import AVIF, BMP, GIF, HEIF, JPEG, PNG, TIFF, WEBP, Format
 from PIL import Image, ImageFile, UnidentifiedImageError
 from rejection import ImageRejected, Reason, corrupt, truncated, unsupported
 from stripped import PartsFile, Stripped
@@ -18,6 +19,13 @@ MAX_TRANSPARENT_HEIF_PIXELS = 32_000_000
 # Their decoders are content with fewer rows than the picture has.
 LENIENT = (JPEG, PNG, GIF)
 LAST_PIXELS = 1_024  # of the last row, which is written as a whole or not at all
+
+# Every byte is as frequent in their data as any other, and their decoders read on behind damage.
+# PNG's signature has line ends to tell of it; bitmaps may have any bytes.
+COMPRESSED = (JPEG, WEBP, HEIF, AVIF)
+LONE_LINE_FEED = re.compile(rb"(?<!\r)\n")
+LEAST_LINE_FEEDS = 4  # one of 256 line feeds has a carriage return before it by chance
+LEAST_NEIGHBOURS = 16  # of each byte like a carriage return, if this one lacks by no chance
 
 # A JPEG decoder asks for 8 bytes beyond the bits that it needs. These are all ones, which are no
 # code of any table: they make no pixels.
@@ -33,6 +41,8 @@ def decoded(kind: Format, data: bytes, longest_side: int) -> tuple[Image.Image, 
     Raises ImageRejected and nothing else.
     """
     stripped: Stripped = importlib.import_module(kind.reader).strip(data)
+    if kind in COMPRESSED and sent_as_text(data):
+        raise corrupt(f"a transfer as text has changed the line ends in the {kind.name}")
     register(kind)
     try:
         image, row = attempt(kind, stripped, longest_side, fill=0)
@@ -71,7 +81,8 @@ def attempt(
         image = Image.open(file, formats=(kind.name,))
     except UnidentifiedImageError:
         if kind is TIFF and not stripped.ends_early:
-            raise unsupported("the file is a TIFF of samples that few programs read") from None
+            what = f"the file is a TIFF of a rare layout, with {stripped.bits} bits a sample"
+            raise unsupported(what) from None
         raise
     check_size(kind, stripped, image)
     image.draft(None, fitted(image.size, longest_side))
@@ -124,6 +135,17 @@ def check_size(kind: Format, stripped: Stripped, image: Image.Image) -> None:
             f"the picture has {width:,} x {height:,} = {width * height:,} pixels; the limit for "
             f"this {kind.name} is {limit:,}. Upload a smaller picture.",
         )
+
+
+def sent_as_text(data: bytes) -> bool:
+    """Return whether each line feed follows a carriage return, or no carriage return is left."""
+    if LONE_LINE_FEED.search(data) is None:
+        return data.count(b"\r\n") >= LEAST_LINE_FEEDS
+    if b"\r" in data:
+        return False
+    return min(data.count(bytes([byte])) for byte in (*range(2, 10), *range(14, 22))) >= (
+        LEAST_NEIGHBOURS
+    )
 
 
 def damaged(kind: Format, stripped: Stripped, data: bytes) -> ImageRejected:

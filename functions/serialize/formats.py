@@ -7,7 +7,7 @@ list is refused, and Pillow is handed the one format found: no other decoder eve
 import re
 from typing import NamedTuple
 
-from rejection import ImageRejected, Reason
+from rejection import ImageRejected, Reason, corrupt
 
 
 class Format(NamedTuple):
@@ -109,15 +109,21 @@ OTHERS = {
 }
 
 
+# A PNG without the line ends of its signature, and a JPEG or a PNG that went through UTF-8.
+SENT_AS_TEXT = rb"[\x89\x09]PNG.{4}|\xef\xbf\xbd|\xc3\xbf\xc3\x98|\xc2\x89PNG"
+
+
 def format_of(data: bytes) -> Format:
     """Return the format that the file's first bytes announce.
 
-    Raises ImageRejected (unsupported_format) for everything else.
+    Raises ImageRejected for everything else.
     """
     for kind in FORMATS:
         if re.match(kind.signature, data, re.DOTALL):
             break
     else:
+        if re.match(SENT_AS_TEXT, data, re.DOTALL):
+            raise corrupt("a transfer as text has changed the file, which was a JPEG or a PNG")
         what = next(
             (name for start, name in OTHERS.items() if re.match(start, data, re.DOTALL)),
             f"none of these (it begins with the bytes {data[:8].hex(' ')})",

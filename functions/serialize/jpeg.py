@@ -43,11 +43,6 @@ MAX_ONE_SCAN_PIXELS = 210_000_000
 JFIF_BYTES, ADOBE_BYTES = 18, 16
 PLAIN_JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
 
-# Files sent as text have a carriage return before every line feed. By chance one line feed has:
-# one of 256.
-LEAST_LINE_FEEDS = 4
-LONE_LINE_FEED = re.compile(rb"(?<!\r)\n")
-
 
 def strip(data: bytes) -> Stripped:
     """Return the tables and scans of the first picture.
@@ -90,11 +85,6 @@ def strip(data: bytes) -> Stripped:
         raise truncated("JPEG", data)
     if not scans.number:
         raise corrupt("the JPEG has no picture in it")
-    if sent_as_text(data, end):
-        raise corrupt(
-            "the JPEG was changed by a transfer as text: a carriage return stands before every "
-            "line feed"
-        )
     if complete:
         scans.check()
     parts = kept.close()
@@ -202,14 +192,6 @@ class Scans:
             raise corrupt(
                 f"the JPEG has {self.number} of its scans, and more belong to the picture"
             )
-
-
-def sent_as_text(data: bytes, end: int) -> bool:
-    """Return whether each line feed follows a carriage return, as after a transfer as text."""
-    return (
-        LONE_LINE_FEED.search(data, 0, end) is None
-        and data.count(b"\r\n", 0, end) >= LEAST_LINE_FEEDS
-    )
 
 
 def joined(parts: list[bytes]) -> bytes | None:

@@ -13,7 +13,8 @@ NAME = re.compile(rb"[A-Za-z]{4}")
 END = b"\0\0\0\0IEND\xaeB`\x82"
 GREY, RGB, PALETTE = 0, 2, 3  # colour types
 DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}  # bits
-PICTURE = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
+PIXELS = {b"IHDR", b"PLTE", b"IDAT"}
+UNSPECIFIED = 2  # a code point of cICP
 USEFUL = {b"tRNS", b"iCCP", b"eXIf", b"sRGB", b"gAMA", b"cHRM", b"cICP"}
 
 
@@ -26,25 +27,29 @@ def strip(data: bytes) -> Stripped:
     kept.keep(0, 8)
     header, name = b"", b""
     for name, start, end in chunks(data):
-        picture = name in PICTURE
         if not header:
             header = checked_header(data, name, start, end)
-        if picture or name in USEFUL:
-            healthy = zlib.crc32(view[start + 4 : end - 4]) == unpack(">L", view[end - 4 : end])[0]
-            if picture and not healthy:
-                raise corrupt("a check sum of the PNG contradicts its pixels")
-            if healthy and not picture:
-                facts.setdefault(name, bytes(view[start + 8 : end - 4]))
-            picture |= healthy and name == b"tRNS" and header[9] == PALETTE
-        if picture:
+        # Beside RGB a palette is for displays of few colours.
+        pixels = name in PIXELS and (name != b"PLTE" or header[9] == PALETTE)
+        if not pixels and name not in USEFUL:
+            continue
+        healthy = zlib.crc32(view[start + 4 : end - 4]) == unpack(">L", view[end - 4 : end])[0]
+        if pixels and not healthy:
+            raise corrupt("a check sum of the PNG contradicts its pixels")
+        if pixels or (healthy and name == b"tRNS" and header[9] == PALETTE):
             kept.keep(start, end)
+        elif healthy:
+            facts.setdefault(name, bytes(view[start + 8 : end - 4]))
+    if not header:
+        raise truncated("PNG", data)
     ended = name == b"IEND"
-    if not ended:
-        if not header:
-            raise truncated("PNG", data)
-        # What there is of the chunk that is cut; the decoder tells whether a row is missing.
+    if ended and not (data.endswith(END) and kept.end + len(END) == len(data)):
+        kept.add(END)
+    else:  # what there is of a chunk that is cut; the decoder tells whether a row is missing
         kept.keep(kept.end, len(data))
     parts = kept.close()
+    if UNSPECIFIED in facts.get(b"cICP", b"")[:2]:
+        del facts[b"cICP"]
     profile = None if b"cICP" in facts else inflated_profile(facts.get(b"iCCP", b""))
     return Stripped(
         parts=parts,

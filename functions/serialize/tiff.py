@@ -22,7 +22,8 @@ KEPT = {
 
 LAYOUTS = {1: "B", 2: "B", 3: "H", 4: "L", 5: "Q", 6: "b", 7: "B", 8: "h", 9: "l", 10: "q", 11: "f"}
 LAYOUTS |= {12: "d"}
-NUMBERS = {1, 3, 4}  # BYTE, SHORT and LONG, the types that sizes and offsets may have
+SHORT = 3
+NUMBERS = {1, SHORT, 4}  # BYTE, SHORT and LONG, the types that sizes and offsets may have
 
 MAX_ENTRIES = 1_000  # in the first directory; a camera's has 60
 MAX_VALUES = 65_536  # of an entry; the longest list strips, of which a picture has a few hundred
@@ -53,7 +54,7 @@ UNSUPPORTED_COMPRESSIONS = {
     50002: "JPEG XL",
     52546: "JPEG XL",
 }
-WHITE_IS_ZERO, CFA, LINEAR_RAW = 0, 32803, 34892
+WHITE_IS_ZERO, BLACK_IS_ZERO, CFA, LINEAR_RAW = 0, 1, 32803, 34892
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 SEPARATE = 2
 
@@ -70,14 +71,17 @@ def strip(data: bytes) -> Stripped:
         check(directory)
     except error:
         raise truncated("TIFF", data) from None
-    bits = directory.numbers(BITS)
+    bits = (*directory.numbers(BITS), 1)[0]
+    inverted = bits > 8 and directory.number(PHOTOMETRIC) == WHITE_IS_ZERO
+    if inverted:  # which Pillow does not do to samples of more than 8 bits
+        directory.replace(PHOTOMETRIC, BLACK_IS_ZERO)
     return Stripped(
         parts=directory.written_anew(),
         ends_early=ends_early,
         orientation=exif.orientation(data),
         profile=usable_profile(directory.content(PROFILE)),
-        bits=bits[0] if bits else 1,
-        inverted=directory.number(PHOTOMETRIC) == WHITE_IS_ZERO and bits[:1] == (16,),
+        bits=bits,
+        inverted=inverted,
     )
 
 
@@ -156,6 +160,11 @@ class Directory:
             return b""
         _kind, _count, place, size, _ = self.entries[tag]
         return self.data[place : place + size]
+
+    def replace(self, tag: int, value: int) -> None:
+        """Put one SHORT in the place of an entry's value."""
+        entry = pack(self.order + "HHLHxx", tag, SHORT, 1, value)
+        self.entries[tag] = (*self.entries[tag][:4], entry)
 
     def end(self) -> int:
         """Return where the last value, strip or tile says that it ends, in bytes from the start."""

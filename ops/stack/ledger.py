@@ -31,7 +31,7 @@ class Inference(TypedDict):
 
 @dataclass(frozen=True)
 class Decision:
-    """An item of the ledger; README.md describes each attribute."""
+    """An item of the ledger; docs/contracts.md describes each attribute."""
 
     upload: str
     s3_bucket: str

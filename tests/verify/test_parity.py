@@ -17,6 +17,7 @@ TESTS = (
     "tests/functions/test_classify.py",
     "tests/functions/test_filter.py",
     "tests/functions/serialize/test_canonical.py",
+    "tests/functions/serialize/test_kinds.py",
 )
 NEEDED = ("boto3", "hypothesis", "pytest", "pytest-timeout", "pyyaml")
 
