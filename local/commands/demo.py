@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.paste import module_command
+from cli.terminal import own_command
 from local.arguments import add_cloud_options, cloud_options, stack_parameters
 from local.follow import Followed, Follower, find_files, short_names
 from local.paths import ROOT
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         if outputs["WorkflowType"] == "STANDARD":
             print(f",\n{FOLDER.name}/executions/ a drawing of each execution", end="")
         print(".\n\nTo keep it running for the AWS CLI, boto3 and ops:")
-        print(f"  {module_command('local', 'up')}")
+        print(f"  {own_command('local', 'up')}")
     undecided = [picture.image for picture in pictures if picture.decision is None]
     if undecided:
         print(f"no outcome within the time: {', '.join(undecided)}", file=sys.stderr)

@@ -17,7 +17,7 @@ import os
 from pathlib import Path
 
 from cli.errors import CommandError
-from cli.paste import module_command
+from cli.terminal import own_command
 
 BUILT = Path(".aws-sam/build/template.yaml")
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.endpoint_url:
         raise CommandError(
             "AWS_ENDPOINT_URL is not set: paste the export lines of"
-            f" `{module_command('local', 'up')}`, or give --endpoint-url"
+            f" `{own_command('local', 'up')}`, or give --endpoint-url"
         )
     template = sam.load(BUILT)
     function = template.setdefault("Globals", {}).setdefault("Function", {})

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Mapping
 
 from cli.arguments import integer_between
-from cli.paste import module_command
+from cli.terminal import own_command
 from local.arguments import add_cloud_options, cloud_options, stack_parameters
 from local.paths import ROOT
 
@@ -98,7 +98,7 @@ def commands(stack: str, outputs: Mapping[str, str]) -> list[str]:
         shlex.join(["aws", "s3", "cp", os.path.relpath(SAMPLE), outputs["UploadAddress"]]),
         f"aws dynamodb scan --table-name {outputs['DecisionsTable']}",
         f"aws logs filter-log-events --log-group-name {outputs['AuditLogGroup']}",
-        module_command("ops", "status", "--stack", stack),
+        own_command("ops", "status", "--stack", stack),
     ]
     if outputs["WorkflowType"] == "STANDARD":  # EXPRESS lists no executions
         machine = outputs["StateMachineArn"]
