@@ -26,7 +26,7 @@ from pathlib import Path
 
 from cli.arguments import integer_between, positive
 from cli.errors import guarded
-from cli.terminal import confirmed
+from cli.terminal import confirmed, own_command
 from model.endpoint import samconfig, stack
 from model.endpoint.artifacts import (
     card_of,
@@ -155,7 +155,7 @@ def plan(where: Place, values: Values, training: Training | None, what: str) -> 
         return "\n".join(lines)
     least, most = int(values["MinInstances"]), int(values["MaxInstances"])
     lines.append(f"  serving: {price(values['InstanceType'], least)}")
-    lines.append("    from now until python -m model.delete_endpoint, used or not")
+    lines.append("    from now until you delete it, used or not")
     if most > least:
         lines.append(f"    under load up to {most} times one instance")
     share = f"{values['CapturePercentage']} % of the pictures and answers"
@@ -180,8 +180,7 @@ def run(options: argparse.Namespace) -> int:
     if serves and values["Serving"] != before["Serving"]:
         raise EndpointError(
             f"{where.name} is {before['Serving'].lower().replace('_', '-')}, and SageMaker cannot"
-            f" change that: python -m model.delete_endpoint --name {where.name} --keep-captures,"
-            " then again, or take another --name"
+            f" change that: {where.deletion('--keep-captures')}, then again, or take another --name"
         )
     what = f"a model trained on {options.train}"
     if model:
@@ -254,7 +253,7 @@ def finish(options: argparse.Namespace, where: Place, values: Values) -> int:
         question = f"write {overrides} into samconfig.toml, for every environment?"
         if options.write_samconfig or (asks and confirmed(question, yes=False)):
             print(samconfig.write(wanted))
-    print(f"to remove all of it:\n  python -m model.delete_endpoint --name {where.name}")
+    print(f"to remove all of it:\n  {where.deletion()}")
     return 0
 
 
@@ -267,7 +266,8 @@ def smoke_test(where: Place) -> str:
         EndpointName=where.name, ContentType="image/png", Body=SAMPLE.read_bytes()
     )
     body = answer["Body"].read()
-    again = "python -m model.create_endpoint --rollback goes back to the model before"
+    back = own_command("model.create_endpoint", "--name", where.name, "--rollback")
+    again = f"back to the model before: {back}"
     try:
         inferences = json.loads(body)["inferences"]
         confidences = {item["label"]: float(item["confidence"]) for item in inferences}
@@ -289,7 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lambda: run(options),
         "endpoint",
         "what is being made in AWS goes on, and costs; run this again to go on, or"
-        " python -m model.delete_endpoint to remove it",
+        f" {own_command('model.delete_endpoint')} to remove it",
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.errors import CommandError
+from cli.terminal import own_command
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = ROOT / "template.yaml"
@@ -42,6 +43,10 @@ class Place:
     def bucket(self) -> str:
         """The name of the bucket that holds models, captures and what training needs."""
         return fitted(self.name, f"-{self.account}-{self.region}", 63)
+
+    def deletion(self, *words: str) -> str:
+        """Return the command that deletes this endpoint."""
+        return own_command("model.delete_endpoint", "--name", self.name, *words)
 
 
 def place(name: str, region: str | None = None) -> Place:

@@ -32,7 +32,7 @@ def parameters(place: Place) -> dict[str, str]:
     if status.endswith("_FAILED") or status == "ROLLBACK_COMPLETE":
         raise EndpointError(
             f"the stack {place.stack} is {status} and cannot be updated:"
-            f" python -m model.delete_endpoint --name {place.name} --keep-captures, then again"
+            f" {place.deletion('--keep-captures')}, then again"
         )
     return {item["ParameterKey"]: item["ParameterValue"] for item in found.get("Parameters", [])}
 

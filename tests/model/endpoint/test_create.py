@@ -248,7 +248,7 @@ def test_a_wrong_first_answer_is_an_error_and_names_the_way_back(
     assert aws.create("--model", other_model(tmp_path / "model")) == 2
     said = capsys.readouterr().err
     assert f"{aws.name} calls bicycle.png other" in said
-    assert "--rollback goes back to the model before" in said
+    assert "back to the model before: " in said
 
 
 def test_without_a_yes_nothing_is_made(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,8 +105,8 @@ def test_an_endpoint_quota_is_named(where: Place, values: dict[str, str], quota:
     ("status", "advice"),
     [
         ("UPDATE_IN_PROGRESS", "run this again when that is over"),
-        ("UPDATE_ROLLBACK_FAILED", "python -m model.delete_endpoint --name scones"),
-        ("ROLLBACK_COMPLETE", "python -m model.delete_endpoint --name scones"),
+        ("UPDATE_ROLLBACK_FAILED", "-m model.delete_endpoint --name scones --keep-captures"),
+        ("ROLLBACK_COMPLETE", "-m model.delete_endpoint --name scones --keep-captures"),
     ],
 )
 def test_a_stack_that_cannot_be_updated_is_told(where: Place, status: str, advice: str) -> None:
