@@ -5,7 +5,7 @@
 
 DATA holds a folder per class (bicycle/ motorcycle/ other/, or any other names, at least two);
 `other` is reserved for "none of the classes". The same file is the entry point of a SageMaker
-training job in script mode: there the SM_* variables are the defaults of --data, --test, --out.
+training job: there the SM_* variables are the defaults of --data, --test, --out.
 
 What happens, in this order: folds of the training data give predictions of unseen pictures;
 on these the temperature and the threshold are chosen; the folds' networks are then averaged
