@@ -65,11 +65,15 @@ class EmbeddedAwsError(CommandError):
 
 @dataclass
 class EmbeddedAws:
-    """A running embedded AWS. url: where every service answers whoever has a key of this run."""
+    """A running embedded AWS.
+
+    url: where every service answers whoever has a key of this run. model: the folder served.
+    """
 
     url: str
     runtime: LambdaRuntime
     keys: access.AccessKeys
+    model: Path
 
     def environment(self) -> dict[str, str]:
         """Return the variables with which the AWS CLI and SDKs reach it."""
@@ -105,7 +109,13 @@ class EmbeddedAws:
         """
         try:
             return deployment.deploy(
-                self.client, template, stack, parameters or {}, REGION, capture_percentage
+                self.client,
+                template,
+                stack,
+                parameters or {},
+                REGION,
+                capture_percentage,
+                self.model,
             )
         except (ClientError, NotInstalled) as error:
             raise EmbeddedAwsError(f"cannot deploy {template.name}: {error}") from error
@@ -153,7 +163,7 @@ def embedded_aws(
         server.start()
         cleanup.callback(server.stop)
         port = server.get_host_and_port()[1]
-        aws = EmbeddedAws(f"http://{host}:{port}", runtime, keys)
+        aws = EmbeddedAws(f"http://{host}:{port}", runtime, keys, model)
 
         def platform(function: LambdaFunction) -> dict[str, str]:
             return aws.environment() | {

@@ -9,6 +9,8 @@ from botocore.exceptions import ClientError
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from local import template as sam
+from local.paths import PRETRAINED
+from model.endpoint.artifacts import card_key, card_of, version_of
 from model.endpoint.place import TEMPLATE, fitted
 
 ARTIFACTS_BUCKET = "deployment-artifacts"
@@ -23,6 +25,7 @@ def deploy(
     parameters: Mapping[str, str],
     region: str,
     capture_percentage: int = 0,
+    model: Path = PRETRAINED,
 ) -> dict[str, str]:
     """Create the stack, or update it, and the endpoint that its template points at.
 
@@ -48,7 +51,7 @@ def deploy(
         cloudformation.create_stack(**arguments)
     outputs = stack_outputs(cloudformation, stack)
     if "EndpointName" in outputs:
-        create_endpoint(client, outputs["EndpointName"], capture_percentage)
+        create_endpoint(client, outputs["EndpointName"], capture_percentage, model)
     return outputs
 
 
@@ -67,11 +70,14 @@ def stack_outputs(cloudformation: Any, stack: str) -> dict[str, str]:
     return {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
 
 
-def create_endpoint(client: Client, name: str, capture_percentage: int = 0) -> None:
+def create_endpoint(
+    client: Client, name: str, capture_percentage: int = 0, model: Path = PRETRAINED
+) -> None:
     """Deploy model/endpoint/template.yaml as `python -m model.create_endpoint` does, unless it is.
 
     What serves here is not the image that the stack names, but the model server in front of which
     sagemaker_runtime stands. capture_percentage: of requests that are kept in captures_bucket().
+    model: the folder whose card is kept there, for ops monitor.
     """
     cloudformation, stack = client("cloudformation"), f"endpoint-{name}"
     if exists(cloudformation, stack):
@@ -92,6 +98,10 @@ def create_endpoint(client: Client, name: str, capture_percentage: int = 0) -> N
         ],
         Capabilities=["CAPABILITY_IAM"],
     )
+    if card := card_of(model):
+        client("s3").put_object(
+            Bucket=bucket, Key=card_key(version_of(card)), Body=json.dumps(card).encode()
+        )
 
 
 def captures_bucket(client: Client, endpoint: str) -> str:

@@ -30,6 +30,7 @@ from cli.terminal import confirmed, own_command
 from model.endpoint import samconfig, stack
 from model.endpoint.artifacts import (
     card_of,
+    keep_card,
     packed,
     threshold_of,
     upload,
@@ -241,7 +242,10 @@ def finish(options: argparse.Namespace, where: Place, values: Values) -> int:
     """Send a first picture, say which threshold the workflow needs; return the exit code."""
     print(smoke_test(where))
     wanted = {} if where.name == default_name() else {"EndpointName": where.name}
-    threshold = threshold_of(uploaded_card(where, values["ModelData"]))
+    card = uploaded_card(where, values["ModelData"])
+    if card:
+        keep_card(where, card)
+    threshold = threshold_of(card)
     if threshold:
         wanted["ConfidenceThreshold"] = threshold
     else:

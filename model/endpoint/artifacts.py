@@ -76,6 +76,21 @@ def uploaded_card(place: Place, address: str) -> dict[str, Any]:
     return {}
 
 
+def card_key(version: str) -> str:
+    """Return the key of a model's card in the endpoint's bucket, where ops monitor looks for it."""
+    return f"models/cards/{version}.json"
+
+
+def keep_card(place: Place, card: dict[str, Any]) -> None:
+    """Put the card of a served model beside the models, for what compares with it."""
+    place.client("s3").put_object(
+        Bucket=place.bucket,
+        Key=card_key(version_of(card)),
+        Body=json.dumps(card).encode(),
+        ExpectedBucketOwner=place.account,
+    )
+
+
 def delete_bucket(place: Place, keep_captures: bool) -> str:
     """Delete the bucket with all in it, or all but captures/; return what was done, in words."""
     from botocore.exceptions import ClientError

@@ -50,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--baseline",
         type=Path,
         metavar="FILE",
-        help="a card.json, a model's folder, or a file of --write-baseline (default: the card of"
-        " model/pretrained; it says so if another model answered)",
+        help="a card.json, a model's folder, or a file of --write-baseline (default: the card"
+        " of the model that decided last; for captures elsewhere that of model/pretrained)",
     )
     parser.add_argument(
         "--threshold",

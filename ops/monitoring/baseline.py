@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 
 from cli.errors import CommandError
+from model.endpoint.artifacts import card_key
+from model.endpoint.place import fitted
 from model.training.image_statistics import CONFIDENCE_BINS, PERCENTILES, STATISTICS
 from ops.monitoring.two_samples import Counts
 from ops.monitoring.windows import EDGES, Histogram, Windows
-from ops.stack.ledger import OTHER
+from ops.stack.ledger import OTHER, Ledger
+from ops.stack.outputs import Stack
 
 CARD = Path(__file__).parents[2] / "model" / "pretrained" / "card.json"
+DECIDED = ("accepted", "review")  # the outcomes that a model has just given
 OWN = "inferences seen by python -m ops monitor"  # the source of a baseline that is no model's
 
 
@@ -34,9 +38,17 @@ class Baseline:
 
         Raises CommandError.
         """
+        path = path / "card.json" if path.is_dir() else path
         try:
-            path = path / "card.json" if path.is_dir() else path
-            card = json.loads(path.read_text())
+            return cls.of(path.read_text(), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+
+    @classmethod
+    def of(cls, text: str, source: str) -> "Baseline":
+        """Read the text of a card. source: where it comes from. Raises CommandError."""
+        try:
+            card = json.loads(text)
             found = cls(
                 str(card["version"]),
                 float(card["threshold"]["value"]),
@@ -44,11 +56,9 @@ class Baseline:
                 card["baseline"],
             )
             found.check()
-        except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CommandError(
-                f"{path} holds no baseline ({type(error).__name__}: {error}): give a model's"
+                f"{source} holds no baseline ({type(error).__name__}: {error}): give a model's"
                 " card.json or a file of --write-baseline"
             ) from error
         return found
@@ -76,6 +86,30 @@ class Baseline:
     def own(self) -> bool:
         """Whether it is of inferences seen at work, and not of a model's training pictures."""
         return self.facts.get("source") == OWN
+
+
+def of_model_in_use(stack: Stack) -> Baseline:
+    """Return the baseline of the model that decided last, by the card that create_endpoint keeps.
+
+    Where nothing was decided, or no such card is kept, that of the shipped model.
+    """
+    from botocore.exceptions import ClientError
+
+    shipped = Baseline.read(CARD)
+    ledger = Ledger(stack)
+    decided = [next(ledger.of_outcome(name, newest_first=True), None) for name in DECIDED]
+    last = max(filter(None, decided), key=lambda item: item.recorded_at, default=None)
+    if last is None or last.model == shipped.model:
+        return shipped
+    name = stack.outputs["EndpointName"]
+    try:
+        arn = stack.client("sagemaker").describe_endpoint(EndpointName=name)["EndpointArn"]
+        region, account = arn.split(":")[3:5]
+        bucket, key = fitted(name, f"-{account}-{region}", 63), card_key(last.model)
+        card = stack.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError:  # gone, never kept, or not for this operator to read: the report tells
+        return shipped
+    return Baseline.of(card.decode(), f"s3://{bucket}/{key}")
 
 
 def as_json(windows: Windows, baseline: Baseline) -> str:

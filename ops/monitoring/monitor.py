@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cli.errors import CommandError
 from cli.terminal import Progress
-from ops.monitoring.baseline import CARD, Baseline, as_json
+from ops.monitoring.baseline import CARD, Baseline, as_json, of_model_in_use
 from ops.monitoring.capture_files import destination, in_folder, in_s3
 from ops.monitoring.captures import Captures
 from ops.monitoring.drift import MINIMUM_WINDOW, judge
@@ -26,7 +26,7 @@ MINIMUM_BASELINE = 100  # inferences; of fewer, four pictures make up the rarest
 
 def monitor(arguments: argparse.Namespace) -> int:
     """Read, judge, write the report and print the summary; return the command's exit code."""
-    baseline = Baseline.read(arguments.baseline or CARD)
+    baseline = _baseline(arguments)
     windows, bad = Windows(), Counter[str]()
     source, seen = observations(arguments, baseline, bad)
     with Progress() as progress:
@@ -51,6 +51,13 @@ def monitor(arguments: argparse.Namespace) -> int:
         print(kept, file=sys.stderr if arguments.json else sys.stdout)
         return 0
     return 1 if judgement.drifted else 0
+
+
+def _baseline(arguments: argparse.Namespace) -> Baseline:
+    """Return what is compared with; capture files of a folder or bucket belong to no stack."""
+    if arguments.baseline or arguments.captures:
+        return Baseline.read(arguments.baseline or CARD)
+    return of_model_in_use(Stack.of(arguments))
 
 
 def observations(

@@ -137,6 +137,9 @@ def test_the_policy_grants_what_the_commands_call(
     ops(standard, "export", "--out", str(tmp_path / "definition.json"))
     words = ("--execution", "latest", "--out", str(tmp_path / "execution.svg"))
     ops(standard, "picture", *words)
+    answer = {"inferences": [{"label": "cat", "confidence": 0.5}], "model": "not-the-shipped-one"}
+    standard.container.tell((200, "application/json", json.dumps(answer).encode()))
+    decided(standard, (images / "bicycle.png").read_bytes())  # monitor looks for that model's card
     ops(standard, "monitor", "--out", str(tmp_path / "ledger"))
     ops(standard, "monitor", "--captures", "--out", str(tmp_path / "captures"))
     ops(standard, "forget", seen["upload"], "--yes")

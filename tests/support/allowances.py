@@ -63,6 +63,7 @@ WILDCARDS: dict[str, set[str]] = {
     "FindStack": {"stack/STACK/*"},  # AWS ends it with an id
     "SeeExecutions": {"execution:ImageWorkflow:*"},
     "ReadCaptures": {"scones-image-classifier-123456789012-us-east-1/captures/*"},
+    "ReadModelCards": {"scones-image-classifier-123456789012-us-east-1/models/cards/*"},
     "SeeAndDeletePictures": {"UploadBucket/uploads/*", "UploadBucket/labelled/*"},
     "KeepLabelledPictures": {"UploadBucket/labelled/*"},
 }

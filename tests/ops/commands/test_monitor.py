@@ -19,6 +19,8 @@ import pytest
 from PIL import Image
 
 from cli.terminal import own_command
+from local.deployment import captures_bucket
+from model.endpoint.artifacts import card_key
 from ops.__main__ import main
 from ops.monitoring import capture_files
 from ops.monitoring.baseline import CARD, Baseline
@@ -504,3 +506,23 @@ def test_an_endpoint_that_captures_nothing_is_told(
     assert ran.code == 2
     advice = own_command("model.create_endpoint", "--capture-percentage", "10")
     assert f"endpoint silent captures nothing: {advice}" in ran.err
+
+
+def test_the_baseline_is_that_of_the_model_that_decided_last(
+    standard: Stack, ops: Ops, images: Path, tmp_path: Path
+) -> None:
+    card = json.loads(CARD.read_text()) | {"version": "of-this-test"}
+    answer = {"inferences": [{"label": "bicycle", "confidence": 0.999}], "model": card["version"]}
+    bucket = captures_bucket(standard.aws.client, standard.outputs["EndpointName"])
+    s3, key = standard.aws.client("s3"), card_key(card["version"])
+    said = []
+    for body in (None, json.dumps(card)):
+        if body:
+            s3.put_object(Bucket=bucket, Key=key, Body=body)
+        standard.container.tell((200, "application/json", json.dumps(answer).encode()))
+        decision_of(standard, (images / "bicycle.png").read_bytes())
+        said.append(ops(standard, "monitor", "--json", "--out", str(tmp_path)))
+    s3.delete_object(Bucket=bucket, Key=key)
+    assert [ran.err.count("error") for ran in said] == [0, 0]
+    models = [json.loads(ran.out)["baseline"]["model"] for ran in said]
+    assert models == [json.loads(CARD.read_text())["version"], "of-this-test"]
