@@ -1,7 +1,7 @@
 """Patch: moto takes any value for a stack's parameters; AWS holds them to the template's bounds.
 
 Refused, as on AWS, before anything is created or changed. Stock moto gives a change set the
-previous values as numbers, and makes 0 of 0.5.
+previous values as numbers, and makes 0 of 0.5; a change set without a change is one to it.
 """
 
 import contextlib
@@ -36,10 +36,17 @@ def installed() -> Iterator[None]:
         _hold(given["template"], given["parameters"])
         return create_change_set(self, **given)
 
+    def has_parameters(self: Stack, other_parameters: dict[str, Any]) -> bool:
+        declared = self.template_dict.get("Parameters", {}).items()
+        defaults = {name: str(entry["Default"]) for name, entry in declared if "Default" in entry}
+        same: bool = defaults | self.parameters == defaults | other_parameters
+        return same
+
     with (
         patch.object(CloudFormationBackend, "create_stack", create_held),
         patch.object(CloudFormationBackend, "update_stack", update_held),
         patch.object(CloudFormationBackend, "create_change_set", create_change_set_held),
+        patch.object(Stack, "has_parameters", has_parameters),
     ):
         yield
 

@@ -2,8 +2,8 @@
 
 Stock moto looks for changed parameters in Ref, not in Sub; what names a resource that has been
 replaced keeps the old name; a type that it cannot update is forgotten, and here stays as it was
-made (log groups, tables, managed policies); a role keeps its first policies; RetainExceptOnCreate
-retains nothing.
+made (log groups, tables, managed policies); a role keeps its first policies; a failed change set
+leaves the stack between two templates; RetainExceptOnCreate retains nothing.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 from moto.cloudformation import parsing
-from moto.cloudformation.models import Stack
+from moto.cloudformation.models import CloudFormationBackend, Stack
 from moto.cloudformation.parsing import ResourceMap
 from moto.iam.models import Role
 
@@ -28,7 +28,7 @@ def installed() -> Iterator[None]:
     """Update stacks as CloudFormation does, until the context ends."""
     diff = ResourceMap.build_resource_diff
     create, update = parsing.parse_and_create_resource, parsing.parse_and_update_resource
-    delete = Stack.delete
+    delete, execute = Stack.delete, CloudFormationBackend.execute_change_set
 
     def build_resource_diff(self: ResourceMap, other_template: Json, parameters: Any = None) -> Any:
         actions = diff(self, other_template, parameters)
@@ -58,6 +58,17 @@ def installed() -> Iterator[None]:
         updated.resolved = resolved
         return updated
 
+    def execute_change_set(
+        self: CloudFormationBackend, change_set_name: str, stack_name: str | None = None
+    ) -> None:
+        change_set: Any = self.describe_change_set(change_set_name)
+        parameters = change_set.stack.resource_map.input_parameters
+        try:
+            execute(self, change_set_name, stack_name)
+        except Exception as error:
+            change_set.execution_status = "EXECUTE_FAILED"
+            _roll_back(change_set.stack, change_set.change_set_type, parameters, str(error))
+
     def delete_stack(self: Stack) -> None:
         for resource in self.resource_map._resource_json_map.values():
             if resource.get("DeletionPolicy") == "RetainExceptOnCreate":
@@ -68,6 +79,7 @@ def installed() -> Iterator[None]:
         patch.object(ResourceMap, "build_resource_diff", build_resource_diff),
         patch.object(parsing, "parse_and_create_resource", create_resource),
         patch.object(parsing, "parse_and_update_resource", update_resource),
+        patch.object(CloudFormationBackend, "execute_change_set", execute_change_set),
         patch.object(Stack, "delete", delete_stack),
         patch.object(Role, "update_from_cloudformation_json", staticmethod(_update_role)),
     ):
@@ -92,6 +104,20 @@ def _in_order(template: Json) -> list[str]:
 def _resolved(resource_json: Json, resources_map: ResourceMap) -> Any:
     """Return a resource's properties, resolved as they are now."""
     return parsing.clean_json(resource_json.get("Properties", {}), resources_map)
+
+
+def _roll_back(stack: Stack, kind: str, parameters: Json, reason: str) -> None:
+    """Undo what a change set has done; the stack's own template is still the one before."""
+    status = "ROLLBACK" if kind == "CREATE" else "UPDATE_ROLLBACK"
+    stack._add_stack_event(f"{status}_IN_PROGRESS", resource_status_reason=reason)
+    if kind == "CREATE":
+        stack.resource_map.delete()
+    else:
+        declared = stack.template_dict.get("Parameters", {}).items()
+        defaults = {name: entry["Default"] for name, entry in declared if "Default" in entry}
+        stack.resource_map.update(stack.template_dict, defaults | parameters)
+    stack.status = f"{status}_COMPLETE"
+    stack._add_stack_event(stack.status)
 
 
 def _update_role(original_resource: Role, *, cloudformation_json: Json, **_: Any) -> Role:
