@@ -49,6 +49,13 @@ def configuration(width: int, height: int) -> tuple[bytes, bytes]:
     return b"hvcC", bytes(22) + b"\1\x21" + struct.pack(">HH", 1, len(unit)) + unit
 
 
+def av1_header(width: int, height: int) -> bytes:
+    """Return the short header of a still picture of AV1, behind a temporal delimiter."""
+    bits = f"00011{0:05b}{15:04b}{15:04b}{width - 1:016b}{height - 1:016b}1"
+    body = int(bits.ljust(56, "0"), 2).to_bytes(7, "big")
+    return b"\x12\0\x0a" + bytes([len(body)]) + body
+
+
 def coded(image: Image.Image, kind: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """Return the properties of a picture without colours, and its coded data."""
     options = {"subsampling": "4:4:4"} if kind == "AVIF" else {"chroma": 444, "quality": 90}
