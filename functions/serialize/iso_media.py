@@ -32,9 +32,9 @@ MAX_BRANDS_BYTES = 256
 
 MAX_ENTRIES = 65_536  # of a box: items, references, properties; a phone's grid has 50
 MAX_SOURCES = 1_024  # coded pictures that one is made of
-# Phones make 48 megapixels. A grid's tiles cover it once and reach beyond its edges; the pictures
-# of an overlay may cover it a hundred times.
-MAX_CODED_PIXELS = 50_000_000
+# 50 megapixels, and what fills up the sides to multiples of 64. A grid's tiles cover it once and
+# reach beyond its edges; the pictures of an overlay may cover it a hundred times.
+MAX_CODED_PIXELS = 52_000_000
 MAX_CODED_PIXELS_IN_ALL = 100_000_000
 
 

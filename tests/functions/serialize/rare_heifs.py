@@ -46,7 +46,8 @@ def configuration(width: int, height: int) -> tuple[bytes, bytes]:
     bits = "0" * (4 + 3 + 1 + 96) + number(0) + number(1) + number(width) + number(height) + "1"
     bits += "0" * (-len(bits) % 8)
     unit = b"\x42\1" + int("1" + bits, 2).to_bytes(len(bits) // 8 + 1, "big")[1:]
-    return b"hvcC", bytes(22) + b"\1\x21" + struct.pack(">HH", 1, len(unit)) + unit
+    header = bytes(16) + b"\1" + bytes(5)  # of 4:2:0
+    return b"hvcC", header + b"\1\x21" + struct.pack(">HH", 1, len(unit)) + unit
 
 
 def av1_header(width: int, height: int) -> bytes:

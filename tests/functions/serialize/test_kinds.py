@@ -596,6 +596,11 @@ def test_more_pixels_than_declared_are_refused_before_they_are_decoded(data: byt
     assert sentence_of(data)[0] == "too_many_pixels"
 
 
+def test_coded_pixels_that_fill_up_the_sides_are_none_too_many() -> None:
+    properties = [heifs.size_of(8_333, 6_000), heifs.configuration(8_336, 6_000)]
+    assert sentence_of(heifs.heif([(b"hvc1", b"", properties)]))[0] != "too_many_pixels"
+
+
 def test_a_profile_of_multi_process_elements_is_left_out() -> None:
     data = one_colour((128,) * 3, profile(SRGB + b"mpet" * 1_000))
     assert picture_of(data).getpixel((9, 9)) == (128,) * 3
