@@ -560,6 +560,11 @@ def test_a_clean_aperture_is_cropped(kind: str) -> None:
     check_quarters(shown)
 
 
+def test_a_clean_aperture_beyond_the_picture_is_left_out() -> None:
+    data = heifs.still(quarters(), "AVIF", heifs.clean_aperture(90, 90, 0, 0))
+    check_quarters(picture_of(data))
+
+
 # --- Bounds --------------------------------------------------------------------------------------
 
 
