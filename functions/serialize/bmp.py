@@ -79,7 +79,7 @@ def with_usual_masks(data: bytes, depth: int, masks: tuple[int, ...]) -> list[by
     samples = bytearray(len(pixels) // step * 4)
     for position, mask in zip((2, 1, 0, 3), masks, strict=True):
         if mask >> depth or f"{mask:b}".strip("0").count("0"):
-            raise corrupt("the bit fields of the BMP lie beyond its pixels or apart")
+            raise corrupt("the bit masks of the BMP are invalid")
         if mask:
             samples[position::4] = channel(pixels, step, mask)
     # What fills up the rows becomes pixels, which `crop` leaves out.

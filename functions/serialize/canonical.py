@@ -71,6 +71,8 @@ def upright_rgb(
 ) -> Image.Image:
     """Return the picture small, in RGB, without transparency, its top at the top."""
     left, top, right, bottom = box = stripped.crop or (0, 0, *image.size)
+    if right > image.width or bottom > image.height:  # the file declares another size than it has
+        left, top, right, bottom = box = (0, 0, *image.size)
     whole = stripped.canvas or (right - left, bottom - top)
     size = fitted(whole, longest_side)
     scale = size[0] / whole[0], size[1] / whole[1]

@@ -13,7 +13,7 @@ from stripped import PartsFile, Stripped
 # Pillow's own limit, before a decoder is made, is twice this: no limit here is higher.
 Image.MAX_IMAGE_PIXELS = 210_000_000
 
-# 20 bytes a pixel; no camera makes these.
+# 22 bytes a pixel; no camera makes these.
 MAX_TRANSPARENT_HEIF_PIXELS = 32_000_000
 
 # Their decoders are content with fewer rows than the picture has.

@@ -30,7 +30,7 @@ JPEG = Format(
     (".jpg", ".jpeg"),
     "jpeg",
     "PIL.JpegImagePlugin",
-    64_000_000,  # 8: progressive, its coefficients kept until the last scan
+    64_000_000,  # 9: progressive, its coefficients kept until the last scan
 )
 PNG = Format(
     "PNG",
@@ -38,7 +38,7 @@ PNG = Format(
     (".png",),
     "png",
     "PIL.PngImagePlugin",
-    64_000_000,  # 8
+    64_000_000,  # 9
 )
 WEBP = Format(
     "WEBP",
@@ -46,7 +46,7 @@ WEBP = Format(
     (".webp",),
     "webp",
     "PIL.WebPImagePlugin",
-    40_000_000,  # 16: its decoder keeps two pictures of its own
+    40_000_000,  # 17: its decoder keeps two pictures of its own
 )
 GIF = Format(
     "GIF",
@@ -79,7 +79,7 @@ HEIF = Format(
     (".heic", ".heif"),
     "iso_media",
     "pillow_heif",
-    50_000_000,  # 15: phones make 48 megapixels
+    50_000_000,  # 16: phones make 48 megapixels
 )
 AVIF = Format(
     "AVIF",
@@ -87,7 +87,7 @@ AVIF = Format(
     (".avif",),
     "iso_media",
     "PIL.AvifImagePlugin",
-    40_000_000,  # 13
+    40_000_000,  # 15
 )
 FORMATS = (JPEG, PNG, WEBP, GIF, BMP, TIFF, HEIF, AVIF)
 SUPPORTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC/HEIF and AVIF"

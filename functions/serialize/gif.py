@@ -49,6 +49,9 @@ def first_frame(data: bytes, at: int) -> tuple[int, bytes]:
     for _ in range(MAX_PARTS):
         if data[at] == IMAGE:
             return at, control
+        if data[at] == 0:  # some programs end a series of blocks twice
+            at += 1
+            continue
         if data[at] != EXTENSION:
             raise corrupt("the GIF has no picture in it")
         end = blocks_end(data, at + 2)

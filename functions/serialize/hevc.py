@@ -3,6 +3,8 @@
 from struct import unpack_from
 from typing import NamedTuple
 
+from bits import Bits
+
 SPS = 33  # the type of a sequence parameter set
 ARRAYS_AT = 22  # bytes into the configuration: ISO/IEC 14496-15, 8.3.3.1
 PROFILE_BITS, LEVEL_BITS = 88, 8
@@ -57,7 +59,7 @@ def parameters(unit: bytes) -> Coded:
         return Coded(width, height)
 
 
-def colours(bits: "Bits", layers: int) -> tuple[int, int] | None:
+def colours(bits: Bits, layers: int) -> tuple[int, int] | None:
     """Return the colours that follow the size, if nothing comes between that pictures do without.
 
     Scaling lists, reference pictures and PCM are what videos have; their lengths depend on others.
@@ -82,31 +84,3 @@ def colours(bits: "Bits", layers: int) -> tuple[int, int] | None:
     if bits.read(1) and (bits.read(4), bits.read(1))[1]:
         return bits.read(8), bits.read(8)
     return None
-
-
-class Bits:
-    """Reads a few bits at a time; IndexError at the end."""
-
-    def __init__(self, data: bytes) -> None:
-        self.bits = "".join(f"{byte:08b}" for byte in data[:256])
-        self.at = 0
-
-    def read(self, size: int) -> int:
-        """Return an unsigned number of so many bits."""
-        self.at += size
-        if self.at > len(self.bits):
-            raise IndexError
-        return int(self.bits[self.at - size : self.at] or "0", 2)
-
-    def number(self) -> int:
-        """Return an unsigned number in Exp-Golomb code (H.265, 9.2)."""
-        zeros = self.bits.find("1", self.at, self.at + 33) - self.at
-        if zeros < 0:
-            raise IndexError
-        self.at += zeros
-        return self.read(zeros + 1) - 1
-
-    def numbers(self, count: int) -> None:
-        """Skip so many of them."""
-        for _ in range(count):
-            self.number()

@@ -1,9 +1,11 @@
 """HEIF and AVIF (ISO/IEC 23008-12 and 14496-12): boxes that describe a picture's items."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from struct import error, unpack, unpack_from
 
+from av1 import coded_size as av1_size
 from hevc import Coded, coded
 from rejection import ImageRejected, Reason, corrupt, truncated, unsupported
 from stripped import Box, Coding, Kept, Stripped
@@ -30,9 +32,9 @@ MAX_BRANDS_BYTES = 256
 
 MAX_ENTRIES = 65_536  # of a box: items, references, properties; a phone's grid has 50
 MAX_SOURCES = 1_024  # coded pictures that one is made of
-# Phones make 48 megapixels. A grid's tiles cover it once and reach beyond its edges; the pictures
-# of an overlay may cover it a hundred times.
-MAX_CODED_PIXELS = 50_000_000
+# 50 megapixels, and what fills up the sides to multiples of 64. A grid's tiles cover it once and
+# reach beyond its edges; the pictures of an overlay may cover it a hundred times.
+MAX_CODED_PIXELS = 52_000_000
 MAX_CODED_PIXELS_IN_ALL = 100_000_000
 
 
@@ -45,6 +47,7 @@ class Items:
     references: dict[tuple[bytes, int], tuple[int, ...]] = field(default_factory=dict)
     properties: list[tuple[bytes, bytes]] = field(default_factory=list)  # name and content
     associations: dict[int, list[int]] = field(default_factory=dict)  # with properties, from 1
+    places: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # start and end of data
     descriptions: list[int] = field(default_factory=list)  # where a reference's name "cdsc" is
 
     def properties_of(self, item: int) -> list[tuple[bytes, bytes]]:
@@ -55,6 +58,14 @@ class Items:
     def property(self, item: int, name: bytes) -> bytes:
         """Return the content of an item's first property of that name."""
         return next((content for n, content in self.properties_of(item) if n == name), b"")
+
+    def auxiliary(self) -> list[int]:
+        """Return the items that belong to the primary picture, such as its transparency."""
+        return [
+            item
+            for (kind, item), to in self.references.items()
+            if kind == b"auxl" and self.primary in to
+        ]
 
     def sources(self) -> list[int]:
         """Return the coded items that the primary picture is made of, once for each use."""
@@ -123,7 +134,7 @@ def strip(data: bytes) -> Stripped:
         if coding == HEIF:
             raise corrupt("the HEIF file has no picture in it")
         return Stripped(parts=[data])  # an AVIF sequence without a still picture
-    check_coded_size(items)
+    check_coded_size(data, items)
     return Stripped(
         parts=patched(data, coding, items),
         ends_early=ends_early or not (b"mdat" in data or b"idat" in data),
@@ -155,11 +166,17 @@ def patched(data: bytes, coding: str, items: Items) -> list[bytes | memoryview]:
     return kept.close()
 
 
-def check_coded_size(items: Items) -> None:
+def check_coded_size(data: bytes, items: Items) -> None:
     """Raise ImageRejected if the coded pictures, whatever they declare, are too large."""
     total = 0
-    for item in items.sources():
+    for item in (*items.sources(), *items.auxiliary()):
         sizes = [coded_picture(items, item)[:2]]
+        if items.kinds.get(item) == b"av01" and item in items.places:
+            places = items.places[item]
+            if sum(end - start for start, end in places) > len(data):
+                raise corrupt("the file's table of item locations is invalid")
+            with suppress(IndexError):  # the decoder will not find a picture either
+                sizes.append(av1_size(b"".join(data[start:end] for start, end in places)))
         if len(declared := items.property(item, b"ispe")) >= 12:
             sizes.append(unpack(">LL", declared[4:12]))
         pixels = max(width * height for width, height in sizes)
@@ -179,7 +196,7 @@ def coded_picture(items: Items, item: int) -> Coded:
     try:
         return coded(configuration) if configuration else Coded(0, 0)
     except (error, IndexError):
-        raise corrupt("the HEIF file describes its coded picture wrongly") from None
+        raise corrupt("the HEVC configuration of the HEIF file is invalid") from None
 
 
 def colours_of(items: Items) -> Coding | None:
@@ -274,13 +291,48 @@ def read_items(data: bytes, start: int, end: int) -> Items:
                     items.descriptions.append(place - 4)
                 number, count = unpack_from(">LH" if version else ">HH", data, place)
                 if count > MAX_SOURCES:
-                    raise corrupt(f"an item of the file refers to more than {MAX_SOURCES:,}")
+                    raise corrupt(f"an item of the file refers to more than {MAX_SOURCES:,} others")
                 place += 6 if version else 4
                 found = unpack_from(f">{count}{identifier[1]}", data, place)
                 items.references.setdefault((kind, number), found)
+        elif name == b"iloc":
+            read_places(items, data, at)
         elif name == b"iprp":
             read_properties(items, data, at, stop)
     return items
+
+
+def read_places(items: Items, data: bytes, at: int) -> None:
+    """Read an iloc box (14496-12, 8.11.3): where the data of items lie in the file."""
+    version, sizes = data[at], data[at + 4 : at + 6]
+    offset_size, length_size = sizes[0] >> 4, sizes[0] & 15
+    base_size, index_size = sizes[1] >> 4, sizes[1] & 15 if version else 0
+    (count,) = unpack_from(">L" if version == 2 else ">H", data, at + 6)
+    at += 10 if version == 2 else 8
+
+    def number(size: int) -> int:
+        nonlocal at
+        at += size
+        return int.from_bytes(data[at - size : at], "big")
+
+    extents_in_all = 0
+    for _ in range(count):
+        item = number(4 if version == 2 else 2)
+        method = number(2) & 15 if version else 0
+        number(2)
+        base = number(base_size)
+        extents = number(2)
+        extents_in_all += 1 + extents
+        if extents_in_all > MAX_ENTRIES or at > len(data):
+            raise corrupt("the file's table of item locations is invalid")
+        places = []
+        for _ in range(extents):
+            number(index_size)
+            start = min(base + number(offset_size), len(data))
+            length = number(length_size) or len(data)  # 0: up to the file's end
+            places.append((start, min(start + length, len(data))))
+        if method == 0:  # in the file itself
+            items.places.setdefault(item, places)
 
 
 def read_properties(items: Items, data: bytes, start: int, end: int) -> None:

@@ -46,7 +46,15 @@ def configuration(width: int, height: int) -> tuple[bytes, bytes]:
     bits = "0" * (4 + 3 + 1 + 96) + number(0) + number(1) + number(width) + number(height) + "1"
     bits += "0" * (-len(bits) % 8)
     unit = b"\x42\1" + int("1" + bits, 2).to_bytes(len(bits) // 8 + 1, "big")[1:]
-    return b"hvcC", bytes(22) + b"\1\x21" + struct.pack(">HH", 1, len(unit)) + unit
+    header = bytes(16) + b"\1" + bytes(5)  # of 4:2:0
+    return b"hvcC", header + b"\1\x21" + struct.pack(">HH", 1, len(unit)) + unit
+
+
+def av1_header(width: int, height: int) -> bytes:
+    """Return the short header of a still picture of AV1, behind a temporal delimiter."""
+    bits = f"00011{0:05b}{15:04b}{15:04b}{width - 1:016b}{height - 1:016b}1"
+    body = int(bits.ljust(56, "0"), 2).to_bytes(7, "big")
+    return b"\x12\0\x0a" + bytes([len(body)]) + body
 
 
 def coded(image: Image.Image, kind: str) -> tuple[list[tuple[bytes, bytes]], bytes]:

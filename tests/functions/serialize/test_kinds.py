@@ -42,6 +42,7 @@ PROGRESSIVE = file_of(jpegs.detailed(), "JPEG", quality=85, progressive=True)
         pytest.param(jpegs.motion_photo(), id="a-video-behind-it"),
         pytest.param(JPEG + JPEG, id="another-picture-behind-it"),
         pytest.param(JPEG[:2] + b"\xff\xff\xff" + JPEG[2:], id="fill-bytes-before-a-marker"),
+        pytest.param(JPEG.replace(b"\xff\xc4", b"\0\0\xff\xc4"), id="zeros-between-segments"),
     ],
 )
 def test_only_scans_of_the_first_picture_are_counted(data: bytes) -> None:
@@ -196,7 +197,13 @@ def small_frame_webp() -> bytes:
 
 @pytest.mark.parametrize(
     "data",
-    [pytest.param(small_frame_gif(), id="GIF"), pytest.param(small_frame_webp(), id="WebP")],
+    [
+        pytest.param(small_frame_gif(), id="GIF"),
+        pytest.param(
+            small_frame_gif().replace(b",\x14", b"\0,\x14"), id="GIF-with-a-block-ended-twice"
+        ),
+        pytest.param(small_frame_webp(), id="WebP"),
+    ],
 )
 def test_around_a_first_frame_that_is_smaller_than_its_canvas_is_white(data: bytes) -> None:
     image = picture_of(data)
@@ -553,6 +560,11 @@ def test_a_clean_aperture_is_cropped(kind: str) -> None:
     check_quarters(shown)
 
 
+def test_a_clean_aperture_beyond_the_picture_is_left_out() -> None:
+    data = heifs.still(quarters(), "AVIF", heifs.clean_aperture(90, 90, 0, 0))
+    check_quarters(picture_of(data))
+
+
 # --- Bounds --------------------------------------------------------------------------------------
 
 
@@ -576,10 +588,22 @@ def test_a_clean_aperture_is_cropped(kind: str) -> None:
             ),
             id="coded-size-of-a-HEIF",
         ),
+        pytest.param(
+            heifs.heif(
+                [(b"av01", heifs.av1_header(16_384, 16_384), [heifs.size_of(64, 64)])],
+                brands=(b"avif", b"mif1", b"avif"),
+            ),
+            id="coded-size-of-an-AVIF",
+        ),
     ],
 )
 def test_more_pixels_than_declared_are_refused_before_they_are_decoded(data: bytes) -> None:
     assert sentence_of(data)[0] == "too_many_pixels"
+
+
+def test_coded_pixels_that_fill_up_the_sides_are_none_too_many() -> None:
+    properties = [heifs.size_of(8_333, 6_000), heifs.configuration(8_336, 6_000)]
+    assert sentence_of(heifs.heif([(b"hvc1", b"", properties)]))[0] != "too_many_pixels"
 
 
 def test_a_profile_of_multi_process_elements_is_left_out() -> None:
