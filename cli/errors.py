@@ -52,8 +52,11 @@ def message_of(error: "ClientError") -> str:
     return str(error.response.get("Error", {}).get("Message", ""))
 
 
-def explained(error: Exception) -> str:
-    """Return one line that says what to do about an error of boto3."""
+def explained(error: Exception, denied: str = "") -> str:
+    """Return one line that says what to do about an error of boto3.
+
+    denied: what to do where a call is not allowed.
+    """
     from botocore import exceptions
 
     if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
@@ -75,15 +78,16 @@ def explained(error: Exception) -> str:
         if code in UNKNOWN_KEYS:
             return f"AWS does not know these credentials ({code}): see AWS_PROFILE and the keys"
         if code in DENIED:
-            return f"{call} is not allowed: {message_of(error)}; the stack's OperatorPolicy allows"
+            return f"{call} is not allowed: {message_of(error)}{denied and f'; {denied}'}"
         return f"{call} was refused: {code}: {message_of(error)}"
     return f"{type(error).__name__}: {error}"
 
 
-def guarded(work: Callable[[], Any], extra: str, interrupted: str = "") -> int:
+def guarded(work: Callable[[], Any], extra: str, interrupted: str = "", denied: str = "") -> int:
     """Return the exit code of some work; say in one line why it could not be done.
 
     extra: of pyproject.toml; what the work imports. interrupted: what Ctrl-C leaves behind.
+    denied: what to do where AWS does not allow a call.
     """
     try:
         code = int(work())
@@ -102,7 +106,7 @@ def guarded(work: Callable[[], Any], extra: str, interrupted: str = "") -> int:
     except OSError as error:
         return refused(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
     except aws_errors() as error:
-        return refused(explained(error))
+        return refused(explained(error, denied))
     except Exception:
         traceback.print_exc()  # 1, Python's own code for it, would look like a finding
         return 2

@@ -22,6 +22,7 @@ class Program:
     description: shown by --help above the commands. commands: a line for each; the module
     PACKAGE.COMMAND has `add_arguments(parser)` and `run(arguments) -> exit code`. extra: of
     pyproject.toml, what they import. options: shared by all, taken before the command as behind it.
+    denied: what to do where AWS does not allow a call.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Program:
     package: str
     extra: str
     options: Options = no_options
+    denied: str = ""
 
     def main(self, words: Sequence[str] | None = None) -> int:
         """Run the command that the command line names; return its exit code."""
@@ -51,7 +53,7 @@ class Program:
         if command is None:
             top.print_help()
             return 2
-        return guarded(lambda: self._run(command, rest, given), self.extra)
+        return guarded(lambda: self._run(command, rest, given), self.extra, denied=self.denied)
 
     def _run(self, command: str, rest: Sequence[str], given: Mapping[str, object]) -> int:
         module = importlib.import_module(f"{self.package}.{command}")

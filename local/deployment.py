@@ -11,7 +11,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from local import template as sam
 from local.paths import PRETRAINED
 from model.endpoint.artifacts import card_key, card_of, version_of
-from model.endpoint.place import TEMPLATE, fitted
+from model.endpoint.place import TEMPLATE, bucket_name, stack_name
 
 ARTIFACTS_BUCKET = "deployment-artifacts"
 
@@ -79,7 +79,7 @@ def create_endpoint(
     sagemaker_runtime stands. capture_percentage: of requests that are kept in captures_bucket().
     model: the folder whose card is kept there, for ops monitor.
     """
-    cloudformation, stack = client("cloudformation"), f"endpoint-{name}"
+    cloudformation, stack = client("cloudformation"), stack_name(name)
     if exists(cloudformation, stack):
         return
     bucket, region = captures_bucket(client, name), client("s3").meta.region_name
@@ -106,5 +106,4 @@ def create_endpoint(
 
 def captures_bucket(client: Client, endpoint: str) -> str:
     """Return the bucket of the captures, as `python -m model.create_endpoint` names it."""
-    region = client("s3").meta.region_name
-    return fitted(endpoint, f"-{DEFAULT_ACCOUNT_ID}-{region}", 63)
+    return bucket_name(endpoint, DEFAULT_ACCOUNT_ID, client("s3").meta.region_name)

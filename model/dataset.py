@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.arguments import integer_between
+from cli.arguments import Parser, integer_between
 from cli.errors import guarded
 
 if TYPE_CHECKING:
@@ -24,11 +24,7 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
-    found = argparse.ArgumentParser(
-        prog="python -m model.dataset",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    found = Parser("python -m model.dataset", __doc__ or "")
     found.add_argument("--out", type=Path, default=Path("data"), help="default: data")
     found.add_argument(
         "--others",

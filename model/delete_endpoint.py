@@ -5,13 +5,14 @@
 
 The instances stop costing as soon as the endpoint is gone. The deployed stack stays; until there is
 an endpoint of that name again its uploads fail, and `python -m ops redrive` starts them again.
-Exit codes: 0 all is gone, 1 you said no, 2 it could not be done, 130 interrupted.
+Exit codes: 0 all is gone, 1 declined, 2 it could not be done, 130 interrupted.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 
+from cli.arguments import Parser
 from cli.errors import guarded
 from cli.terminal import confirmed
 from model.endpoint import stack
@@ -21,11 +22,7 @@ from model.endpoint.place import checked_name, default_name, place
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
-    found = argparse.ArgumentParser(
-        "python -m model.delete_endpoint",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    found = Parser("python -m model.delete_endpoint", __doc__ or "")
     found.add_argument("--name", help="of the endpoint (default: EndpointName of template.yaml)")
     found.add_argument("--region", help="(default: that of your AWS configuration)")
     found.add_argument("--yes", action="store_true", help="do not ask")

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.arguments import fraction
+from cli.arguments import Parser, fraction
 from cli.errors import CommandError, guarded
 
 if TYPE_CHECKING:
@@ -24,11 +24,7 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
-    found = argparse.ArgumentParser(
-        prog="python -m model.evaluate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    found = Parser("python -m model.evaluate", __doc__ or "")
     found.add_argument("model", type=Path, help="model.onnx as python -m model.train wrote it")
     found.add_argument("data", type=Path, help="folder with a folder of pictures per class")
     found.add_argument(

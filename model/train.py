@@ -20,18 +20,14 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from cli.arguments import integer_between
+from cli.arguments import Parser, integer_between, positive
 from cli.errors import guarded
 from model.training.settings import Settings
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
-    found = argparse.ArgumentParser(
-        prog="python -m model.train",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    found = Parser("python -m model.train", __doc__ or "")
     env = os.environ.get
     where = found.add_argument_group("where")
     where.add_argument(
@@ -66,10 +62,11 @@ def parser() -> argparse.ArgumentParser:
             metavar="N",
             help=f"{text} (default: {default})",
         )
+    types = {"size": positive, "batch": positive, "frozen": integer_between(0, 16)}
     for field in fields(Settings):
         how.add_argument(
             "--" + field.name.replace("_", "-"),
-            type=type(field.default),
+            type=types.get(field.name, float),
             default=field.default,
             metavar="N",
             help="(default: %(default)s)",

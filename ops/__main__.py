@@ -22,7 +22,7 @@ import sys
 from collections.abc import Sequence
 
 from cli.program import Program
-from ops.stack.outputs import default_stack
+from ops.stack.outputs import DENIED, default_stack
 
 # One line for each command; its module, of the same name, is imported when it is asked for.
 COMMANDS = {
@@ -44,7 +44,9 @@ COMMANDS = {
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command that the command line names; return its exit code."""
-    program = Program("python -m ops", __doc__ or "", COMMANDS, "ops.commands", "ops", add_options)
+    program = Program(
+        "python -m ops", __doc__ or "", COMMANDS, "ops.commands", "ops", add_options, DENIED
+    )
     return program.main(words)
 
 

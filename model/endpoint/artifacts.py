@@ -4,12 +4,13 @@ import gzip
 import hashlib
 import io
 import json
-import math
 import tarfile
 from pathlib import Path
 from typing import Any
 
+from cli.terminal import own_command
 from model.endpoint.place import EndpointError, Place
+from model.training.rounding import rounded_up
 
 GRAPH, CARD = "model.onnx", "card.json"
 
@@ -17,7 +18,9 @@ GRAPH, CARD = "model.onnx", "card.json"
 def packed(folder: Path) -> bytes:
     """Return the model.tar.gz of a model folder, graph and card; the same files, the same bytes."""
     if not (folder / GRAPH).is_file():
-        raise EndpointError(f"{folder}: it holds no {GRAPH}; python -m model.train writes one")
+        raise EndpointError(
+            f"{folder}: it holds no {GRAPH}; {own_command('model.train')} writes one"
+        )
     buffer = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as zipped,
@@ -48,15 +51,17 @@ def threshold_of(card: dict[str, Any]) -> str | None:
     It is rounded up: what the card promises of a threshold holds for a higher one too.
     """
     threshold = card.get("threshold")
-    if not threshold:
-        return None
-    return f"{math.ceil(round(threshold['value'] * 1000, 6)) / 1000:.3f}"
+    return rounded_up(threshold["value"]) if threshold else None
+
+
+def key_part(version: str) -> str:
+    """Return a version as a part of a key: letters, digits, dots and hyphens."""
+    return "".join(char if char.isalnum() or char in ".-" else "-" for char in version)
 
 
 def upload(place: Place, version: str, model: bytes) -> str:
     """Put a model.tar.gz under a key of its version and its digest; return its s3:// address."""
-    name = "".join(char if char.isalnum() or char in ".-" else "-" for char in version)
-    key = f"models/{name}-{hashlib.sha256(model).hexdigest()[:16]}/model.tar.gz"
+    key = f"models/{key_part(version)}-{hashlib.sha256(model).hexdigest()[:16]}/model.tar.gz"
     place.client("s3").put_object(
         Bucket=place.bucket, Key=key, Body=model, ExpectedBucketOwner=place.account
     )
@@ -78,7 +83,7 @@ def uploaded_card(place: Place, address: str) -> dict[str, Any]:
 
 def card_key(version: str) -> str:
     """Return the key of a model's card in the endpoint's bucket, where ops monitor looks for it."""
-    return f"models/cards/{version}.json"
+    return f"models/cards/{key_part(version)}.json"
 
 
 def keep_card(place: Place, card: dict[str, Any]) -> None:
@@ -121,5 +126,5 @@ def delete_bucket(place: Place, keep_captures: bool) -> str:
     except ClientError as error:
         if code_of(error) != "NoSuchBucket":
             raise
-        return f"bucket {place.bucket}: is not there"
+        return f"bucket {place.bucket}: does not exist"
     return f"bucket {place.bucket}: deleted with {deleted} objects"

@@ -36,13 +36,13 @@ class Place:
 
     @property
     def stack(self) -> str:
-        """The name of the stack; it begins with a letter, which an endpoint's name need not."""
-        return f"endpoint-{self.name}"
+        """The name of its stack."""
+        return stack_name(self.name)
 
     @property
     def bucket(self) -> str:
         """The name of the bucket that holds models, captures and what training needs."""
-        return fitted(self.name, f"-{self.account}-{self.region}", 63)
+        return bucket_name(self.name, self.account, self.region)
 
     def deletion(self, *words: str) -> str:
         """Return the command that deletes this endpoint."""
@@ -61,12 +61,21 @@ def place(name: str, region: str | None = None) -> Place:
     return Place(name, account, session.region_name, session)
 
 
-def fitted(start: str, end: str, limit: int) -> str:
-    """Return start + end, with start cut and told apart by a digest if they pass the limit."""
-    if len(start) + len(end) <= limit:
-        return start + end
-    digest = hashlib.sha256(start.encode()).hexdigest()[:8]
-    return f"{start[: limit - len(end) - 9].rstrip('-')}-{digest}{end}"
+def stack_name(endpoint: str) -> str:
+    """Return the name of an endpoint's stack, which must begin with a letter."""
+    return f"endpoint-{endpoint}"
+
+
+def bucket_name(endpoint: str, account: str, region: str) -> str:
+    """Return the name of an endpoint's bucket.
+
+    A bucket's name has 63 characters at most: a longer one is cut, and a digest is added.
+    """
+    end = f"-{account}-{region}"
+    if len(endpoint) + len(end) <= 63:
+        return endpoint + end
+    digest = hashlib.sha256(endpoint.encode()).hexdigest()[:8]
+    return f"{endpoint[: 63 - len(end) - 9].rstrip('-')}-{digest}{end}"
 
 
 def declared(template: Path, parameter: str, attribute: str = "Default") -> str:

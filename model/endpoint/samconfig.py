@@ -1,13 +1,41 @@
 """Parameters of the workflow in samconfig.toml, as text: its comments stay."""
 
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
+from typing import Any
 
 from model.endpoint.place import ROOT, EndpointError
 
 SAMCONFIG = ROOT / "samconfig.toml"
 OVERRIDES = re.compile(r"^(parameter_overrides = \[)(.*?)(\])", re.MULTILINE | re.DOTALL)
+
+
+def deployments(values: Mapping[str, str]) -> list[str]:
+    """Return the `sam deploy` of each environment with these parameters besides its own.
+
+    SAM takes the parameters of the command line instead of those of samconfig.toml.
+    """
+    found = tomllib.loads(SAMCONFIG.read_text()) if SAMCONFIG.is_file() else {"default": {}}
+    lines = []
+    for name, environment in found.items():
+        if isinstance(environment, dict):  # not the version of the file
+            own = _overrides(environment)
+            items = [item for item in own if item.partition("=")[0] not in values]
+            items += [f"{key}={value}" for key, value in values.items()]
+            words = ["sam", "deploy", "--config-env", name, "--parameter-overrides", *items]
+            lines.append(shlex.join(words))
+    return lines
+
+
+def _overrides(environment: Mapping[str, Any]) -> list[str]:
+    """Return the parameter_overrides that `sam deploy` reads: its own before those of all."""
+    for command in ("deploy", "global"):
+        listed = environment.get(command, {}).get("parameters", {}).get("parameter_overrides")
+        if listed is not None:
+            return shlex.split(listed) if isinstance(listed, str) else list(listed)
+    return []
 
 
 def write(values: Mapping[str, str]) -> str:

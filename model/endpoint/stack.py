@@ -70,7 +70,7 @@ def deploy(place: Place, values: Mapping[str, str]) -> None:
         cloudformation.delete_change_set(**change)
         if not UNCHANGED.search(reason):
             raise EndpointError(f"CloudFormation refuses the change: {reason}") from error
-        print(f"stack {place.stack}: is so already")
+        print(f"stack {place.stack}: is up to date")
     else:
         seen = {event["EventId"] for event in _events(place, stack)}
         cloudformation.execute_change_set(**change)
@@ -81,8 +81,8 @@ def deploy(place: Place, values: Mapping[str, str]) -> None:
                 kind = "" if serverless else values.get("InstanceType", "")
                 reason += f". {quota(place, kind, 'endpoint usage')}"
             raise EndpointError(
-                f"the stack {place.stack} is {status}: {reason}; the server's own words are in the"
-                f" log group /aws/sagemaker/Endpoints/{place.name}"
+                f"the stack {place.stack} is {status}: {reason}; the server logs to the log"
+                f" group /aws/sagemaker/Endpoints/{place.name}"
             )
 
 
@@ -96,7 +96,7 @@ def delete(place: Place) -> None:
     """Delete the stack and wait until it is gone; a stack that is gone already is passed over."""
     found = _described(place, place.stack)
     if found is None:
-        print(f"stack {place.stack}: is not there")
+        print(f"stack {place.stack}: does not exist")
         return
     seen = {event["EventId"] for event in _events(place, found["StackId"])}
     place.client("cloudformation").delete_stack(StackName=place.stack)
@@ -144,7 +144,7 @@ def _followed(place: Place, stack: str, seen: set[str]) -> tuple[str, str]:
             ):
                 failed.append(said)
         if not status.endswith("_IN_PROGRESS"):
-            return status, failed[0] if failed else "its events tell no reason"
+            return status, failed[0] if failed else "no event gives a reason"
         time.sleep(POLL_S)
 
 

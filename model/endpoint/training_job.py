@@ -25,7 +25,7 @@ SILENT = {
     "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}},
 }
 # The SDK wants a role that may do what any job may need; this one may do what this job needs.
-UNJUDGED_ROLE = {"SAGEMAKER_VALIDATE_ROLE": "false"}
+SKIP_ROLE_VALIDATION = {"SAGEMAKER_VALIDATE_ROLE": "false"}
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def train(place: Place, wanted: Training, image: str, role: str) -> str:
     from botocore.exceptions import ClientError
     from sagemaker.core.utils.exceptions import FailedStatusError
 
-    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, UNJUDGED_ROLE):
+    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, SKIP_ROLE_VALIDATION):
         copy_sources(Path(folder))
         trainer = trainer_of(place, wanted, image, role, Path(folder))
         try:

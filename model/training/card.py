@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.training.figures import Floats, accepted, rounded_up
+from model.training.figures import Floats, accepted
 from model.training.image_statistics import (
     BINS,
     CONFIDENCE_BINS,
@@ -18,6 +18,7 @@ from model.training.image_statistics import (
     quantiles,
 )
 from model.training.pictures import OTHER, Pictures, squashed
+from model.training.rounding import rounded_up
 
 
 def spread(values: list[float], top: float) -> dict[str, float]:

@@ -23,6 +23,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 
 from cli.errors import CommandError
+from cli.terminal import own_command
 from model.training.network import Classifier
 
 OPSET = 18
@@ -138,7 +139,7 @@ class Model:
         except Exception as error:  # onnxruntime raises a dozen unrelated classes
             raise ExportError(
                 f"{path} is not a model of this project ({error}); give the model.onnx that"
-                " python -m model.train wrote"
+                f" {own_command('model.train')} wrote"
             ) from error
         self.size = int(self.session.get_inputs()[0].shape[2])
 

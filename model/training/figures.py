@@ -5,7 +5,6 @@ the highest probability of each row, `right` is (n,) whether that class is the t
 classes are all but `other`; pictures labelled `other` are out of distribution.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,17 +13,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from model.training.pictures import OTHER
+from model.training.rounding import rounded_up
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 BINS = 15  # equal-width confidence bins, as in Guo et al. 2017
-
-
-def rounded_up(threshold: float) -> str:
-    """Return a threshold in three digits, rounded up, so that its promise still holds."""
-    return f"{math.ceil(round(threshold * 1000, 6)) / 1000:.3f}"
 
 
 def softmax(logits: Floats, temperature: float = 1) -> Floats:

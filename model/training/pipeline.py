@@ -18,10 +18,11 @@ from model.training.calibration import LEVEL, RISK, choose_threshold, fit_temper
 from model.training.card import baseline, write_card
 from model.training.cross_validation import CrossValidation
 from model.training.export import ExportError, Model, check, export, milliseconds
-from model.training.figures import Floats, accepted, measure, rounded_up, softmax, table
+from model.training.figures import Floats, accepted, measure, softmax, table
 from model.training.fit import TrainingError, logits
 from model.training.network import Classifier
 from model.training.pictures import OTHER, Pictures, folds, load, pixels, refuse_duplicates
+from model.training.rounding import rounded_up
 from model.training.settings import Settings
 from model.training.telemetry import say
 
@@ -30,6 +31,7 @@ from model.training.telemetry import say
 GAP_INT8, GAP_FP32 = 0.03, 1e-4
 CALIBRATION_PICTURES = 200  # that measure the int8 ranges; twice as many change nothing
 
+# Without the path of a Python: it stands in the card, which travels.
 WITHOUT_OTHER = (
     "It was trained without a folder `other`. It has no answer for what is none of its classes: a"
     " picture of a cat gets the label of a class, and is accepted if the confidence reaches the"

@@ -17,9 +17,9 @@ from model.training.figures import (
     accepted,
     measure,
     risk_coverage,
-    rounded_up,
 )
 from model.training.pictures import Pictures, upright
+from model.training.rounding import rounded_up
 
 TILE, CAPTION = 160, 30  # pixels
 WORST = 24  # mistakes on the contact sheet

@@ -26,7 +26,7 @@ from ops.stack.announcements import announce, details_in
 from ops.stack.dead_letters import QUEUES, DeadLetter, DeadLetters
 from ops.stack.executions import address_in, start_all
 from ops.stack.ledger import ABSENT, Decision, Ledger, moment, name_of
-from ops.stack.outputs import Stack
+from ops.stack.outputs import DENIED, Stack
 from ops.stack.rate_limit import RateLimit, add_rate_limit
 
 FAILURES, UPLOADS, ANNOUNCEMENTS = "failed uploads", "lost upload events", "lost announcements"
@@ -148,7 +148,7 @@ class Redrive:
             except CommandError as error:
                 refusal = str(error)
             except aws_errors() as error:
-                refusal = explained(error)
+                refusal = explained(error, DENIED)
         self._count(ANNOUNCEMENTS, letter.cause, refusal)
 
     def _choose(self, queue: DeadLetters) -> Iterator[list[DeadLetter]]:

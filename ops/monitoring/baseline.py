@@ -11,7 +11,7 @@ import numpy as np
 
 from cli.errors import CommandError
 from model.endpoint.artifacts import card_key
-from model.endpoint.place import fitted
+from model.endpoint.place import bucket_name
 from model.training.image_statistics import CONFIDENCE_BINS, PERCENTILES, STATISTICS
 from ops.monitoring.two_samples import Counts
 from ops.monitoring.windows import EDGES, Histogram, Windows
@@ -105,7 +105,7 @@ def of_model_in_use(stack: Stack) -> Baseline:
     try:
         arn = stack.client("sagemaker").describe_endpoint(EndpointName=name)["EndpointArn"]
         region, account = arn.split(":")[3:5]
-        bucket, key = fitted(name, f"-{account}-{region}", 63), card_key(last.model)
+        bucket, key = bucket_name(name, account, region), card_key(last.model)
         card = stack.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError:  # gone, never kept, or not for this operator to read: the report tells
         return shipped

@@ -8,7 +8,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-from model.training.figures import rounded_up
+from model.training.rounding import rounded_up
 from ops.monitoring.baseline import Baseline, coarse
 from ops.monitoring.drift import Judgement
 from ops.monitoring.plot_style import (

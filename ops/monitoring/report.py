@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cli.terminal import table
-from model.training.figures import rounded_up
+from model.training.rounding import rounded_up
 from ops.monitoring.baseline import Baseline
 from ops.monitoring.comparisons import Comparison, same_threshold
 from ops.monitoring.drift import MINIMUM_PERIOD, Judgement

@@ -20,6 +20,7 @@ from cli.errors import CommandError, aws_errors, explained
 from ops.reviewing.image import shown
 from ops.reviewing.reviews import Reviews
 from ops.stack.ledger import Changed, Decision
+from ops.stack.outputs import DENIED
 from ops.stack.uploads import PictureGone
 
 PAGE = Path(__file__).parent / "page"
@@ -99,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
         except CommandError as error:
             status, (kind, body) = 400, _json({"error": str(error)})
         except aws_errors() as error:
-            status, (kind, body) = 502, _json({"error": explained(error)})
+            status, (kind, body) = 502, _json({"error": explained(error, DENIED)})
         except (ConnectionError, TimeoutError):  # the browser hung up before it had asked
             raise
         except Exception as error:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from cli.errors import aws_errors, explained
-from ops.stack.outputs import Stack
+from ops.stack.outputs import DENIED, Stack
 from ops.stack.rate_limit import RateLimit
 
 WORKERS = 8  # threads: StartExecution takes 50 ms or so, and the rate limit decides
@@ -65,7 +65,7 @@ def start_all(stack: Stack, events: Iterable[str], name: str, limit: RateLimit) 
         try:
             client.start_execution(stateMachineArn=arn, name=f"{name}-{uuid.uuid4()}", input=event)
         except aws_errors() as error:
-            return explained(error)
+            return explained(error, DENIED)
         return ""
 
     remaining = iter(events)

@@ -14,6 +14,7 @@ from cli.terminal import own_command
 
 SAMCONFIG = Path(__file__).parents[2] / "samconfig.toml"
 CONNECTIONS = 32  # as many as a command has threads
+DENIED = "attach the policy in the output OperatorPolicyArn"
 ATTEMPTS = 6  # of a call that AWS throttles; with back-off about a minute
 CONNECT_S, READ_S = 5, 30
 
@@ -87,7 +88,8 @@ class Stack:
                 raise
             raise CommandError(
                 f"there is no stack {self.name} in {self.region}: name one with --stack, look in"
-                " another --region, or deploy it with `sam deploy` or `python -m local up`"
+                " another --region, or deploy it with `sam deploy` or"
+                f" `{own_command('local', 'up')}`"
             ) from error
         found = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         if "StateMachineArn" not in found:

@@ -3,8 +3,10 @@
 import argparse
 import sys
 import types
+from dataclasses import replace
 
 import pytest
+from botocore.exceptions import ClientError
 
 from cli.errors import CommandError
 from cli.program import Program
@@ -76,6 +78,19 @@ def test_an_error_of_a_command_is_one_line(
 ) -> None:
     assert program.main(["say", "--fail"]) == 2
     assert capsys.readouterr().err == "error: the value 7 is above the limit of 5\n"
+
+
+def test_a_call_that_is_not_allowed_is_told_with_the_program_s_advice(
+    program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(_arguments: argparse.Namespace) -> int:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "Query")
+
+    monkeypatch.setattr(sys.modules["commands.say"], "run", run)
+    assert program.main(["say"]) == 2
+    assert capsys.readouterr().err == "error: Query is not allowed: no\n"
+    assert replace(program, denied="attach a policy").main(["say"]) == 2
+    assert capsys.readouterr().err == "error: Query is not allowed: no; attach a policy\n"
 
 
 def test_without_a_command_the_help_is_shown(

@@ -39,6 +39,27 @@ def test_help_needs_no_extra_and_works_anywhere(name: str, tmp_path: Path) -> No
     assert f"python -m model.{name}" in ran.stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "error"),
+    [
+        ("train", ["--data", "x", "--fold", "3"], "unrecognized arguments: --fold 3"),
+        ("train", [], "--data is needed"),
+        ("train", ["--data", "x", "--size", "0"], "'0': write a whole number from 1"),
+        ("train", ["--data", "x", "--frozen", "17"], "'17': write a whole number from 0 to 16"),
+        ("evaluate", ["model.onnx", "x", "--thres", "1"], "unrecognized arguments: --thres 1"),
+        ("dataset", ["--others", "501"], "'501': write a whole number from 1 to 500"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_no_command_line_is_one_line(
+    name: str, words: list[str], error: str, tmp_path: Path
+) -> None:
+    ran = run(name, words, tmp_path)
+    assert ran.returncode == 2
+    assert error in ran.stderr
+    assert ran.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_missing_extra_is_one_line_that_says_what_to_type(name: str, tmp_path: Path) -> None:
     ran = run(name, COMMANDS[name], tmp_path)

@@ -163,6 +163,7 @@ def test_without_credentials_it_says_how_to_get_some(
 def test_a_refused_call_says_what_to_do(code: str, advice: str) -> None:
     error = ClientError({"Error": {"Code": code, "Message": "so it is"}}, "Query")
     assert advice in explained(error)
+    assert explained(error, "ask").endswith("; ask") == (code == "AccessDenied")
     assert "aws configure" in explained(NoCredentialsError())
 
 

@@ -49,7 +49,7 @@ ENDPOINT_PARAMETERS = {
     "TrainingData": "pictures/train",
     "TestData": "pictures/test",
 }
-ENDPOINT_CONDITIONS = ("OwnRepository", "Trains", "Measures")
+ENDPOINT_CONDITIONS = ("Trains", "Measures")
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cli.terminal import own_command
 from model import create_endpoint, delete_endpoint
 from model.endpoint import samconfig, stack
 from tests.support.endpoint import ACCOUNT, IMAGE, REGION, Aws
@@ -70,7 +71,7 @@ def test_run_again_it_changes_nothing(aws: Aws, capsys: pytest.CaptureFixture[st
     before, events = aws.served(), aws.events()
     capsys.readouterr()
     assert aws.create() == 0
-    assert "is so already" in capsys.readouterr().out
+    assert "is up to date" in capsys.readouterr().out
     assert aws.served()["EndpointConfigName"] == before["EndpointConfigName"]
     assert aws.events() == events
 
@@ -152,6 +153,72 @@ def test_what_is_not_given_stays_as_it_is(aws: Aws, tmp_path: Path) -> None:
     assert not aws.served().get("DataCaptureConfig")
 
 
+def test_the_deployed_model_and_image_stay_when_only_hosting_changes(
+    aws: Aws, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.answers(("bicycle", 0.9))
+    aws.create("--model", other_model(tmp_path / "model"))
+    before = aws.container()
+    capsys.readouterr()
+    aws.answers(("bicycle", 0.9))
+    assert aws.create("--min-instances", "2", image=None) == 0
+    assert f"the deployed model, {before['ModelDataUrl']}" in capsys.readouterr().out
+    assert aws.container() == before
+    assert aws.docker == []
+    assert aws.served()["ProductionVariants"][0]["InitialInstanceCount"] == 2
+
+
+def test_an_image_that_was_given_stays_with_another_model(aws: Aws, tmp_path: Path) -> None:
+    aws.create()
+    aws.answers(("bicycle", 0.9))
+    assert aws.create("--model", other_model(tmp_path / "model"), image=None) == 0
+    assert aws.container()["Image"] == IMAGE
+    assert aws.docker == []
+    aws.answers(("bicycle", 0.9))
+    assert aws.create(image="own") == 0
+    assert f"/{aws.name}@sha256:" in aws.container()["Image"]
+
+
+def test_bounds_are_compared_with_those_of_the_stack(
+    aws: Aws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert aws.create("--max-instances", "8") == 0
+    assert aws.create("--min-instances", "5") == 0
+    [target] = aws.targets()
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (5, 8)
+    events = aws.events()
+    assert aws.create("--max-instances", "4") == 2
+    assert "5 instances at least are more than 4 at most" in capsys.readouterr().err
+    assert aws.events() == events
+
+
+def test_the_serving_role_may_pull_the_image_that_a_rollback_serves(aws: Aws) -> None:
+    def pulled() -> list[str]:
+        [policy] = aws.deployed("ServingRole")["Policies"]
+        [pull] = [
+            statement
+            for statement in policy["PolicyDocument"]["Statement"]
+            if statement["Sid"] == "PullTheImage"
+        ]
+        # Where a template leaves a value out, moto has None.
+        return [arn.rpartition("repository/")[2] for arn in pull["Resource"] if arn]
+
+    other = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/other:2"
+    aws.create(image=None)
+    own = aws.container()["Image"]
+    assert pulled() == [aws.name]
+    assert aws.create() == 0
+    assert pulled() == [aws.name, "scones"]
+    assert aws.create(image=other) == 0
+    assert pulled() == [aws.name, "other", "scones"]
+    assert aws.create("--rollback", image=None) == 0
+    assert aws.container()["Image"] == IMAGE
+    assert pulled() == [aws.name, "scones", "other"]
+    assert aws.create(image="own") == 0
+    assert aws.container()["Image"] == own
+    assert pulled() == [aws.name, "scones"]
+
+
 def test_scaling_is_removed_before_the_instance_type_changes(aws: Aws) -> None:
     """The embedded AWS refuses the change while the endpoint scales, as AWS does."""
     aws.create()
@@ -196,7 +263,12 @@ def test_the_threshold_of_the_card_is_printed_to_deploy_with(
     aws.answers(("bicycle", 0.9))
     assert aws.create("--model", other_model(tmp_path / "model", threshold=0.91234)) == 0
     overrides = f"EndpointName={aws.name} ConfidenceThreshold=0.913"
-    assert f"\n  sam deploy --parameter-overrides {overrides}\n" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    for environment, kind in (("default", "STANDARD"), ("production", "EXPRESS")):
+        own = f"WorkflowType={kind} Architecture=x86_64"
+        deployment = f"sam deploy --config-env {environment} --parameter-overrides {own}"
+        assert f"\n  {deployment} {overrides}\n" in out
+    assert f"\n  {own_command('model.create_endpoint', '--name', aws.name)} --write-sam" in out
 
 
 def test_a_model_without_a_card_is_served_with_a_warning(

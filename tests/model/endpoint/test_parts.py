@@ -1,5 +1,6 @@
 """Names, refusals, failures and roles of create_endpoint, without AWS or with what AWS answers."""
 
+import hashlib
 import re
 import subprocess
 import sys
@@ -16,10 +17,10 @@ from cli.errors import CommandError
 from model import create_endpoint
 from model.endpoint import place as endpoint
 from model.endpoint import samconfig, stack
-from model.endpoint.artifacts import packed, threshold_of
+from model.endpoint.artifacts import keep_card, packed, threshold_of, upload
 from model.endpoint.image import repository_arn
 from model.endpoint.place import EndpointError, Place
-from model.training.figures import rounded_up
+from model.training.rounding import rounded_up
 from model.training.telemetry import METRIC_DEFINITIONS, METRICS
 from tests.support.project import ENDPOINT_TEMPLATE, ROOT, resources, template
 from tests.verify.application import Application
@@ -184,9 +185,30 @@ def test_the_image_of_another_account_is_pulled_from_there(where: Place) -> None
 
 
 def test_long_names_fit_and_stay_apart() -> None:
-    names = [endpoint.fitted("a" * 60 + end, "-123-eu", 63) for end in "xy"]
+    names = [endpoint.bucket_name("a" * 60 + end, "123", "eu") for end in "xy"]
     assert len(set(names)) == 2
     assert all(len(name) <= 63 and name.endswith("-123-eu") for name in names)
+
+
+def test_a_version_is_the_same_part_of_both_keys(where: Place) -> None:
+    stored = {"Bucket": where.bucket, "ExpectedBucketOwner": ACCOUNT, "Body": ANY}
+    with Stubber(where.client("s3")) as stubber:
+        key = f"models/a-b-c-{hashlib.sha256(b'model').hexdigest()[:16]}/model.tar.gz"
+        stubber.add_response("put_object", {}, stored | {"Key": key})
+        stubber.add_response("put_object", {}, stored | {"Key": "models/cards/a-b-c.json"})
+        assert upload(where, "a b/c", b"model") == f"s3://{where.bucket}/{key}"
+        keep_card(where, {"version": "a b/c"})
+
+
+def test_ctrl_c_names_the_endpoint_to_delete(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(create_endpoint, "place", interrupt)
+    assert create_endpoint.main(["--name", "mine", "--region", REGION]) == 130
+    assert f"delete_endpoint --name mine --region {REGION} to" in capsys.readouterr().err
 
 
 def test_the_default_name_is_the_template_s(tmp_path: Path) -> None:
@@ -203,7 +225,10 @@ def test_the_default_name_is_the_template_s(tmp_path: Path) -> None:
     [
         (["--name", "Capital"], "63 lower-case"),
         (["--instance-type", "ml.t2.medium"], "burstable"),
-        (["--min-instances", "4"], "not be below the first"),
+        (["--min-instances", "4", "--max-instances", "3"], "4 instances at least are more than 3"),
+        (["--rollback", "--min-instances", "3"], "changes nothing else"),
+        (["--rollback", "--serverless"], "changes nothing else"),
+        (["--rollback", "--image", "python:3"], "changes nothing else"),
         (["--train", "pictures"], "s3://my-bucket"),
         (["--train", "s3://pictures"], "s3://my-bucket"),
         (["--model", "tests"], "holds no model.onnx"),
@@ -223,6 +248,7 @@ def test_what_cannot_work_is_refused_before_aws_is_asked(
         (["--capture-percentage", "101"], "0 to 100"),
         (["--pictures-per-minute", "0"], "from 1"),
         (["--rollback", "--train", "s3://pictures/train"], "not allowed with"),
+        (["--min", "3"], "unrecognized arguments: --min 3"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
@@ -231,7 +257,9 @@ def test_what_no_option_takes_is_refused_by_the_command_line(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         create_endpoint.main(["--yes", *arguments])
-    assert message in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
 
 
 def test_an_image_outside_of_ecr_is_refused(where: Place) -> None:
@@ -287,6 +315,32 @@ parameter_overrides = [
 [production.global.parameters]
 parameter_overrides = []
 """
+
+
+def test_a_deployment_keeps_the_parameters_of_its_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "samconfig.toml"
+    path.write_text(
+        SAMCONFIG
+        + """[own.global.parameters]
+parameter_overrides = ["LogLevel=DEBUG"]
+[own.deploy.parameters]
+parameter_overrides = "WorkflowType=EXPRESS AlarmEmail=me@example.com"
+"""
+    )
+    monkeypatch.setattr(samconfig, "SAMCONFIG", path)
+    deploy, threshold = "sam deploy --config-env", "ConfidenceThreshold=0.984"
+    found = samconfig.deployments({"ConfidenceThreshold": "0.984"})
+    assert found == [
+        f"{deploy} default --parameter-overrides WorkflowType=STANDARD {threshold}",
+        f"{deploy} production --parameter-overrides {threshold}",
+        f"{deploy} own --parameter-overrides WorkflowType=EXPRESS AlarmEmail=me@example.com"
+        f" {threshold}",
+    ]
+    path.unlink()
+    [line] = samconfig.deployments({"ConfidenceThreshold": "0.984"})
+    assert line == f"{deploy} default --parameter-overrides {threshold}"
 
 
 def test_samconfig_keeps_its_comments_and_other_parameters(

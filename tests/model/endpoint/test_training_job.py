@@ -102,7 +102,7 @@ def test_the_request_reads_the_metrics_that_training_prints(
     where: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The embedded AWS describes metrics of its own, whatever a job was asked for."""
-    monkeypatch.setenv(*next(iter(training_job.UNJUDGED_ROLE.items())))
+    monkeypatch.setenv(*next(iter(training_job.SKIP_ROLE_VALIDATION.items())))
     training_job.copy_sources(tmp_path)
     trainer = training_job.trainer_of(where, WANTED, IMAGE, ROLE, tmp_path)
     request = trainer._create_training_job_args(boto3=True)

@@ -14,10 +14,10 @@ from model.training.figures import (
     interval,
     measure,
     risk_coverage,
-    rounded_up,
     softmax,
     upper_bound,
 )
+from model.training.rounding import rounded_up
 
 LABELS = ("bicycle", "motorcycle", "other")
 
