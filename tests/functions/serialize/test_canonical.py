@@ -320,6 +320,7 @@ def strips(number: int) -> bytes:
         pytest.param(
             file_of(quarters(), "JPEG")[:2] + b"\xff\xfe\0\2" * 500_000, id="comments-of-a-JPEG"
         ),
+        pytest.param(b"\xff\xd8" + b"\xff" * 20_000_000 + b"\0\xff\xd9", id="fill-bytes-of-a-JPEG"),
     ],
 )
 def test_a_file_of_countless_parts_is_corrupt(data: bytes) -> None:
