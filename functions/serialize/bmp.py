@@ -7,7 +7,7 @@ from struct import error, pack, unpack_from
 from rejection import corrupt, truncated, unsupported
 from stripped import Stripped
 
-CORE_HEADER, INFO_HEADER, OS2_HEADER = 12, 40, 64  # bytes
+CORE_HEADER, OS2_HEADER = 12, 64  # bytes
 RAW, RUNS_OF_8, RUNS_OF_4, BIT_FIELDS, JPEG, PNG, ALPHA_BIT_FIELDS = range(7)  # compressions
 DEPTHS = {1, 4, 8, 16, 24, 32}  # bits a pixel
 
@@ -24,6 +24,7 @@ MASKS = {
         (0xFF, 0xFF00, 0xFF0000, 0xFF000000),
         (0xFF000000, 0xFF0000, 0xFF00, 0xFF),
         (0xFF000000, 0xFF0000, 0xFF00, 0),
+        (0, 0, 0, 0),  # which says nothing: blue, green, red and alpha
     },
 }
 

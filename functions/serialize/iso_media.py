@@ -31,6 +31,9 @@ MAJOR_BRANDS = {HEIF: (HEVC_BRANDS, b"heic"), AVIF: (AV1_BRANDS, b"avif")}
 MAX_BRANDS_BYTES = 256
 
 MAX_ENTRIES = 65_536  # of a box: items, references, properties; a phone's grid has 50
+# Boxes of many small numbers; properties may hold an ICC profile. A phone's have 10 KB.
+TABLES = {b"iinf", b"iloc", b"iref", b"iprp"}
+MAX_TABLE_BYTES = 4_194_304
 MAX_SOURCES = 1_024  # coded pictures that one is made of
 # 50 megapixels, and what fills up the sides to multiples of 64. A grid's tiles cover it once and
 # reach beyond its edges; the pictures of an overlay may cover it a hundred times.
@@ -274,6 +277,8 @@ def read_items(data: bytes, start: int, end: int) -> Items:
     """Read a meta box: its primary item, and the items' kinds, references and properties."""
     items = Items()
     for name, at, stop in boxes(data, start, end):
+        if name in TABLES and stop - at > MAX_TABLE_BYTES:
+            raise corrupt(f"the file's tables have more than {MAX_TABLE_BYTES:,} bytes")
         version = data[at]
         identifier = ">L" if version else ">H"
         if name == b"pitm":

@@ -7,7 +7,7 @@ from exif import orientation
 from rejection import corrupt, truncated, unsupported
 from stripped import Kept, Stripped, usable_profile
 
-SOI, EOI, SOS, DQT, DHT, DAC, DRI, DNL = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xCC, 0xDD, 0xDC
+SOI, EOI, SOS, DQT, DHT, DAC, DRI = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xCC, 0xDD
 BASELINE, EXTENDED, PROGRESSIVE = 0xC0, 0xC1, 0xC2
 APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 FRAMES = {*range(0xC0, 0xD0), 0xF7} - {DHT, DAC, 0xC8}
@@ -24,8 +24,8 @@ UNSUPPORTED_FRAMES = {
 
 # The next marker, before it what may lie between segments; and the one behind a scan, whose own
 # 0xFF are followed by 0 or are restarts.
-MARKER = re.compile(rb"\xff+[^\xff\0]")
-SCANS_END = re.compile(rb"\xff+[^\xff\0\xd0-\xd7]")
+MARKER = re.compile(rb"\xff[^\xff\0]")
+SCANS_END = re.compile(rb"\xff[^\xff\0\xd0-\xd7]")
 
 # From here on the end is looked for instead, ten times as fast, where there is no second scan.
 LARGE_SCAN_BYTES = 100_000
@@ -110,7 +110,7 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         found = MARKER.search(data, at)
         if found is None:
             return
-        start, body = found.end() - 2, found.end()
+        start, body = found.span()
         marker = data[start + 1]
         if marker == EOI:
             yield marker, start, body, b""

@@ -64,9 +64,6 @@ class PartsFile(io.RawIOBase):
         self.ends = list(accumulate(map(len, self.parts)))
         self.at = 0
 
-    def seekable(self) -> bool:
-        return True
-
     def tell(self) -> int:
         return self.at
 

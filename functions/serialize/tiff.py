@@ -7,10 +7,10 @@ import exif
 from rejection import ImageRejected, Reason, corrupt, truncated, unsupported
 from stripped import Stripped, usable_profile
 
-WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION = 256, 257, 258, 259, 262, 274
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
 STRIP_OFFSETS, SAMPLES, STRIP_BYTE_COUNTS, PLANES = 273, 277, 279, 284
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_BYTE_COUNTS = 322, 323, 324, 325
-SAMPLE_FORMAT, PROFILE, DNG_VERSION = 339, 34675, 50706
+SAMPLE_FORMAT, PROFILE = 339, 34675
 
 # What the decoder needs, beside these: fill order, rows a strip, options of fax, predictor,
 # palette, extra samples, tables of JPEG, and how YCbCr is sampled.
@@ -56,7 +56,6 @@ UNSUPPORTED_COMPRESSIONS = {
 }
 WHITE_IS_ZERO, BLACK_IS_ZERO, CFA, LINEAR_RAW = 0, 1, 32803, 34892
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
-SEPARATE = 2
 
 
 def strip(data: bytes) -> Stripped:

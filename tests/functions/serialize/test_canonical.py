@@ -12,6 +12,7 @@ import zlib
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
+from tests.functions.serialize import rare_heifs as heifs
 from tests.functions.serialize.outcomes import (
     TOLERANCE,
     ImageRejected,
@@ -319,6 +320,14 @@ def strips(number: int) -> bytes:
         ),
         pytest.param(
             file_of(quarters(), "JPEG")[:2] + b"\xff\xfe\0\2" * 500_000, id="comments-of-a-JPEG"
+        ),
+        pytest.param(b"\xff\xd8" + b"\xff" * 20_000_000 + b"\0\xff\xd9", id="fill-bytes-of-a-JPEG"),
+        pytest.param(
+            heifs.heif(
+                [(b"hvc1", b"", [heifs.size_of(64, 48)])],
+                [(b"dimg", item, range(1_000)) for item in range(3_000)],
+            ),
+            id="references-of-a-HEIF",
         ),
     ],
 )
