@@ -49,7 +49,7 @@ bench: $(VENV)/.extra-dev ## Speed, memory and size, each beside its floor
 	$(RUN) -m tests.support.build
 	$(RUN) -m benchmarks
 
-verify: $(VENV)/.extra-dev ## Every offline judge of the deployment, and what none can see: five minutes
+verify: $(VENV)/.extra-dev ## Every offline check of the deployment, with what each cannot see: five minutes
 	$(RUN) -m tests.verify
 
 chaos: $(VENV)/.extra-dev ## 1,000 uploads while everything fails, twice, then 10,000 at once: three quarters of an hour

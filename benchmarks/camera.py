@@ -29,8 +29,8 @@ from ops.monitoring.baseline import CARD
 
 SAMPLES = Path(__file__).parents[1] / "events" / "images"
 VEHICLES = ("bicycle.png", "motorcycle-drawing.png")  # on white, so a road can lie behind them
-STRANGERS = ("car.png", "kick-scooter.png")
-STRANGER = 0.03  # share of the pictures
+OUT_OF_DISTRIBUTION = ("car.png", "kick-scooter.png")
+OUT_OF_DISTRIBUTION_SHARE = 0.03  # of the pictures
 WEEK, HOURS, EACH_HOUR = 7, range(6, 18), 12
 FOG_FROM, FOG_WHOLE = 4.0, 6.5  # days after the second week began
 SIDE = 256  # pixels, as the workflow sends them
@@ -48,12 +48,14 @@ def main() -> int:
     for former in ("before", "now"):
         shutil.rmtree(folder / former, ignore_errors=True)
     look, number = Classifier(CARD.parent), np.random.default_rng(0)
-    samples = {name: squashed(upright(SAMPLES / name), SIDE) for name in (*VEHICLES, *STRANGERS)}
+    samples = {
+        name: squashed(upright(SAMPLES / name), SIDE) for name in (*VEHICLES, *OUT_OF_DISTRIBUTION)
+    }
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     count = 0
     with Progress() as progress:
         for moment, day in moments(today - timedelta(days=2 * WEEK)):
-            kind = STRANGERS if number.random() < STRANGER else VEHICLES
+            kind = OUT_OF_DISTRIBUTION if number.random() < OUT_OF_DISTRIBUTION_SHARE else VEHICLES
             seen = on_a_road(samples[str(number.choice(kind))], number)
             picture = as_sent(fogged(in_the_light(seen, moment, number), day - WEEK))
             part = folder / ("before" if day < WEEK else "now")

@@ -115,7 +115,7 @@ def main() -> int:
     arguments = parser.parse_args()
     found = files(arguments.folder)
     named = [path for label, paths in found.items() if label != OTHER for path in paths]
-    strangers = found.get(OTHER, [])
+    out_of_distribution = found.get(OTHER, [])
     if arguments.pictures:
         sheet(named, arguments.pictures)
     card = Baseline.read(CARD)
@@ -124,11 +124,11 @@ def main() -> int:
     seen = {
         name: list(observed(named, change, look, card, number)) for name, change in CHANGES.items()
     }
-    other = list(observed(strangers, CHANGES["nothing"], look, card, number))
+    other = list(observed(out_of_distribution, CHANGES["nothing"], look, card, number))
     of = "the pictures not drawn" if arguments.own else f"{card.pictures:,} training pictures"
     print(
-        f"{len(named)} pictures of the classes, {len(other)} strangers, {arguments.draws} draws;"
-        f" baseline of {of}\n"
+        f"{len(named)} pictures of the classes, {len(other)} out of distribution,"
+        f" {arguments.draws} draws; baseline of {of}\n"
     )
     most = len(named) // 2 if arguments.own else len(named)
     sizes = [size for size in SIZES if size <= most]

@@ -50,7 +50,7 @@ for call in (ours, floor) * (int(sys.argv[2]) + 1):
     start = time.perf_counter()
     call()
     times[call].append((time.perf_counter() - start) * 1000)
-print(*(statistics.median(each[1:]) for each in times.values()))
+print(*(statistics.median(measured[1:]) for measured in times.values()))
 """
 PEAK = """
 try:

@@ -15,7 +15,7 @@ from local.follow import Follower
 EVENTS = Path(__file__).parents[1] / "events"
 ALONE = 40
 IN_A_ROW = 200
-AT_ONCE = 4
+WORKERS = 4
 
 
 def rows() -> list[Row]:
@@ -31,7 +31,7 @@ def rows() -> list[Row]:
         alone = statistics.median(decided_ms(follower, picture, f"{n}") for n in range(ALONE))
         began = time.perf_counter()
         names = [f"row-{n}.png" for n in range(IN_A_ROW)]
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(WORKERS) as pool:
             uploads = list(pool.map(lambda name: follower.upload(picture, name).upload, names))
         lost = [upload for upload in uploads if follower.outcome(upload) is None]
         rate = IN_A_ROW / (time.perf_counter() - began)
@@ -55,7 +55,7 @@ def rows() -> list[Row]:
             rate,
             "/s",
             aim="at least 20 /s",
-            note=f"{AT_ONCE} uploaded at once",
+            note=f"{WORKERS} uploaded at once",
         ),
         *(
             row(f"state: {name}.json", size / 1024, "KiB", 256, note="the limit of a state")

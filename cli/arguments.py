@@ -101,7 +101,7 @@ def add_json(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def add_dry_run(parser: argparse.ArgumentParser) -> None:
-    """Add the option --dry-run, which every command that changes something has."""
+    """Add the option --dry-run, of commands that change something."""
     parser.add_argument(
         "--dry-run", action="store_true", help="show what would be done, change nothing"
     )

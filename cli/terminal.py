@@ -1,6 +1,5 @@
 """What a command shows and asks: tables, progress, questions, texts that others wrote."""
 
-import json
 import shlex
 import shutil
 import sys
@@ -25,15 +24,6 @@ def printable(text: str, most: int = 1024) -> str:
     """
     valid = text[:most].encode("utf-8", "replace").decode()
     return "".join(char if char.isprintable() else REPLACEMENT for char in valid)
-
-
-def sentence(detail: str) -> str:
-    """Return what an item's detail says to people; that of a failed step is JSON within JSON."""
-    try:
-        cause = json.loads(json.loads(detail)["Cause"])
-        return f"{cause['errorType']}: {cause['errorMessage']}"
-    except (ValueError, KeyError, TypeError):
-        return detail
 
 
 def own_command(module: str, *words: str) -> str:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cli.errors import CommandError
 from local.paths import PRETRAINED
 from model.endpoint.artifacts import card_of, threshold_of
 
@@ -37,17 +38,19 @@ def add_cloud_options(parser: argparse.ArgumentParser) -> None:
 def cloud_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the options of embedded_aws.
 
-    Raises SystemExit with a sentence if there is no such model.
+    Raises CommandError if there is no such model.
     """
     if not (arguments.model / "model.onnx").is_file():
-        raise SystemExit(f"--model {arguments.model}: it holds no model.onnx")
+        raise CommandError(
+            f"--model {arguments.model}: it holds no model.onnx; give the folder of a trained model"
+        )
     return {"model": arguments.model}
 
 
 def stack_parameters(arguments: argparse.Namespace) -> dict[str, str]:
     """Return the stack's parameters; the threshold is that of the model's card.
 
-    Raises SystemExit with a sentence for one without a value.
+    Raises CommandError for one without a value.
     """
     parameters = {"WorkflowType": arguments.type}
     threshold = threshold_of(card_of(arguments.model))
@@ -56,7 +59,7 @@ def stack_parameters(arguments: argparse.Namespace) -> dict[str, str]:
     for parameter in arguments.parameter:
         name, equals, value = parameter.partition("=")
         if not (name and equals):
-            raise SystemExit(f"--parameter {parameter}: write NAME=VALUE")
+            raise CommandError(f"--parameter {parameter}: write NAME=VALUE")
         parameters[name] = value
     if "ConfidenceThreshold" not in parameters:
         print(

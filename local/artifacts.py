@@ -17,15 +17,14 @@ FOLDER = ROOT / ".demo"
 CAPTURES = "captures"  # the keys of the bucket begin so
 
 
-def keep(aws: EmbeddedAws, outputs: dict[str, str], pictures: Sequence[Followed]) -> Path:
-    """Write the captures and the pictures of a run, in place of an earlier run's; return where."""
+def keep(aws: EmbeddedAws, outputs: dict[str, str], pictures: Sequence[Followed]) -> None:
+    """Write the captures and the pictures of a run, in place of an earlier run's."""
     executions = FOLDER / "executions"
     for old in (FOLDER / CAPTURES, executions):  # what else is there is the user's
         shutil.rmtree(old, ignore_errors=True)
     keep_captures(aws, captures_bucket(aws.client, outputs["EndpointName"]), FOLDER)
     if outputs["WorkflowType"] == "STANDARD":  # EXPRESS keeps no history
         keep_pictures(aws, outputs["StateMachineArn"], pictures, executions)
-    return FOLDER
 
 
 def keep_captures(aws: EmbeddedAws, bucket: str, folder: Path) -> None:

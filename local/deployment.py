@@ -67,7 +67,7 @@ def exists(cloudformation: Any, stack: str) -> bool:
 def stack_outputs(cloudformation: Any, stack: str) -> dict[str, str]:
     """Return a stack's Outputs, by their keys."""
     [described] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    return {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
+    return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
 
 
 def create_endpoint(

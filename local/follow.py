@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Every route of the workflow ends within 5 minutes; what has no outcome then will have none.
 PATIENCE_S = 310
 POLL_S = 0.01
-UPLOADS_AT_ONCE = 8
+WORKERS = 8
 
 
 class UnreadablePictureError(CommandError):
@@ -89,10 +89,10 @@ class Follower:
         self._dynamodb = aws.client("dynamodb")
         self._stepfunctions = aws.client("stepfunctions")
 
-    def follow(self, paths: Iterable[Path], at_once: int = UPLOADS_AT_ONCE) -> Iterator[Followed]:
+    def follow(self, paths: Iterable[Path], workers: int = WORKERS) -> Iterator[Followed]:
         """Upload files under their short names; yield each when it is decided."""
         names = short_names(paths)
-        with ThreadPoolExecutor(at_once) as pool:
+        with ThreadPoolExecutor(workers) as pool:
             try:
                 submitted = [pool.submit(self.decide, path, name) for path, name in names.items()]
                 for done in as_completed(submitted):

@@ -4,8 +4,9 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from cli.terminal import sentence, table
+from cli.terminal import table
 from local.follow import Followed, short_names
+from ops.stack.ledger import sentence
 
 DETAIL_CHARACTERS = 300
 WIDTH = 80
@@ -23,7 +24,7 @@ def print_table(pictures: Sequence[Followed]) -> None:
     if not routes:  # nobody asked for them, or EXPRESS, which keeps no history
         header.remove("route")
         rows = [[*row[:4], row[5]] for row in rows]
-    print(table(header, rows, right=("confidence", "ms"), flexible="picture"))
+    print(table(header, rows, right=("confidence", "ms"), flexible=("picture",)))
     if routes:
         print("\nroutes, by the states passed")
     for number, states in enumerate(routes, start=1):

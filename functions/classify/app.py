@@ -106,8 +106,8 @@ def inferences_of(answer: bytes) -> dict[str, Any]:
     try:
         document = json.loads(answer)
         inferences: list[dict[str, Any]] = [
-            {"label": str(each["label"]), "confidence": probability(each["confidence"])}
-            for each in document["inferences"]
+            {"label": str(entry["label"]), "confidence": probability(entry["confidence"])}
+            for entry in document["inferences"]
         ]
         if not inferences:
             raise ValueError("no inferences")
@@ -116,7 +116,7 @@ def inferences_of(answer: bytes) -> dict[str, Any]:
         raise EndpointUnavailable(
             f"the endpoint's answer is not the agreed JSON ({error!r}): {answer[:200]!r}"
         ) from error
-    inferences.sort(key=lambda each: each["confidence"], reverse=True)
+    inferences.sort(key=lambda inference: inference["confidence"], reverse=True)
     return {"inferences": inferences, "model": model}
 
 

@@ -11,9 +11,6 @@ CORE_HEADER, OS2_HEADER = 12, 64  # bytes
 RAW, RUNS_OF_8, RUNS_OF_4, BIT_FIELDS, JPEG, PNG, ALPHA_BIT_FIELDS = range(7)  # compressions
 DEPTHS = {1, 4, 8, 16, 24, 32}  # bits a pixel
 
-# Pillow undoes run lengths in Python: 0.1 s a million pixels. Nobody's camera makes these.
-MAX_RUN_LENGTH_PIXELS = 16_000_000
-
 # Red, green, blue and alpha, as Pillow reads them.
 MASKS = {
     16: {(0xF800, 0x7E0, 0x1F, 0), (0x7C00, 0x3E0, 0x1F, 0)},
@@ -61,7 +58,7 @@ def strip(data: bytes) -> Stripped:
         parts=parts,
         ends_early=int.from_bytes(data[2:6], "little") > len(data),
         crop=crop,
-        max_pixels=MAX_RUN_LENGTH_PIXELS if compression in (RUNS_OF_8, RUNS_OF_4) else None,
+        other_limit=compression in (RUNS_OF_8, RUNS_OF_4),
     )
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from formats import AVIF, BMP, GIF, HEIF, JPEG, PNG, TIFF, WEBP, Format
+from formats import BMP, HEIF, TIFF, Format
 from PIL import Image, ImageFile, UnidentifiedImageError
 from rejection import ImageRejected, Reason, corrupt, truncated, unsupported
 from stripped import PartsFile, Stripped
@@ -13,19 +13,11 @@ from stripped import PartsFile, Stripped
 # Pillow's own limit, before a decoder is made, is twice this: no limit here is higher.
 Image.MAX_IMAGE_PIXELS = 210_000_000
 
-# 22 bytes a pixel; no camera makes these.
-MAX_TRANSPARENT_HEIF_PIXELS = 32_000_000
-
-# Their decoders are content with fewer rows than the picture has.
-LENIENT = (JPEG, PNG, GIF)
 LAST_PIXELS = 1_024  # of the last row, which is written as a whole or not at all
 
-# Every byte is as frequent in their data as any other, and their decoders read on behind damage.
-# PNG's signature has line ends to tell of it; bitmaps may have any bytes.
-COMPRESSED = (JPEG, WEBP, HEIF, AVIF)
 LONE_LINE_FEED = re.compile(rb"(?<!\r)\n")
-LEAST_LINE_FEEDS = 4  # one of 256 line feeds has a carriage return before it by chance
-LEAST_NEIGHBOURS = 16  # of each byte like a carriage return, if this one lacks by no chance
+MIN_LINE_FEEDS = 4  # one of 256 line feeds has a carriage return before it by chance
+MIN_NEIGHBOURS = 16  # of each byte like a carriage return, if this one lacks by no chance
 
 # A JPEG decoder asks for 8 bytes beyond the bits that it needs. These are all ones, which are no
 # code of any table: they make no pixels.
@@ -41,12 +33,12 @@ def decoded(kind: Format, data: bytes, longest_side: int) -> tuple[Image.Image, 
     Raises ImageRejected and nothing else.
     """
     stripped: Stripped = importlib.import_module(kind.reader).strip(data)
-    if kind in COMPRESSED and sent_as_text(data):
+    if kind.compressed and sent_as_text(data):
         raise corrupt(f"a transfer as text has changed the line ends in the {kind.name}")
     register(kind)
     try:
         image, row = attempt(kind, stripped, longest_side, fill=0)
-        if kind in LENIENT and not any(row):
+        if kind.lenient and not any(row):
             # The row is black, or no pixel of it was written: then it keeps any other fill too.
             del image  # before there is another one
             image, row = attempt(kind, stripped, longest_side, fill=255)
@@ -125,9 +117,10 @@ def last_row(image: ImageFile.ImageFile, stripped: Stripped) -> bytes:
 
 def check_size(kind: Format, stripped: Stripped, image: Image.Image) -> None:
     """Raise ImageRejected if the picture has more pixels than the function has memory for."""
-    limit = stripped.max_pixels or kind.max_pixels
-    if kind is HEIF and image.mode != "RGB":
-        limit = MAX_TRANSPARENT_HEIF_PIXELS
+    transparent_heif = kind is HEIF and image.mode != "RGB"
+    limit = kind.max_pixels
+    if kind.other_max_pixels and (stripped.other_limit or transparent_heif):
+        limit = kind.other_max_pixels
     width, height = max(image.size, stripped.canvas or (0, 0), key=lambda size: size[0] * size[1])
     if width * height > limit:
         raise ImageRejected(
@@ -140,11 +133,11 @@ def check_size(kind: Format, stripped: Stripped, image: Image.Image) -> None:
 def sent_as_text(data: bytes) -> bool:
     """Return whether each line feed follows a carriage return, or no carriage return is left."""
     if LONE_LINE_FEED.search(data) is None:
-        return data.count(b"\r\n") >= LEAST_LINE_FEEDS
+        return data.count(b"\r\n") >= MIN_LINE_FEEDS
     if b"\r" in data:
         return False
     return min(data.count(bytes([byte])) for byte in (*range(2, 10), *range(14, 22))) >= (
-        LEAST_NEIGHBOURS
+        MIN_NEIGHBOURS
     )
 
 

@@ -14,49 +14,69 @@ class Format(NamedTuple):
     """A format on the allow-list."""
 
     name: str  # Pillow's
+    title: str  # as people write it
     signature: bytes  # an expression that the file's beginning matches
     suffixes: tuple[str, ...]  # of the names that its files have
     reader: str  # the module whose strip() keeps of a file what the decoder needs
     decoder: str  # the module that registers the decoder with Pillow
     # Memory decides: the function's 1,024 MB hold the file, the decoder's own buffers, Pillow's
-    # picture (4 bytes a pixel) and a copy. A reader may know of another limit for one file.
+    # picture (4 bytes a pixel) and a copy.
     max_pixels: int
+    # Of the format's files that take less memory a pixel, or more: see the comment at each row.
+    other_max_pixels: int | None = None
+    lenient: bool = False  # the decoder is content with fewer rows than the picture has
+    # Every byte is as frequent in the data as any other, and the decoder reads on behind damage.
+    # PNG's signature has line ends to tell of it; bitmaps may have any bytes.
+    compressed: bool = False
 
 
 # Beside each limit: the most bytes a pixel that `python -m benchmarks.serialize --limits` measured.
 JPEG = Format(
     "JPEG",  # also MPO, the phones' JPEG with extras behind it
+    "JPEG",
     rb"\xff\xd8\xff",
     (".jpg", ".jpeg"),
     "jpeg",
     "PIL.JpegImagePlugin",
     64_000_000,  # 9: progressive, its coefficients kept until the last scan
+    # One scan of all components is decoded at a fraction of its size: the largest of phones
+    # (200 megapixels). With several the decoder keeps the coefficients of all.
+    other_max_pixels=210_000_000,
+    lenient=True,
+    compressed=True,
 )
 PNG = Format(
+    "PNG",
     "PNG",
     rb"\x89PNG\r\n\x1a\n",
     (".png",),
     "png",
     "PIL.PngImagePlugin",
     64_000_000,  # 9
+    lenient=True,
 )
 WEBP = Format(
     "WEBP",
+    "WebP",
     rb"RIFF....WEBP",
     (".webp",),
     "webp",
     "PIL.WebPImagePlugin",
     40_000_000,  # 17: its decoder keeps two pictures of its own
+    compressed=True,
 )
 GIF = Format(
+    "GIF",
     "GIF",
     rb"GIF8[79]a",
     (".gif",),
     "gif",
     "PIL.GifImagePlugin",
     64_000_000,  # 6
+    lenient=True,
 )
 BMP = Format(
+    "BMP",
     "BMP",
     # "BM" alone starts many a text; a bitmap's second header has one of these sizes.
     rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0",
@@ -64,8 +84,11 @@ BMP = Format(
     "bmp",
     "PIL.BmpImagePlugin",
     64_000_000,  # 8
+    # With run lengths; Pillow undoes them in Python: 0.1 s a million pixels. No camera makes these.
+    other_max_pixels=16_000_000,
 )
 TIFF = Format(
+    "TIFF",
     "TIFF",
     rb"II\*\0|MM\0\*",
     (".tif", ".tiff"),
@@ -75,22 +98,28 @@ TIFF = Format(
 )
 HEIF = Format(
     "HEIF",
+    "HEIC/HEIF",
     rb"....ftyp",
     (".heic", ".heif"),
     "iso_media",
     "pillow_heif",
     50_000_000,  # 16: phones make 48 megapixels
+    other_max_pixels=32_000_000,  # 22: with transparency; no camera makes these
+    compressed=True,
 )
 AVIF = Format(
+    "AVIF",
     "AVIF",
     rb"....ftyp",
     (".avif",),
     "iso_media",
     "PIL.AvifImagePlugin",
     40_000_000,  # 15
+    compressed=True,
 )
 FORMATS = (JPEG, PNG, WEBP, GIF, BMP, TIFF, HEIF, AVIF)
-SUPPORTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC/HEIF and AVIF"
+*FIRST, LAST = (kind.title for kind in FORMATS)
+SUPPORTED = f"{', '.join(FIRST)} and {LAST}"
 
 # What people upload by mistake, by its beginning, and how to call it.
 OTHERS = {

@@ -35,10 +35,6 @@ MAX_SEGMENTS = 10_000
 # A progressive JPEG has about 10; each walks over all pixels, and a file has room for 100,000s.
 MAX_SCANS = 64
 
-# One scan of all components is decoded at a fraction of its size: the largest of phones
-# (200 megapixels). With several the decoder keeps the coefficients of all.
-MAX_ONE_SCAN_PIXELS = 210_000_000
-
 # JFIF's and Adobe's segments, marker included; a longer JFIF has a thumbnail.
 JFIF_BYTES, ADOBE_BYTES = 18, 16
 PLAIN_JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
@@ -92,7 +88,7 @@ def strip(data: bytes) -> Stripped:
     return Stripped(
         parts=parts if one_scan else [*parts, b"\xff\xd9"],
         one_scan=one_scan,
-        max_pixels=MAX_ONE_SCAN_PIXELS if one_scan else None,
+        other_limit=one_scan,
         ends_early=not complete,
         plain=plain and len(frame) == 16,
         orientation=orientation(exif or b""),

@@ -26,7 +26,7 @@ class Stripped:
     """The parts of a file that its decoder needs, and what the rest says about their pixels."""
 
     parts: Sequence[bytes | memoryview]
-    max_pixels: int | None = None  # where it differs from the format's
+    other_limit: bool = False  # the format's other_max_pixels holds for this file
     ends_early: bool = False  # bytes are missing at its end
     plain: bool = False  # nothing was left out: no byte is there but for the pixels
     orientation: int = 1  # EXIF's, 1 to 8

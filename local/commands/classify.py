@@ -28,10 +28,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Upload every picture and print its outcome as it comes."""
     from local.cloud import embedded_aws
 
+    options, parameters = cloud_options(arguments), stack_parameters(arguments)
     paths = find_files(arguments.images)
     pictures: list[Followed] = []
-    with embedded_aws(**cloud_options(arguments)) as aws, Progress() as progress:
-        follower = Follower(aws, aws.deploy(parameters=stack_parameters(arguments)))
+    with embedded_aws(**options) as aws, Progress() as progress:
+        follower = Follower(aws, aws.deploy(parameters=parameters))
         for picture in follower.follow(paths):
             pictures.append(picture)
             if arguments.json:

@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from local.artifacts import FOLDER, keep
     from local.cloud import embedded_aws
 
+    options, parameters = cloud_options(arguments), stack_parameters(arguments)
     paths = [path for path in find_files([SAMPLES]) if path.suffix != ".md"]
     paths += find_files(arguments.images) if arguments.images else []
     began = time.monotonic()
@@ -52,11 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
         stream = sys.stderr if arguments.json else sys.stdout
         print(f"{time.monotonic() - began:5.1f} s  {text}", file=stream, flush=True)
 
-    with embedded_aws(
-        **cloud_options(arguments), progress=lambda part: progress(f"starting the {part}")
-    ) as aws:
+    with embedded_aws(**options, progress=lambda part: progress(f"starting the {part}")) as aws:
         progress("deploying template.yaml")
-        outputs = aws.deploy(parameters=stack_parameters(arguments), capture_percentage=100)
+        outputs = aws.deploy(parameters=parameters, capture_percentage=100)
         follower = Follower(aws, outputs)
         progress(f"uploading {len(paths)} pictures to {outputs['UploadAddress']}")
         names = short_names(paths)

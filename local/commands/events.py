@@ -13,7 +13,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from local.arguments import add_cloud_options, cloud_options
 from local.commands.demo import announcements
 from local.follow import Follower
 from local.paths import ROOT
@@ -32,23 +31,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=ROOT / "events", metavar="FOLDER", help="(default: events/)"
     )
-    add_cloud_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the documents and print their names."""
-    for name, document in capture(**cloud_options(arguments)).items():
+    for name, document in capture().items():
         path = arguments.out / f"{name}.json"
         path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
         print(f"wrote {path}")
     return 0
 
 
-def capture(**options: Any) -> dict[str, Any]:
+def capture() -> dict[str, Any]:
     """Return the documents of one upload, by the names of their files."""
     from local.cloud import embedded_aws
 
-    with embedded_aws(**options) as aws:
+    with embedded_aws() as aws:
         outputs = aws.deploy()
         follower = Follower(aws, outputs)
         decided = follower.decide(PICTURE)

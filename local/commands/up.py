@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Deploy, print how to reach it, and wait for Ctrl-C."""
     from local.cloud import embedded_aws
 
+    options, parameters = cloud_options(arguments), stack_parameters(arguments)
     if not LOOPBACK.fullmatch(arguments.host):
         print(
             f"warning: {arguments.host} can be reached from other machines; whoever gets hold of"
@@ -67,10 +68,10 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if not arguments.json:
         print("Starting the embedded AWS ...", flush=True)
-    with embedded_aws(host=arguments.host, port=arguments.port, **cloud_options(arguments)) as aws:
+    with embedded_aws(host=arguments.host, port=arguments.port, **options) as aws:
         outputs = aws.deploy(
             arguments.stack,
-            stack_parameters(arguments),
+            parameters,
             capture_percentage=arguments.capture_percentage,
         )
         environment = aws.environment()

@@ -1,4 +1,4 @@
-"""Seam: moto keeps an endpoint's DataCaptureConfig and captures nothing; here captures are written.
+"""Patch: moto keeps an endpoint's DataCaptureConfig but captures nothing; this writes captures.
 
 The files are SageMaker's: PREFIX/ENDPOINT/VARIANT/yyyy/mm/dd/hh/NAME.jsonl, one JSON a line, with
 the same fields. SageMaker puts several requests into a file, here each has its own. What cannot be

@@ -1,4 +1,4 @@
-"""Seam: moto answers InvokeEndpoint with a canned text; here the model server answers.
+"""Patch: moto answers InvokeEndpoint with a canned text; here the model server answers.
 
 As on AWS: an unknown endpoint is a ValidationError, what the container says becomes a ModelError
 with its status and words, and a container that cannot be reached is a ServiceUnavailable.
@@ -45,7 +45,9 @@ def installed(container: Container) -> Iterator[None]:
     def invoke_endpoint(self: SageMakerRuntimeResponse) -> Response:
         name = self.path.split("/")[2]
         endpoints = sagemaker_backends[self.current_account][self.region].endpoints
-        endpoint = next((each for each in endpoints.values() if each.endpoint_name == name), None)
+        endpoint = next(
+            (known for known in endpoints.values() if known.endpoint_name == name), None
+        )
         if endpoint is None:
             return _error(
                 400,

@@ -46,8 +46,8 @@ class Pictures:
 
     def counts(self) -> dict[str, int]:
         """Return how many pictures each class has."""
-        amounts = np.bincount(self.truth, minlength=len(self.labels)).tolist()
-        return dict(zip(self.labels, amounts, strict=True))
+        counts = np.bincount(self.truth, minlength=len(self.labels)).tolist()
+        return dict(zip(self.labels, counts, strict=True))
 
     def groups(self) -> list[str]:
         """Return what stays together in a fold: the `group__` of the name, else the file itself."""

@@ -44,9 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     item = ledger.get(upload)
     copies = list(uploads.copies(upload, key))
     present = uploads.has(key, etag)
-    letters = dead_letters(stack, upload)
+    messages = dead_letters(stack, upload)
     say = partial(print, file=sys.stderr if arguments.json else sys.stdout)
-    known = item is not None or bool(copies or present or letters)
+    known = item is not None or bool(copies or present or messages)
     if known:
         picture = f"s3://{uploads.bucket}/{printable(key)}" if present else "gone already"
         say(printable(upload))
@@ -54,19 +54,19 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"  picture       {picture}")
         for copy in copies:
             say(f"  labelled      s3://{uploads.bucket}/{copy}")
-        if letters:
-            say(f"  dead letters  {letters}")
+        if messages:
+            say(f"  dead letters  {messages}")
     else:
         say(f"nothing is known of {printable(upload)}")
     if arguments.dry_run or not known:
         if arguments.json:
             to_delete = {"item": item is not None, "picture": present, "copies": copies}
-            print(json.dumps({"to_delete": to_delete | {"dead_letters": letters}}))
+            print(json.dumps({"to_delete": to_delete | {"dead_letters": messages}}))
         return 0
     if not confirmed("Delete all of it for good?", arguments.yes):
         return 1
     # The item last: what is interrupted can be found again.
-    gone = dead_letters(stack, upload, delete=True) if letters else 0
+    gone = dead_letters(stack, upload, delete=True) if messages else 0
     objects = uploads.delete(key, etag) + sum(uploads.delete(copy) for copy in copies)
     items = int(ledger.delete(upload))
     if arguments.json:
@@ -81,8 +81,8 @@ def dead_letters(stack: Stack, upload: str, *, delete: bool = False) -> int:
     count = 0
     for name in QUEUES.values():
         with DeadLetters(stack, stack.outputs[name]) as queue:
-            for letters in queue.batches():
-                mine = [letter for letter in letters if upload_of(letter.body) == upload]
+            for batch in queue.batches():
+                mine = [message for message in batch if upload_of(message.body) == upload]
                 count += len(mine)
                 if delete:
                     queue.delete(mine)

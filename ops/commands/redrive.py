@@ -102,65 +102,67 @@ class Redrive:
     def lost_uploads(self) -> None:
         """Start an execution for each event that could not start one."""
         with DeadLetters(self.stack, self.stack.outputs[QUEUES["uploads"]]) as queue:
-            for letters in self._choose(queue):
-                self._start_letters(queue, letters)
+            for messages in self._choose(queue):
+                self._start_messages(queue, messages)
 
-    def _start_letters(self, queue: DeadLetters, letters: Sequence[DeadLetter]) -> None:
+    def _start_messages(self, queue: DeadLetters, messages: Sequence[DeadLetter]) -> None:
         uploads = {
-            letter: name_of(*address) for letter in letters if (address := address_in(letter.body))
+            message: name_of(*address)
+            for message in messages
+            if (address := address_in(message.body))
         }
-        for letter in letters:
-            if letter not in uploads:
-                self._keep(UPLOADS, letter)
+        for message in messages:
+            if message not in uploads:
+                self._keep(UPLOADS, message)
         outcomes = self._ledger.outcomes(set(uploads.values()))
         decided = [
-            letter
-            for letter, upload in uploads.items()
+            message
+            for message, upload in uploads.items()
             if outcomes.get(upload, ABSENT) not in (ABSENT, "failed")
         ]
-        fit = [letter for letter in uploads if letter not in decided]
-        refusals = list(self._start([letter.body for letter in fit]))
-        for letter, refusal in zip(fit, refusals, strict=True):
-            self._count(UPLOADS, letter.cause, refusal)
-        for letter in decided:
-            self.tally[UPLOADS, letter.cause, "waiting" if self._dry else "already decided"] += 1
+        fit = [message for message in uploads if message not in decided]
+        refusals = list(self._start([message.body for message in fit]))
+        for message, refusal in zip(fit, refusals, strict=True):
+            self._count(UPLOADS, message.cause, refusal)
+        for message in decided:
+            self.tally[UPLOADS, message.cause, "waiting" if self._dry else "already decided"] += 1
         if not self._dry:
-            started = [letter for letter, why in zip(fit, refusals, strict=True) if not why]
+            started = [message for message, why in zip(fit, refusals, strict=True) if not why]
             queue.delete([*started, *decided])
 
     def lost_announcements(self) -> None:
         """Announce again what could not be announced."""
         with DeadLetters(self.stack, self.stack.outputs[QUEUES["announcements"]]) as queue:
-            for letters in self._choose(queue):
-                for letter in letters:
-                    self._announce(queue, letter)
+            for messages in self._choose(queue):
+                for message in messages:
+                    self._announce(queue, message)
 
-    def _announce(self, queue: DeadLetters, letter: DeadLetter) -> None:
-        details = details_in(self.stack, letter.body)
+    def _announce(self, queue: DeadLetters, message: DeadLetter) -> None:
+        details = details_in(self.stack, message.body)
         if details is None:
-            self._keep(ANNOUNCEMENTS, letter)
+            self._keep(ANNOUNCEMENTS, message)
             return
         refusal = ""
         if not self._dry:
             try:
                 announce(self.stack, details)
-                queue.delete([letter])
+                queue.delete([message])
             except CommandError as error:
                 refusal = str(error)
             except aws_errors() as error:
                 refusal = explained(error, DENIED)
-        self._count(ANNOUNCEMENTS, letter.cause, refusal)
+        self._count(ANNOUNCEMENTS, message.cause, refusal)
 
     def _choose(self, queue: DeadLetters) -> Iterator[list[DeadLetter]]:
         """Yield the dead letters that the options choose, no more than the limit leaves."""
         if self._room(1) == 0:
             return
-        for letters in queue.batches():
+        for messages in queue.batches():
             chosen = [
-                letter
-                for letter in letters
-                if self._reason in (None, letter.cause)
-                and (self._since is None or letter.sent >= self._since)
+                message
+                for message in messages
+                if self._reason in (None, message.cause)
+                and (self._since is None or message.sent >= self._since)
             ]
             if chosen:
                 yield chosen[: self._room(len(chosen))]
@@ -172,10 +174,10 @@ class Redrive:
             return iter([""] * len(events))
         return start_all(self.stack, events, "redrive", self._rate_limit)
 
-    def _keep(self, source: str, letter: DeadLetter) -> None:
+    def _keep(self, source: str, message: DeadLetter) -> None:
         """Leave a message that means nothing to this command in its queue, and show it."""
         self.tally[source, UNKNOWN_FORM, "kept"] += 1
-        print(f"! not understood: {letter.id}: {printable(letter.body, 200)}", file=sys.stderr)
+        print(f"! not understood: {message.id}: {printable(message.body, 200)}", file=sys.stderr)
 
     def _count(self, source: str, reason: str, refusal: str) -> None:
         result = "refused" if refusal else "waiting" if self._dry else "started"

@@ -12,9 +12,9 @@ import json
 from typing import Any
 
 from cli.arguments import add_json
-from cli.terminal import printable, sentence
+from cli.terminal import printable
 from ops.stack import names
-from ops.stack.ledger import Decision, Ledger, name_of
+from ops.stack.ledger import Decision, Ledger, name_of, sentence
 from ops.stack.outputs import Stack
 from ops.stack.uploads import Uploads
 

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 def glance(stack: Stack, since: datetime) -> dict[str, Any]:
     """Return the figures of a stack; `outcomes` are those recorded since a moment."""
     ledger, outputs = Ledger(stack), stack.outputs
-    letters = {name: dead_letters(stack, outputs[queue]) for name, queue in QUEUES.items()}
+    messages = {name: dead_letters(stack, outputs[queue]) for name, queue in QUEUES.items()}
     oldest = next(ledger.of_outcome("review"), None)
     found: dict[str, Any] = {
         "stack": stack.name,
@@ -53,7 +53,7 @@ def glance(stack: Stack, since: datetime) -> dict[str, Any]:
             "oldest_review": oldest.recorded_at if oldest else None,
             "failures": ledger.count("failed"),
         },
-        "dead_letters": letters,
+        "dead_letters": messages,
         "endpoint": {"name": outputs["EndpointName"], "status": endpoint(stack)},
         "announcements": announcements(stack),
         "upload_address": outputs["UploadAddress"],
@@ -117,7 +117,7 @@ def attention(found: dict[str, Any], stack: Stack) -> list[str]:
 
 def as_text(found: dict[str, Any]) -> str:
     """Return the figures as lines to read."""
-    waiting, letters, pipe = found["waiting"], found["dead_letters"], found["announcements"]
+    waiting, dead, pipe = found["waiting"], found["dead_letters"], found["announcements"]
     oldest = f", the oldest of {waiting['oldest_review']}" if waiting["oldest_review"] else ""
     lines = [
         f"{found['stack']} in {found['region']}, {found['workflow']}",
@@ -129,7 +129,7 @@ def as_text(found: dict[str, Any]) -> str:
         "waiting",
         f"  reviews     {waiting['reviews']:>8,}{oldest}",
         f"  failures    {waiting['failures']:>8,}",
-        f"dead letters  {letters['uploads']:,} uploads, {letters['announcements']:,} announcements",
+        f"dead letters  {dead['uploads']:,} uploads, {dead['announcements']:,} announcements",
         *(f"! {sentence}" for sentence in found["attention"]),
     ]
     return "\n".join(lines)

@@ -40,19 +40,19 @@ def recorded(stack: Stack, since: str, until: str = "9") -> Iterator[str]:
 def upload_in(body: str) -> str | None:
     """Return the upload of an announcement that a rule could not deliver; None if it is none."""
     try:
-        letter = json.loads(body)
-        return str(letter["detail"]["upload"]) if letter["detail-type"] == DETAIL_TYPE else None
+        message = json.loads(body)
+        return str(message["detail"]["upload"]) if message["detail-type"] == DETAIL_TYPE else None
     except (ValueError, KeyError, TypeError):
         return None
 
 
 def details_in(stack: Stack, body: str) -> Iterator[str] | None:
-    """Return the announcements that a dead letter stands for; None if it is no such letter."""
+    """Return the announcements that a dead letter stands for; None if it is of another form."""
     try:
-        letter = json.loads(body)
-        if letter.get("detail-type") == DETAIL_TYPE:  # a rule could not reach its target
-            return iter([json.dumps(letter["detail"], ensure_ascii=False)])
-        batch = letter["DDBStreamBatchInfo"]  # the pipe could not reach the bus
+        message = json.loads(body)
+        if message.get("detail-type") == DETAIL_TYPE:  # a rule could not reach its target
+            return iter([json.dumps(message["detail"], ensure_ascii=False)])
+        batch = message["DDBStreamBatchInfo"]  # the pipe could not reach the bus
         batch["streamArn"], batch["startSequenceNumber"], batch["endSequenceNumber"]
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -81,7 +81,7 @@ def _of_batch(stack: Stack, batch: dict[str, Any]) -> Iterator[str]:
 
 
 def _records(stack: Stack, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the stream's records from the first that a letter points at; none if it is gone."""
+    """Yield the stream's records from a dead letter's first on; none if that is gone."""
     client = stack.client("dynamodbstreams")
     try:
         shards = _shards(client, batch["streamArn"])

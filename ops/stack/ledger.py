@@ -81,6 +81,15 @@ class Changed(Exception):
         self.now = now
 
 
+def sentence(detail: str) -> str:
+    """Return what an item's detail says to people; that of a failed step is JSON within JSON."""
+    try:
+        cause = json.loads(json.loads(detail)["Cause"])
+        return f"{cause['errorType']}: {cause['errorMessage']}"
+    except (ValueError, KeyError, TypeError):
+        return detail
+
+
 def moment(time: datetime) -> str:
     """Return a time as the ledger writes it, without fraction and zone: a bound."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from local.arguments import add_cloud_options, stack_parameters
+from cli.errors import CommandError
+from cli.program import Program
+from local.__main__ import COMMANDS
+from local.arguments import add_cloud_options, cloud_options, stack_parameters
 
 
 def parsed(*words: str) -> argparse.Namespace:
@@ -44,5 +47,22 @@ def test_a_model_without_a_card_keeps_the_default_with_a_warning(
 
 
 def test_a_parameter_without_a_value_is_refused() -> None:
-    with pytest.raises(SystemExit, match="--parameter Threshold: write NAME=VALUE"):
+    with pytest.raises(CommandError, match="^--parameter Threshold: write NAME=VALUE$"):
         stack_parameters(parsed("--parameter", "Threshold"))
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=f"^--model {tmp_path}: it holds no model.onnx"):
+        cloud_options(parsed("--model", str(tmp_path)))
+
+
+@pytest.mark.parametrize("command", ["demo", "up", "classify"])
+def test_options_are_judged_before_anything_starts(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = ["picture.jpg"] if command == "classify" else []
+    program = Program("python -m local", "Runs.", COMMANDS, "local.commands", "local")
+    assert program.main([command, "--parameter", "Threshold", *images]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == "error: --parameter Threshold: write NAME=VALUE\n"

@@ -126,7 +126,7 @@ def test_a_stack_that_is_not_there_is_named(ops: Ops) -> None:
     assert ran.err.count("\n") == 1
 
 
-def test_a_stack_of_another_template_is_told_apart(ops: Ops, standard: Stack) -> None:
+def test_a_stack_of_another_template_is_recognised(ops: Ops, standard: Stack) -> None:
     template = '{"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}}'
     client = standard.aws.client("cloudformation")
     client.create_stack(StackName="another", TemplateBody=template)
@@ -178,7 +178,7 @@ def test_an_endpoint_that_does_not_answer_is_named(
     assert "127.0.0.1:9" in ran.err
 
 
-def test_a_fault_of_a_command_is_told_apart_from_what_a_command_finds(
+def test_a_fault_of_a_command_is_not_reported_as_what_a_command_finds(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def faulty(_: object) -> int:

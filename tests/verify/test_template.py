@@ -171,7 +171,7 @@ def test_every_parameter_is_described_and_in_a_group(name: str) -> None:
 
 
 @pytest.mark.parametrize("environment", ["default", "production"])
-def test_sam_build_is_told_the_architecture_that_sam_deploy_is(environment: str) -> None:
+def test_sam_build_gets_the_architecture_that_sam_deploy_gets(environment: str) -> None:
     commands = tomllib.loads((ROOT / "samconfig.toml").read_text())[environment]
     overrides = {
         command: settings["parameters"]["parameter_overrides"]

@@ -109,8 +109,9 @@ def test_the_demo_keeps_a_picture_of_each_execution(
     followed = Follower(cloud.aws, outputs).decide(PICTURE)
     create_endpoint(cloud.aws.client, "kept", 100)
     ask(cloud, "kept")
-    monkeypatch.setattr(artifacts, "FOLDER", tmp_path / "kept")
-    folder = artifacts.keep(cloud.aws, outputs | {"EndpointName": "kept"}, [followed])
+    folder = tmp_path / "kept"
+    monkeypatch.setattr(artifacts, "FOLDER", folder)
+    artifacts.keep(cloud.aws, outputs | {"EndpointName": "kept"}, [followed])
     drawn = (folder / "executions" / "bicycle.png.svg").read_text()
     assert "SUCCEEDED" in drawn
     assert len(list(folder.glob("captures/kept/AllTraffic/*/*/*/*/*.jsonl"))) == 1

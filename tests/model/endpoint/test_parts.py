@@ -110,14 +110,14 @@ def test_an_endpoint_quota_is_named(where: Place, values: dict[str, str], quota:
         ("ROLLBACK_COMPLETE", "-m model.delete_endpoint --name scones --keep-captures"),
     ],
 )
-def test_a_stack_that_cannot_be_updated_is_told(where: Place, status: str, advice: str) -> None:
+def test_a_stack_that_cannot_be_updated_is_reported(where: Place, status: str, advice: str) -> None:
     with Stubber(where.client("cloudformation")) as stubber:
         stubber.add_response("describe_stacks", described(status))
         with pytest.raises(EndpointError, match=f"is {status}.*{advice}"):
             stack.parameters(where)
 
 
-def test_a_change_that_cloudformation_refuses_is_told_and_deleted(where: Place) -> None:
+def test_a_change_that_cloudformation_refuses_is_reported_and_deleted(where: Place) -> None:
     change = {"StackName": "endpoint-scones", "ChangeSetName": ANY}
     refused = {"Status": "FAILED", "StatusReason": "Bucket exists already"}
     with Stubber(where.client("cloudformation")) as stubber:

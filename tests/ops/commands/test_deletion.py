@@ -37,7 +37,7 @@ def known(stack: Stack, upload: str) -> bool:
     return Ledger(OpsStack(f"test-{stack.outputs['WorkflowType'].lower()}")).get(upload) is not None
 
 
-def test_prune_tells_and_deletes_nothing_unless_told_to(
+def test_prune_reports_and_deletes_nothing_without_consent(
     ops: Ops, stack: Stack, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = old(stack, images)

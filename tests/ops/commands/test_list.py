@@ -84,7 +84,7 @@ def test_an_upload_is_shown_whole(ops: Ops, stack: Stack, images: Path) -> None:
     assert "gone: deleted or overwritten" in ops(stack, "show", item["upload"]).out
 
 
-def test_an_upload_that_the_ledger_does_not_know_is_told(ops: Ops, standard: Stack) -> None:
+def test_an_upload_that_the_ledger_does_not_know_is_reported(ops: Ops, standard: Stack) -> None:
     bucket = standard.outputs["UploadBucket"]
     ran = ops(standard, "show", f"{bucket}/uploads/none.png#0")
     assert (ran.code, "the ledger does not know it" in ran.out) == (1, True)

@@ -388,7 +388,7 @@ def test_too_few_inferences_are_shown_and_not_judged(
     assert "Not judged. 5 inferences are the least." in capsys.readouterr().out
 
 
-def test_a_reader_is_told_what_makes_a_comparison_worth_little(
+def test_what_makes_a_comparison_worth_little_is_reported(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "a.jsonl").write_text("\n".join(line("[0.98, 0.02]") for _ in range(30)))
@@ -494,7 +494,7 @@ def test_the_ledger_and_the_captures_of_a_stack_tell_the_same(
     assert "<h2>The least confident</h2>" in (tmp_path / "index.html").read_text()
 
 
-def test_an_endpoint_that_captures_nothing_is_told(
+def test_an_endpoint_that_captures_nothing_is_reported(
     standard: Stack, ops: Ops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from local.deployment import create_endpoint

@@ -197,7 +197,7 @@ def test_a_title_tells_the_object_or_else_the_execution() -> None:
     assert title_of(execution) == "by-hand: RUNNING since 2024-06-04 12:00:00 UTC"
 
 
-def test_an_express_workflow_is_told_to_keep_no_executions(ops: Ops, express: Stack) -> None:
+def test_that_an_express_workflow_keeps_no_executions_is_reported(ops: Ops, express: Stack) -> None:
     ran = ops(express, "picture", "--execution", "latest")
     assert ran.code == 2
     assert "runs as EXPRESS, which keeps no history" in ran.err

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from ops.reviewing.reviews import Reviews
 from ops.reviewing.server import ReviewServer
 from ops.stack.outputs import Stack as OpsStack
+from tests.support.browser import chromium
 from tests.support.cloud import Stack
 from tests.support.ops import Ops
 from tests.support.workflow import announced, decided
@@ -25,21 +25,8 @@ SCREENSHOT = os.environ.get("REVIEW_SCREENSHOT")  # where to write one, for the 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    selenium = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("no browser: install Debian's chromium and chromium-driver")
-    options = selenium.ChromeOptions()
-    options.binary_location = chromium
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1100,720"):
-        options.add_argument(word)  # no sandbox: containers have no user namespaces to make it of
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = selenium.ChromeService(driver)
-    found = selenium.Chrome(options=options, service=service)
-    yield found
-    found.quit()
-    service.stop()
+    with chromium("--window-size=1100,720") as found:
+        yield found
 
 
 @pytest.fixture
@@ -200,7 +187,7 @@ def test_the_tenth_class_has_a_letter(page: Page, reviews: Reviews, standard: St
     assert item["label"]["S"] == keys[9].removeprefix("a ")
 
 
-def test_a_second_reviewer_is_told_of_the_first(page: Page, reviews: Reviews) -> None:
+def test_the_first_reviewer_is_named_to_a_second(page: Page, reviews: Reviews) -> None:
     del reviews
     item = Reviews(OpsStack("test-standard"), "bob").ledger.get(page.upload())
     assert item is not None

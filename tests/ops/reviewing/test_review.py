@@ -174,7 +174,7 @@ def ask(server: ReviewServer) -> Ask:
     return ask
 
 
-def test_its_own_fault_is_told(
+def test_its_own_fault_is_reported(
     ask: Ask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Reviews, "waiting", Mock(side_effect=RuntimeError("a fault")))
@@ -313,7 +313,7 @@ def test_the_queue_looks_past_what_was_skipped(ask: Ask, standard: Stack, images
         assert ask(f"/api/queue?beyond={odd}")[0] == 400
 
 
-def test_a_race_is_told_as_what_it_is(
+def test_a_race_is_reported_as_what_it_is(
     ask: Ask, standard: Stack, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = waiting(standard, images)
