@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,19 +41,16 @@ class Program:
         top = Parser(self.name, f"{self.description}\n\ncommands:\n{listed}")
         self.options(top)
         top.usage = "%(prog)s [options] COMMAND [options]"
-        top.add_argument(
-            "command",
-            choices=self.commands,
-            metavar="COMMAND",
-            nargs="?",
-            help="one of those above",
-        )
-        top.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-        given = vars(top.parse_args(words))
-        command, rest = given.pop("command"), given.pop("rest")
-        if command is None:
+        # One argument for the command and all that follows: two would lose a `--` between them.
+        top.add_argument("words", nargs=argparse.PARSER, metavar="COMMAND", help="one of the above")
+        words = sys.argv[1:] if words is None else words
+        if not words:
             top.print_help()
             return 2
+        given = vars(top.parse_args(words))
+        command, *rest = given.pop("words")
+        if command not in self.commands:
+            top.error(f"invalid choice: {command!r} (choose from {', '.join(self.commands)})")
         return guarded(lambda: self._run(command, rest, given), self.extra, denied=self.denied)
 
     def _run(self, command: str, rest: Sequence[str], given: Mapping[str, object]) -> int:

@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"objects": objects, "items": items, "dead_letters": gone}))
     else:
-        print(f"deleted {objects} objects, {items} item, {gone} dead letters")
+        print(f"deleted: objects {objects}, items {items}, dead letters {gone}")
     return 0
 
 

@@ -66,15 +66,18 @@ class Stack:
         from botocore.config import Config
 
         if service not in self._clients:
-            self._clients[service] = self._session.client(
-                service,
-                config=Config(
-                    connect_timeout=CONNECT_S,
-                    read_timeout=READ_S,
-                    max_pool_connections=CONNECTIONS,
-                    retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-                ),
+            config = Config(
+                connect_timeout=CONNECT_S,
+                read_timeout=READ_S,
+                max_pool_connections=CONNECTIONS,
+                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             )
+            try:
+                self._clients[service] = self._session.client(service, config=config)
+            except ValueError as error:  # botocore's word on an address without a scheme
+                raise CommandError(
+                    f"AWS_ENDPOINT_URL: {error}; write it with http:// or https://"
+                ) from error
         return self._clients[service]
 
     @cached_property
