@@ -28,9 +28,9 @@ def keep(aws: EmbeddedAws, outputs: dict[str, str], pictures: Sequence[Followed]
 
 
 def keep_captures(aws: EmbeddedAws, bucket: str, folder: Path) -> None:
-    """Copy a bucket's objects under their keys."""
+    """Copy a bucket's captures under their keys."""
     s3 = aws.client("s3")
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{CAPTURES}/"):
         for entry in page.get("Contents", []):
             path = folder / entry["Key"]
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,8 @@ from tests.support.readme import PAGES, PARTS, marked, page_of
 from tests.verify.tools import ToolMissing
 
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}
-MADE = (".demo", ".venv", "out/", "uploads/")  # by commands of the pages, or in the bucket
+# By commands of the pages, or in the bucket.
+MADE = (".demo", ".venv", "models/", "out/", "uploads/")
 RUNS = ("demo", "session")  # what differs from run to run in them: numbers and their room
 
 
