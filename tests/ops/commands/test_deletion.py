@@ -98,7 +98,10 @@ def test_forget_deletes_item_picture_and_labelled_copy(
     assert ops(stack, "forget", item["upload"]).code == 1
     assert known(stack, item["upload"])
     ran = ops(stack, "forget", item["upload"], "--yes")
-    assert (ran.code, ran.out.splitlines()[-1]) == (0, "deleted 2 objects, 1 item, 0 dead letters")
+    assert (ran.code, ran.out.splitlines()[-1]) == (
+        0,
+        "deleted: objects 2, items 1, dead letters 0",
+    )
     assert copy in ran.out
     assert not known(stack, item["upload"])
     assert keys(stack, item["s3_key"]) == keys(stack, copy) == []
@@ -117,7 +120,7 @@ def test_forget_deletes_what_a_redrive_would_announce(
         event = {"detail-type": "Outcome recorded", "source": "scones-unlimited", "detail": heard}
         dead_letter(standard, "AnnouncementsDeadLetterQueue", event)
     ran = ops(standard, "forget", gone["upload"], "--yes")
-    assert ran.out.splitlines()[-1] == "deleted 1 objects, 1 item, 1 dead letters"
+    assert ran.out.splitlines()[-1] == "deleted: objects 1, items 1, dead letters 1"
     assert ops(standard, "redrive").code == 0
     assert len(announced(standard, kept["upload"], 2)) == 2
     assert len(announced(standard, gone["upload"], 1)) == 1
@@ -179,7 +182,7 @@ def test_forget_deletes_every_version(ops: Ops, versioned: Stack, images: Path) 
     versioned.follower.upload((images / "cat.jpg").read_bytes(), item["s3_key"][8:])
     newer = decided(versioned, (images / "bicycle.png").read_bytes(), item["s3_key"][8:])
     ran = ops(None, "forget", item["upload"], "--yes", "--stack", "test-versioned")
-    assert ran.out.splitlines()[-1] == "deleted 2 objects, 1 item, 0 dead letters"
+    assert ran.out.splitlines()[-1] == "deleted: objects 2, items 1, dead letters 0"
     left = versioned.aws.client("s3").list_object_versions(
         Bucket=item["s3_bucket"], Prefix=item["s3_key"]
     )["Versions"]
