@@ -3,13 +3,14 @@
 import json
 import re
 import tomllib
+from dataclasses import fields
 from typing import Any
 
 import jsonschema
 import pytest
 
 from model.training.suffixes import SUFFIXES
-from ops.stack.ledger import ABSENT_REASONS
+from ops.stack.ledger import ABSENT_REASONS, Decision
 from tests.support.asl_layout import written
 from tests.support.functions import load_function
 from tests.support.project import (
@@ -130,6 +131,24 @@ def attributes_set(state: dict[str, Any]) -> list[str]:
 def test_every_outcome_has_the_same_attributes() -> None:
     assert set(RECORDS) == {"Record decision", "Record failure"}
     assert len({tuple(attributes_set(state)) for state in RECORDS.values()}) == 1
+
+
+def test_both_documents_that_are_recorded_have_what_the_record_reads() -> None:
+    values = RECORDS["Record decision"]["Parameters"]["ExpressionAttributeValues"].values()
+    paths = [path for value in values for path in value.values() if path.startswith("$.")]
+    documents = (
+        STATES["Filter inferences"]["ResultSelector"],
+        STATES["Describe rejection"]["Parameters"],
+    )
+    for document in documents:
+        assert {name.removesuffix(".$") for name in document} == {path[2:] for path in paths}
+
+
+def test_the_ledger_s_item_is_what_the_records_write() -> None:
+    written = {*attributes_set(RECORDS["Record decision"]), "upload"}
+    assert {field.name for field in fields(Decision)} == written
+    page = (ROOT / "docs" / "contracts.md").read_text()
+    assert [name for name in sorted(written) if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize("name", RECORDS)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
+from ops.__main__ import COMMANDS
 from ops.reviewing.reviews import Reviews
 from ops.stack.outputs import Stack as OpsStack
 from tests.support.cloud import Stack
@@ -111,6 +112,12 @@ def test_the_policy_grants_what_the_commands_call(
     images: Path,
     tmp_path: Path,
 ) -> None:
+    run, ran = ops, set()
+
+    def ops(stack: Stack | None, *words: str) -> None:
+        ran.add(words[0])
+        run(stack, *words)
+
     for queue in ("UploadEventsDeadLetterQueue", "AnnouncementsDeadLetterQueue"):
         empty(standard, queue)
     seen = decided(standard, (images / "cat.jpg").read_bytes())
@@ -146,6 +153,7 @@ def test_the_policy_grants_what_the_commands_call(
     again = decided(versioned, (images / "cat.jpg").read_bytes())
     ops(None, "forget", again["upload"], "--yes", "--stack", "test-versioned")
     empty(standard, "UploadEventsDeadLetterQueue")
+    assert ran == set(COMMANDS) - {"cost"}, "run the new command here: the policy must allow it"
     assert granted() == {action for action, _ in called}
     policies = [policy_of(standard), policy_of(versioned)]
     denied = {
