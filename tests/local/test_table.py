@@ -6,7 +6,7 @@ from local.follow import Followed
 from local.table import print_table
 
 ACCEPTED = ["Serialize image", "Classify image", "Filter inferences", "Record decision"]
-REJECTED = ["Serialize image", "Image rejected", "Record rejection"]
+REJECTED = ["Serialize image", "Image rejected", "Record decision"]
 
 
 def picture(name: str, states: list[str], **values: object) -> Followed:
