@@ -2,6 +2,8 @@
 
 import argparse
 import re
+import shutil
+import textwrap
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
@@ -12,13 +14,22 @@ UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 LONGEST = timedelta(days=36_500)  # a century: earlier than any stack, and within every calendar
 
 
+def refilled(text: str) -> str:
+    """Return paragraphs at the width of the terminal; those with an indented line stay."""
+    width = min(shutil.get_terminal_size().columns - 2, 100)
+    return "\n\n".join(
+        paragraph if re.search(r"^\s", paragraph, re.MULTILINE) else textwrap.fill(paragraph, width)
+        for paragraph in text.strip("\n").split("\n\n")
+    )
+
+
 class Parser(argparse.ArgumentParser):
-    """A parser that shows its description as it is written, and whose errors are one line."""
+    """A parser that keeps the examples of its description, and whose errors are one line."""
 
     def __init__(self, name: str, description: str) -> None:
         super().__init__(
             name,
-            description=description,
+            description=refilled(description),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,  # a script that abbreviates breaks when another option is added
         )

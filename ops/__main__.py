@@ -9,10 +9,10 @@ samconfig.toml deploys. Credentials and region come as for every AWS tool: ~/.aw
 AWS_DEFAULT_REGION. With AWS_ENDPOINT_URL set, as `python -m local up` prints it, the same commands
 work on the embedded AWS.
 
-Commands that read, and counts of what was done, take --json. Commands that change something take
---dry-run; reconcile without --start is its dry run. Those that delete also ask first, --yes
-answers, and without a terminal the answer is no; those that start, announce or repair do not ask,
-since doing it twice does no harm.
+What a command finds or has done is JSON with --json, but for what picture and export write.
+Commands that change something take --dry-run; reconcile without --start is its dry run. Those
+that delete also ask first, --yes answers, and without a terminal the answer is no; those that
+start, announce or repair do not ask, since doing it twice does no harm.
 
 Exit codes: 0 all is well, 1 something was found that needs attention, 2 the command could not do
 its work, 130 interrupted.

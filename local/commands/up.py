@@ -41,7 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="port (default: one that is free)",
     )
-    parser.add_argument("--stack", default="scones-unlimited", help="the stack's name")
+    parser.add_argument(
+        "--stack",
+        default="scones-unlimited",
+        metavar="NAME",
+        help="the stack's name (default: %(default)s)",
+    )
     parser.add_argument(
         "--capture-percentage",
         type=integer_between(0, 100),

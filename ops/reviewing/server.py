@@ -61,7 +61,13 @@ class ReviewServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, reviews: Reviews, order: str, port: int) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
+        try:
+            super().__init__(("127.0.0.1", port), Handler)
+        except OSError as error:
+            raise CommandError(
+                f"cannot listen at 127.0.0.1:{port} ({error.strerror}): give another --port,"
+                " or none"
+            ) from error
         self.reviews = reviews
         self.order = order
         self.token = secrets.token_urlsafe(32)

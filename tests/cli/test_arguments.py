@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cli.arguments import duration, point_in_time, positive
+from cli.arguments import Parser, duration, point_in_time, positive
 from ops.commands.review import add_arguments
 
 
@@ -66,3 +66,11 @@ def test_a_port_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str])
         parser.parse_args(["--port", "70000"])
     assert ended.value.code == 2
     assert "from 0 to 65,535" in capsys.readouterr().err
+
+
+def test_prose_is_filled_to_the_terminal_and_examples_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    example = "    python -m ops monitor --captures s3://BUCKET/captures/NAME/ --since 24h"
+    shown = Parser("python -m it", f"{'word ' * 20}\n\n{example}\n\nThe end.").format_help()
+    assert example in shown.splitlines()
+    assert [line for line in shown.splitlines() if len(line) > 40] == [example]
