@@ -22,7 +22,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "ops.reviewing": ("cli", "ops.stack"),
     "ops.monitoring": (
         *("cli", "ops.stack", "model.endpoint.artifacts", "model.endpoint.place"),
-        *("model.training.figures", "model.training.image_statistics", "model.training.pictures"),
+        *("model.training.image_statistics", "model.training.pictures", "model.training.rounding"),
     ),
     "ops.drawing": ("cli", "ops.stack"),
     "ops.stack": ("cli", "ops.stack.uploads"),
