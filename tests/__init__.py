@@ -1,0 +1,1 @@
+"""Tests; a package, since libraries install one of that name."""
