@@ -159,6 +159,9 @@ def embedded_aws(
         MotoRequestHandler.protocol_version = "HTTP/1.1"
         MotoRequestHandler.disable_nagle_algorithm = True
         keys = access.AccessKeys()
+        # Before the first request can come.
+        cleanup.enter_context(permissions.installed())
+        cleanup.enter_context(access.installed(keys, host))
         server = ThreadedMotoServer(host, port, verbose=False)
         server.start()
         cleanup.callback(server.stop)
@@ -189,8 +192,6 @@ def embedded_aws(
         cleanup.enter_context(s3_events.installed())
         cleanup.enter_context(events.installed(log))
         cleanup.enter_context(pipes.installed())
-        cleanup.enter_context(permissions.installed())
-        cleanup.enter_context(access.installed(keys, host))
         served = container(sagemaker_runtime.http_container(model_url))
         cleanup.enter_context(sagemaker_runtime.installed(served))
         yield aws
