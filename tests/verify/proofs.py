@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.support.project import ROOT
-from tests.verify.tools import AWS_CLI, NEWER, SAM, Tool
+from tests.verify.tools import AWS_CLI, LOCALSTACK, NEWER, SAM, Tool
 
 # As `make test` runs the tests.
 SIDE_BY_SIDE = [
@@ -97,6 +97,14 @@ PROOFS = (
         ("tests/workflow/test_build.py", "tests/workflow/test_routes.py"),
         "Amazon Linux, AWS's services themselves, latencies",
         SAM,
+    ),
+    Proof(
+        "LocalStack's Step Functions",
+        lambda: LOCALSTACK.version,
+        "the substituted state machine, every task's result given",
+        ("tests/verify/test_second_engine.py",),
+        "faults of the code that it shares with moto's engine; services; errors named States.*",
+        LOCALSTACK,
     ),
     Proof(
         "sam local invoke",

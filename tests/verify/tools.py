@@ -27,6 +27,8 @@ class Tool:
     version: str
     program: str
     registry: str = "pip"
+    beside: tuple[str, ...] = ()  # packages that it needs and does not ask for
+    newer: bool = False  # than this Python: it runs on NEWER
 
     @property
     def folder(self) -> Path:
@@ -55,9 +57,13 @@ class Tool:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         if self.registry == "pip":
-            self._install([sys.executable, "-m", "venv", str(self.folder)])
+            python = newer_python() if self.newer else sys.executable
+            if python is None:
+                raise ToolMissing(f"{self.package} needs Python {NEWER}, which is not here")
+            self._install([str(python), "-m", "venv", str(self.folder)])
             pip = [str(self.folder / "bin/pip"), "install", "--quiet"]
-            self._install([*pip, "--disable-pip-version-check", f"{self.package}=={self.version}"])
+            packages = [f"{self.package}=={self.version}", *self.beside]
+            self._install([*pip, "--disable-pip-version-check", *packages])
         elif npm := shutil.which("npm"):
             options = ["--silent", "--no-audit", "--no-fund", "--prefix", str(self.folder)]
             self._install([npm, "install", *options, f"{self.package}@{self.version}"])
@@ -78,9 +84,24 @@ CHECKOV = Tool("checkov", "3.3.30", "checkov")
 PARLIAMENT = Tool("parliament", "1.6.4", "parliament")
 ASL_VALIDATOR = Tool("asl-validator", "4.0.0", "asl-validator", registry="npm")
 ZIZMOR = Tool("zizmor", "1.32.0", "zizmor")
+# Its Step Functions engine alone, without the server: what else that would bring is left out.
+LOCALSTACK = Tool(
+    "localstack-core",
+    "4.14.0",
+    "python",
+    beside=(
+        "localstack-core[base-runtime]==4.14.0",
+        "antlr4-python3-runtime==4.13.2",
+        "cbor2==5.9.0",  # it imports what 6 has no more
+        "jpype1==1.7.1",
+        "jsonpath-ng==1.16.0",
+        "moto-ext==5.1.54",
+    ),
+    newer=True,
+)
 # Not a judge: the ordinary tool that has to read the same state as ops.
 AWS_CLI = Tool("awscli", "1.46.3", "aws")
-TOOLS = (SAM, CHECKOV, PARLIAMENT, ASL_VALIDATOR, ZIZMOR, AWS_CLI)
+TOOLS = (SAM, CHECKOV, PARLIAMENT, ASL_VALIDATOR, ZIZMOR, LOCALSTACK, AWS_CLI)
 
 
 NEWER = "3.13"  # the Python that the functions should run on next
