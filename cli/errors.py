@@ -2,7 +2,7 @@
 
     CommandError              the message says why, and what to do
     +-- EndpointError         model.endpoint
-    +-- EmbeddedAwsError, UnreadablePictureError      local
+    +-- EmbeddedAwsError, ModelServerError, UnreadablePictureError      local
     +-- DatasetError, TrainingError, ExportError      model.training
     aws_errors()              botocore's; `explained` says what to do about them
     ModuleNotFoundError       an extra of pyproject.toml that is not installed
