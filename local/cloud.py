@@ -47,6 +47,7 @@ from local.packages import NotInstalled
 from local.paths import PRETRAINED, ROOT
 
 REGION = "us-east-1"
+SPACE_BYTES = 100_000_000  # the functions' packages take 44 MB; the rest is for their /tmp
 
 Progress = Callable[[str], None]
 
@@ -138,6 +139,7 @@ def embedded_aws(
         cleanup.callback(_only_one.release)
         folder = ROOT / ".local"
         folder.mkdir(exist_ok=True)
+        _require_space(folder)
         workdir = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=folder))
         cleanup.callback(shutil.rmtree, workdir, ignore_errors=True)
         _require_address(host, port)
@@ -189,6 +191,19 @@ def embedded_aws(
         served = container(sagemaker_runtime.http_container(model_url))
         cleanup.enter_context(sagemaker_runtime.installed(served))
         yield aws
+
+
+def _require_space(folder: Path) -> None:
+    """Raise EmbeddedAwsError where the functions' packages do not fit.
+
+    A function that cannot be unpacked would be tried again for minutes, as on AWS.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < SPACE_BYTES:
+        raise EmbeddedAwsError(
+            f"{folder}: {free / 1e6:,.0f} MB are free, and {SPACE_BYTES / 1e6:,.0f} MB are needed:"
+            " free some space there"
+        )
 
 
 def _require_address(host: str, port: int) -> None:
