@@ -14,7 +14,7 @@ import onnxruntime as ort
 from PIL import Image
 
 from benchmarks.table import Row, row
-from local.cloud import model_server
+from local.model_server import model_server
 from local.paths import PRETRAINED
 
 PICTURE = Path(__file__).parents[1] / "events" / "images" / "bicycle.png"

@@ -2,7 +2,7 @@
 
     CommandError              the message says why, and what to do
     +-- EndpointError         model.endpoint
-    +-- EmbeddedAwsError, UnreadablePictureError      local
+    +-- EmbeddedAwsError, ModelServerError, UnreadablePictureError      local
     +-- DatasetError, TrainingError, ExportError      model.training
     aws_errors()              botocore's; `explained` says what to do about them
     ModuleNotFoundError       an extra of pyproject.toml that is not installed
@@ -11,10 +11,12 @@ Exit codes: 0 all is well, 1 something was found that needs attention, 2 the com
 its work, 130 interrupted.
 """
 
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 UNKNOWN_KEYS = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"}
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, the quota, the limit of a file
 
 
 class CommandError(Exception):
@@ -104,13 +107,41 @@ def guarded(work: Callable[[], Any], extra: str, interrupted: str = "", denied: 
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return refused(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
+        return refused(failed_io(error))
     except aws_errors() as error:
         return refused(explained(error, denied))
     except Exception:
         traceback.print_exc()  # 1, Python's own code for it, would look like a finding
         return 2
     return code
+
+
+def failed_io(error: OSError) -> str:
+    """Return one line about a file that cannot be read or written, or a full disk."""
+    reason = error.strerror or str(error)
+    if error.errno not in FULL:
+        return f"{error.filename or ''}: {reason}".lstrip(": ")
+    path = error.filename2 or error.filename or written_file(error)
+    if not path:
+        return f"{reason}: free some space where standard output or temporary files are written to"
+    folder = Path(path).resolve().parent
+    return f"{path}: {reason}; free some space in {folder}, or choose another folder"
+
+
+def written_file(error: OSError) -> str:
+    """Return the name of the file that an error is about; empty if it cannot be told.
+
+    Only open() puts a name into its error, write() and close() do not. The file is a variable of a
+    function that the error has passed, most likely of the innermost one that has any.
+    """
+    frames = [frame for frame, _line in traceback.walk_tb(error.__traceback__)]
+    for frame in reversed(frames):
+        for value in frame.f_locals.values():
+            name, mode = getattr(value, "name", None), getattr(value, "mode", "w")
+            can_write = hasattr(value, "write") and mode not in ("r", "rb")
+            if can_write and isinstance(name, str) and value is not sys.stdout:
+                return name
+    return ""
 
 
 def refused(reason: str) -> int:

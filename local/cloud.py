@@ -1,17 +1,11 @@
 """The embedded AWS: one server on loopback, in which template.yaml is deployed and runs."""
 
 import contextlib
-import ctypes
 import os
-import re
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +22,7 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from cli.errors import CommandError
 from local import deployment
 from local.lambdas.runtime import LambdaRuntime
+from local.model_server import model_server
 from local.moto_patches import (
     access,
     copies,
@@ -52,7 +47,7 @@ from local.packages import NotInstalled
 from local.paths import PRETRAINED, ROOT
 
 REGION = "us-east-1"
-MODEL_START_S = 60
+SPACE_BYTES = 100_000_000  # the functions' packages take 44 MB; the rest is for their /tmp
 
 Progress = Callable[[str], None]
 
@@ -144,6 +139,7 @@ def embedded_aws(
         cleanup.callback(_only_one.release)
         folder = ROOT / ".local"
         folder.mkdir(exist_ok=True)
+        _require_space(folder)
         workdir = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=folder))
         cleanup.callback(shutil.rmtree, workdir, ignore_errors=True)
         _require_address(host, port)
@@ -197,6 +193,19 @@ def embedded_aws(
         yield aws
 
 
+def _require_space(folder: Path) -> None:
+    """Raise EmbeddedAwsError where the functions' packages do not fit.
+
+    A function that cannot be unpacked would be tried again for minutes, as on AWS.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < SPACE_BYTES:
+        raise EmbeddedAwsError(
+            f"{folder}: {free / 1e6:,.0f} MB are free, and {SPACE_BYTES / 1e6:,.0f} MB are needed:"
+            " free some space there"
+        )
+
+
 def _require_address(host: str, port: int) -> None:
     """Raise EmbeddedAwsError where no server can listen."""
     try:
@@ -220,41 +229,3 @@ def _own_environment(host: str) -> Iterator[None]:
             own = filter(None, [os.environ.get(name), "127.0.0.1", "localhost", host])
             os.environ[name] = ",".join(own)
         yield
-
-
-@contextlib.contextmanager
-def model_server(model: Path) -> Iterator[str]:
-    """Run `python -m model.serving.server` for a model folder; yield its URL."""
-    command = [sys.executable, "-m", "model.serving.server", "--model", str(model.resolve())]
-    # An interrupt within Popen would be lost, or leave the process behind: it waits.
-    waiting = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    process = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", "0"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-    )
-    try:
-        signal.pthread_sigmask(signal.SIG_SETMASK, waiting)
-        yield _announced_url(process, model)
-    finally:
-        process.kill()  # it has inherited the mask, and nobody asks it any more
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
-
-
-def _announced_url(process: subprocess.Popen[str], model: Path) -> str:
-    assert process.stdout is not None
-    began = time.monotonic()
-    while time.monotonic() - began < MODEL_START_S and (line := process.stdout.readline()):
-        if match := re.search(r"http://\S+:\d+", line):
-            return match[0]
-    raise EmbeddedAwsError(f"the model server for {model} did not start: see its output above")
-
-
-def _die_with_parent() -> None:
-    PR_SET_PDEATHSIG = 1
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

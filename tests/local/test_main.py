@@ -1,5 +1,6 @@
 """The command line of local: what it teaches, and what it says when it cannot work."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,3 +99,24 @@ def test_the_program_is_listed_with_its_commands(capsys: pytest.CaptureFixture[s
     shown = capsys.readouterr().out
     assert [name for name in COMMANDS if f"\n  {name} " not in shown] == []
     assert "Exit codes:" in shown
+
+
+@pytest.mark.parametrize("name", ["demo", "up", "classify"])
+def test_a_full_disk_is_named_at_the_start(name: str) -> None:
+    unshare = ["unshare", "--user", "--map-root-user", "--mount"]
+    mount = "mkdir -p .local && mount -t tmpfs -o size=2m tmpfs .local"
+    if shutil.which("unshare") is None or subprocess.run([*unshare, "true"]).returncode:
+        pytest.skip("no small disk can be mounted: this system has no user namespaces")
+    words = command(name, *(["events/images/bicycle.png"] if name == "classify" else []))
+    ended = subprocess.run(
+        [*unshare, "sh", "-c", f'{mount} && exec "$@"', "sh", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"error: {ROOT}/.local: 2 MB are free, and 100 MB are needed: free some space there\n"
+    )

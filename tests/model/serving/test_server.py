@@ -13,17 +13,27 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from model.serving.server import CONNECTION_LIMIT, MAX_BODY_BYTES, MAX_PIXELS
+from model.serving.server import (
+    BODY_SECONDS,
+    CONNECTION_LIMIT,
+    DRAIN_SECONDS,
+    MAX_BODY_BYTES,
+    MAX_PIXELS,
+    MAX_SCANS,
+    Classifier,
+)
 from tests.support.project import ROOT
 
 MODEL = ROOT / "model" / "pretrained"
+CLASSIFIER = Classifier(MODEL)
 LIMIT = f"{MAX_PIXELS:,}"
 
 
@@ -72,6 +82,15 @@ def server() -> Iterator[Server]:
     running = Server()
     yield running
     assert running.stop() == 0
+
+
+@pytest.fixture
+def own_server() -> Iterator[Server]:
+    """A server for one test, which may stop it."""
+    running = Server()
+    yield running
+    running.process.kill()
+    running.stop()
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (64, 48)) -> bytes:
@@ -141,7 +160,8 @@ def test_the_answer_is_that_of_the_bare_graph(server: Server) -> None:
         ({"body": picture()[:60]}, 400, "cannot be decoded"),
         ({"body": picture("GIF")}, 400, "neither PNG nor JPEG"),
         ({"body": claiming(8_000, 8_000)}, 400, f"8,000 x 8,000 pixels; the limit is {LIMIT}"),
-        ({"body": claiming(60_000, 60_000)}, 400, f"more pixels than the limit, {LIMIT}"),
+        ({"body": claiming(60_000, 60_000)}, 400, f"60,000 x 60,000 pixels; the limit is {LIMIT}"),
+        ({"body": picture("JPEG") + b"\xff\xda" * MAX_SCANS}, 400, "201 scans; the limit is 200"),
         ({"method": "GET"}, 405, "/invocations takes POST, not GET"),
         ({"method": "POST", "path": "/ping"}, 405, "/ping takes GET, not POST"),
         ({"path": "/models"}, 404, "there are /ping and /invocations"),
@@ -230,6 +250,79 @@ def test_a_stop_answers_what_is_in_flight_and_takes_nothing_new(number: signal.S
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
     assert server.process.wait(20) == 0
     server.stop()
+
+
+def test_a_stop_does_not_wait_for_a_body_that_never_comes(own_server: Server) -> None:
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", own_server.port)) as connection:
+        connection.sendall(head + b"half")
+        assert own_server.request("GET", "/ping")[0] == 200  # the server has read the half
+        own_server.process.terminate()
+        assert own_server.process.wait(DRAIN_SECONDS + 5) == 0  # SageMaker's SIGKILL comes then
+
+
+def test_the_deadlines_of_a_stop_are_within_what_sagemaker_waits() -> None:
+    assert BODY_SECONDS < DRAIN_SECONDS < 30
+
+
+def test_ping_waits_for_no_inference(server: Server) -> None:
+    large, answered = picture(size=(5_000, 5_000)), []
+    asked = 6 * (os.cpu_count() or 1)
+
+    def ask() -> None:
+        answered.append(server.request(body=large)[0])
+
+    threads = [threading.Thread(target=ask) for _ in range(asked)]
+    for thread in threads:
+        thread.start()
+    while not answered:  # all others are queued behind it
+        time.sleep(0.01)
+    assert server.request("GET", "/ping")[0] == 200
+    waiting = asked - len(answered)
+    for thread in threads:
+        thread.join()
+    assert answered == [200] * asked
+    assert waiting > (os.cpu_count() or 1)  # of them, as many may be in work
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_exif_whose_entries_share_one_large_value_costs_no_memory(
+    own_server: Server, kind: str
+) -> None:
+    entries, value = 2_500, 30_000  # 75 MB if each is read; a JPEG has 64 KiB for both
+    directory = struct.pack("<H", entries) + b"".join(
+        struct.pack("<HHLL", 40_000 + number, 7, value, 30_100) for number in range(entries)
+    )
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + directory.ljust(value + 30_092, b"\0")
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 48)).save(buffer, kind, exif=exif)
+    own_server.request(body=picture(kind))  # what the first inference takes
+    before = peak_mib(own_server)
+    assert own_server.request(body=buffer.getvalue())[0] == 200
+    assert peak_mib(own_server) - before < 40
+
+
+def peak_mib(server: Server) -> int:
+    """Return the most memory that the server has had."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_the_orientation_of_a_photo_is_applied(kind: str, turn: int) -> None:
+    exif = Image.Exif()
+    exif[274] = turn
+    buffer = io.BytesIO()
+    coloured = Image.merge("RGB", [Image.linear_gradient("L").rotate(90 * n) for n in range(3)])
+    coloured.resize((96, 64)).save(buffer, kind, exif=exif, quality=95)
+    with Image.open(io.BytesIO(buffer.getvalue())) as opened:
+        upright = ImageOps.exif_transpose(opened)
+        size = CLASSIFIER.width, CLASSIFIER.height
+        expected = upright.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+    pixels = CLASSIFIER.pixels(buffer.getvalue()).transpose(1, 2, 0) * 255
+    assert np.abs(pixels - np.asarray(expected, np.float32)).max() < 2  # two orders of rounding
 
 
 def refuses(port: int) -> bool:
