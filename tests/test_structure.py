@@ -125,7 +125,7 @@ def test_the_slowest_route_fits_into_express_and_the_workflow_s_own_time_out() -
 
 def attributes_set(state: dict[str, Any]) -> list[str]:
     expression = state["Parameters"]["UpdateExpression"]
-    return re.findall(r"(?:SET |ADD |, )(\w+) ", expression)
+    return re.findall(r"(?:SET |ADD |, )(\w+) [=:]", expression)
 
 
 def test_every_outcome_has_the_same_attributes() -> None:
@@ -162,15 +162,32 @@ def test_every_value_of_a_record_is_used_and_given(name: str) -> None:
     assert used == set(parameters["ExpressionAttributeValues"])
 
 
-def test_decisions_and_failures_are_written_on_one_condition() -> None:
-    """Who replaces whom by it: tests/workflow/test_record_condition.py."""
-    assert len({state["Parameters"]["ConditionExpression"] for state in RECORDS.values()}) == 1
+def test_the_conditions_of_the_records_name_failures_and_absences_as_the_ledger_does() -> None:
+    """Who replaces whom by them: tests/workflow/test_record_condition.py."""
     for record in RECORDS.values():
         values = record["Parameters"]["ExpressionAttributeValues"]
         assert values[":failed"] == {"S": "failed"}
         assert {values[f":{reason}"]["S"] for reason in ABSENT_REASONS} == ABSENT_REASONS
     values = RECORDS["Record failure"]["Parameters"]["ExpressionAttributeValues"]
     assert values[":outcome"] == {"S": "failed"}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_both_records_respect_and_replace_what_forget_leaves(name: str) -> None:
+    parameters = RECORDS[name]["Parameters"]
+    assert "forgotten_at < :uploaded_at" in parameters["ConditionExpression"]
+    removed = re.search(r"REMOVE (\w+), (\w+) ADD", parameters["UpdateExpression"])
+    assert removed and set(removed.groups()) == {"forgotten_at", "expires_at"}
+    [table] = resources("AWS::DynamoDB::Table").values()
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_is_tried_again_when_dynamodb_throttles_under_a_name_its_sdk_lacks(
+    name: str,
+) -> None:
+    """On-demand tables may throttle as DynamoDB.AmazonDynamoDBException: aws-cdk#13669."""
+    assert "DynamoDB.AmazonDynamoDBException" in errors_named(RECORDS[name], "Retry")
 
 
 def test_the_announcement_carries_what_the_ledger_holds_but_the_event() -> None:
