@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from local.moto_patches.pipes import passes
 from model.training.suffixes import SUFFIXES
 from ops.stack.ledger import ABSENT_REASONS, Decision
 from tests.support.asl_layout import written
@@ -198,6 +199,17 @@ def test_the_announcement_carries_what_the_ledger_holds_but_the_event() -> None:
     assert all(name == attribute for name, attribute in announced)
     recorded = {*attributes_set(RECORDS["Record decision"]), "upload"} - {"event"}
     assert {name for name, _ in announced} == recorded
+
+
+def test_what_forget_leaves_is_not_announced_nor_a_deletion() -> None:
+    [pipe] = resources("AWS::Pipes::Pipe").values()
+    criteria = pipe["SourceParameters"]["FilterCriteria"]
+    recorded = {"upload": {"S": "bucket/a.png#0"}, "outcome": {"S": "failed"}}
+    left = {"upload": recorded["upload"], "forgotten_at": {"S": "2026-11-26T10:00:00Z"}}
+    for change in ("INSERT", "MODIFY"):
+        assert passes(criteria, {"eventName": change, "dynamodb": {"NewImage": recorded}})
+        assert not passes(criteria, {"eventName": change, "dynamodb": {"NewImage": left}})
+    assert not passes(criteria, {"eventName": "REMOVE", "dynamodb": {"OldImage": recorded}})
 
 
 def test_the_happy_path_has_four_billed_steps() -> None:

@@ -16,7 +16,7 @@ from ops.stack.ledger import Ledger
 from ops.stack.outputs import Stack as OpsStack
 from ops.stack.uploads import PictureGone, Uploads
 from tests.support.cloud import Stack
-from tests.support.ops import Ops, dead_letter, empty, keys
+from tests.support.ops import Ops, dead_letter, empty, keys, pointer
 from tests.support.project import ROOT
 from tests.support.waiting import until
 from tests.support.workflow import announced, decided, start_again
@@ -259,6 +259,20 @@ def test_the_same_picture_uploaded_after_it_was_forgotten_is_a_new_upload(
     start_again(stack, {"event": json.dumps(later)})
     assert until(lambda: known(stack, item["upload"]))
     assert [heard["revision"] for heard in announced(stack, item["upload"], 2)] == ["1", "1"]
+
+
+def test_a_dead_letter_that_holds_what_forget_left_is_redriven(
+    ops: Ops, standard: Stack, images: Path
+) -> None:
+    empty(standard, "AnnouncementsDeadLetterQueue")
+    item = decided(standard, (images / "cat.jpg").read_bytes())
+    assert len(announced(standard, item["upload"], 1)) == 1
+    assert ops(standard, "forget", item["upload"], "--yes").code == 0
+    batch = {"DDBStreamBatchInfo": pointer(standard, item["upload"])}
+    dead_letter(standard, "AnnouncementsDeadLetterQueue", batch)
+    ran = ops(standard, "redrive")
+    assert (ran.code, ran.err) == (0, "")
+    assert [heard["revision"] for heard in announced(standard, item["upload"], 2)] == ["1", "1"]
 
 
 def test_forget_says_first_what_it_cannot_reach(ops: Ops, standard: Stack, images: Path) -> None:
