@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.terminal import escaped_output
+
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
@@ -92,6 +94,11 @@ def guarded(work: Callable[[], Any], extra: str, interrupted: str = "", denied: 
     extra: of pyproject.toml; what the work imports. interrupted: what Ctrl-C leaves behind.
     denied: what to do where AWS does not allow a call.
     """
+    with escaped_output():
+        return _guarded(work, extra, interrupted, denied)
+
+
+def _guarded(work: Callable[[], Any], extra: str, interrupted: str, denied: str) -> int:
     try:
         code = int(work())
         sys.stdout.flush()  # a reader that has gone is noticed here, not when Python ends
@@ -146,5 +153,6 @@ def written_file(error: OSError) -> str:
 
 def refused(reason: str) -> int:
     """Print why a command cannot do its work; return its exit code, 2."""
-    print(f"error: {' '.join(reason.split())}", file=sys.stderr)
+    with escaped_output():  # the command line is read before guarded() runs
+        print(f"error: {' '.join(reason.split())}", file=sys.stderr)
     return 2

@@ -1,29 +1,113 @@
-"""What a command shows and asks: tables, progress, questions, texts that others wrote."""
+r"""What a command shows and asks: tables, progress, questions, texts that others wrote.
 
+Whatever a command prints, on either stream, passes an EscapedStream: what could steer a terminal,
+and what a selection would not copy, is printed as JSON writes it, \u001b. So JSON stays the same
+JSON. A name that somebody else gave is printed by printable(), on one line, and can be pasted back:
+read_back() is its inverse.
+"""
+
+import contextlib
+import re
 import shlex
 import shutil
 import sys
 import time
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TextIO, cast
 
 REDRAW_S = 0.5
 GAP = "  "  # between columns
-ELLIPSIS, REPLACEMENT = "\N{HORIZONTAL ELLIPSIS}", "\N{REPLACEMENT CHARACTER}"
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 SHORTEST = 16  # columns that are left of a shortened cell; lines wrap on a narrower terminal
 
 
-def printable(text: str, most: int = 1024) -> str:
-    """Return a name on one line, valid, without what could steer a terminal.
+# An escape as escaped() and printable() write it: a character beyond U+FFFF takes two, as in JSON.
+_PAIR = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+ESCAPE = re.compile(rf"{_PAIR}|\\u[0-9a-fA-F]{{4}}|\\\\")
 
-    most: characters; an object's key has 1,024 at most.
+
+def escaped(text: str, keep: str = "", encoding: str = "utf-8") -> str:
+    r"""Return a text with what is not printable as JSON writes it: \u001b, \u202e, \ud83d\ude00.
+
+    Not printable are control characters, marks of direction, what joins characters, every space but
+    the plain one, and what the encoding of the terminal lacks. keep: characters that stay.
     """
-    valid = text[:most].encode("utf-8", "replace").decode()
-    return "".join(char if char.isprintable() else REPLACEMENT for char in valid)
+
+    def fits(char: str) -> bool:
+        try:
+            return char.isprintable() and bool(char.encode(encoding))
+        except UnicodeEncodeError:
+            return False
+
+    if text.isascii() and text.isprintable():  # nearly always
+        return text
+    return "".join(char if char in keep or fits(char) else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
+
+
+def printable(name: str) -> str:
+    """Return a name on one line, a backslash doubled, so that read_back() gives the name again."""
+    return escaped(name.replace("\\", "\\\\"))
+
+
+def read_back(printed: str) -> str:
+    """Return the name that printable() has printed so."""
+
+    def char(escape: re.Match[str]) -> str:
+        units = escape[0].replace("\\u", "")
+        if units == "\\\\":
+            return "\\"
+        return bytes.fromhex(units).decode("utf-16-be", "surrogatepass")
+
+    return ESCAPE.sub(char, printed)
+
+
+class EscapedStream:
+    """A text stream that writes what escaped() makes of a text; lines end as they are."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.unescaped = stream
+
+    def write(self, text: str) -> int:
+        """Write a text, escaped; return its length."""
+        self.unescaped.write(escaped(text, "\n", self.unescaped.encoding or "utf-8"))
+        return len(text)
+
+    def writelines(self, lines: Iterator[str]) -> None:
+        """Write texts, escaped."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.unescaped, name)
+
+
+@contextlib.contextmanager
+def escaped_output() -> Iterator[None]:
+    """Let all that is written to standard output and standard error be escaped."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (
+        stream if isinstance(stream, EscapedStream) else cast(TextIO, EscapedStream(stream))
+        for stream in before
+    )
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def _steer(sequence: str) -> None:
+    """Write a control sequence of our own to the terminal of standard error."""
+    stream = getattr(sys.stderr, "unescaped", sys.stderr)
+    print(sequence, end="", file=stream, flush=True)
 
 
 def own_command(module: str, *words: str) -> str:
@@ -47,17 +131,21 @@ def columns_of(text: str) -> int:
 def shortened(text: str, width: int) -> str:
     """Return a text in at most so many columns, an ellipsis a third from its beginning.
 
-    What tells names apart stands at their end: the file in its folder, the etag.
+    What tells names apart stands at their end: the file in its folder, the etag. An escape stays
+    whole.
     """
     if columns_of(text) <= width:
         return text
-    head, tail = text, ""
-    while columns_of(head) > (width - 1) // 3:
-        head = head[:-1]
-    for char in reversed(text):
-        if columns_of(head + tail + char) > width - 1:
+    parts = re.findall(rf"{ESCAPE.pattern}|.", text, re.DOTALL)
+    head, tail = "", ""
+    for part in parts:
+        if columns_of(head + part) > (width - 1) // 3:
             break
-        tail = char + tail
+        head += part
+    for part in reversed(parts):
+        if columns_of(head + part + tail) > width - 1:
+            break
+        tail = part + tail
     return head + ELLIPSIS + tail
 
 
@@ -76,7 +164,7 @@ def table(
     in a file or pipe nothing is.
     """
     heads = zip_longest(*(name.split("\n") for name in header), fillvalue="")
-    lines = [*map(list, heads), *([printable(cell) for cell in row] for row in rows)]
+    lines = [*map(list, heads), *([escaped(cell) for cell in row] for row in rows)]
     widths = [max(map(columns_of, column)) for column in zip(*lines, strict=True)]
     shrinkable = [column for column, name in enumerate(header) if name in flexible]
     if shrinkable and sys.stdout.isatty():
@@ -133,8 +221,8 @@ class Progress:
         """Show a line, if the last one is old enough."""
         if self._shown and time.monotonic() >= self._next:
             # A line that wraps could not be taken away.
-            fitting = shortened(text, shutil.get_terminal_size().columns - 1)
-            print(f"\r\033[K{fitting}", end="", file=sys.stderr, flush=True)
+            fitting = shortened(escaped(text), shutil.get_terminal_size().columns - 1)
+            _steer(f"\r\033[K{fitting}")
             self._next = time.monotonic() + REDRAW_S
 
     def __exit__(
@@ -148,4 +236,4 @@ class Progress:
     def clear(self) -> None:
         """Take the line away, to print something else."""
         if self._shown:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+            _steer("\r\033[K")

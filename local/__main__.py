@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from cli.program import Program
+from cli.terminal import escaped_output
 
 # One line for each command; its module, of the same name, is imported when it is asked for.
 COMMANDS = {
@@ -34,6 +35,11 @@ INTERRUPTED = 130
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command that the command line names; return its exit code."""
+    with escaped_output():  # before the log takes its stream
+        return _main(words)
+
+
+def _main(words: Sequence[str] | None) -> int:
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
     for logger in ("werkzeug", "moto"):  # every request; every error that an ASL state catches
         logging.getLogger(logger).setLevel(logging.CRITICAL)

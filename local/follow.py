@@ -131,8 +131,8 @@ class Follower:
                 Key={"upload": {"S": upload}},
                 ConsistentRead=True,
             )
-            if "Item" in answer:
-                item: dict[str, Any] = answer["Item"]
+            item: dict[str, Any] = answer.get("Item", {})
+            if "outcome" in item:  # without: what `ops forget` has left of it
                 return item
             time.sleep(POLL_S)
         return None

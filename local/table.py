@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from cli.terminal import table
+from cli.terminal import printable, table
 from local.follow import Followed, short_names
 from ops.stack.ledger import sentence
 
@@ -33,7 +33,7 @@ def print_table(pictures: Sequence[Followed]) -> None:
         if picture.detail:
             name = names[Path(picture.image)]
             detail = sentence(picture.detail)[:DETAIL_CHARACTERS]
-            print("\n" + textwrap.fill(f"{name}: {detail}", WIDTH))
+            print("\n" + textwrap.fill(f"{printable(name)}: {detail}", WIDTH))
 
 
 def _cells(name: str, picture: Followed, routes: list[tuple[str, ...]]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from local.moto_patches.pipes import passes
 from model.training.suffixes import SUFFIXES
 from ops.stack.ledger import ABSENT_REASONS, Decision
 from tests.support.asl_layout import written
@@ -125,7 +126,7 @@ def test_the_slowest_route_fits_into_express_and_the_workflow_s_own_time_out() -
 
 def attributes_set(state: dict[str, Any]) -> list[str]:
     expression = state["Parameters"]["UpdateExpression"]
-    return re.findall(r"(?:SET |ADD |, )(\w+) ", expression)
+    return re.findall(r"(?:SET |ADD |, )(\w+) [=:]", expression)
 
 
 def test_every_outcome_has_the_same_attributes() -> None:
@@ -162,15 +163,32 @@ def test_every_value_of_a_record_is_used_and_given(name: str) -> None:
     assert used == set(parameters["ExpressionAttributeValues"])
 
 
-def test_decisions_and_failures_are_written_on_one_condition() -> None:
-    """Who replaces whom by it: tests/workflow/test_record_condition.py."""
-    assert len({state["Parameters"]["ConditionExpression"] for state in RECORDS.values()}) == 1
+def test_the_conditions_of_the_records_name_failures_and_absences_as_the_ledger_does() -> None:
+    """Who replaces whom by them: tests/workflow/test_record_condition.py."""
     for record in RECORDS.values():
         values = record["Parameters"]["ExpressionAttributeValues"]
         assert values[":failed"] == {"S": "failed"}
         assert {values[f":{reason}"]["S"] for reason in ABSENT_REASONS} == ABSENT_REASONS
     values = RECORDS["Record failure"]["Parameters"]["ExpressionAttributeValues"]
     assert values[":outcome"] == {"S": "failed"}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_both_records_respect_and_replace_what_forget_leaves(name: str) -> None:
+    parameters = RECORDS[name]["Parameters"]
+    assert "forgotten_at < :uploaded_at" in parameters["ConditionExpression"]
+    removed = re.search(r"REMOVE (\w+), (\w+) ADD", parameters["UpdateExpression"])
+    assert removed and set(removed.groups()) == {"forgotten_at", "expires_at"}
+    [table] = resources("AWS::DynamoDB::Table").values()
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_is_tried_again_when_dynamodb_throttles_under_a_name_its_sdk_lacks(
+    name: str,
+) -> None:
+    """On-demand tables may throttle as DynamoDB.AmazonDynamoDBException: aws-cdk#13669."""
+    assert "DynamoDB.AmazonDynamoDBException" in errors_named(RECORDS[name], "Retry")
 
 
 def test_the_announcement_carries_what_the_ledger_holds_but_the_event() -> None:
@@ -181,6 +199,17 @@ def test_the_announcement_carries_what_the_ledger_holds_but_the_event() -> None:
     assert all(name == attribute for name, attribute in announced)
     recorded = {*attributes_set(RECORDS["Record decision"]), "upload"} - {"event"}
     assert {name for name, _ in announced} == recorded
+
+
+def test_what_forget_leaves_is_not_announced_nor_a_deletion() -> None:
+    [pipe] = resources("AWS::Pipes::Pipe").values()
+    criteria = pipe["SourceParameters"]["FilterCriteria"]
+    recorded = {"upload": {"S": "bucket/a.png#0"}, "outcome": {"S": "failed"}}
+    left = {"upload": recorded["upload"], "forgotten_at": {"S": "2026-11-26T10:00:00Z"}}
+    for change in ("INSERT", "MODIFY"):
+        assert passes(criteria, {"eventName": change, "dynamodb": {"NewImage": recorded}})
+        assert not passes(criteria, {"eventName": change, "dynamodb": {"NewImage": left}})
+    assert not passes(criteria, {"eventName": "REMOVE", "dynamodb": {"OldImage": recorded}})
 
 
 def test_the_happy_path_has_four_billed_steps() -> None:

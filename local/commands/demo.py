@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.terminal import own_command
+from cli.terminal import own_command, printable
 from local.arguments import add_cloud_options, cloud_options, stack_parameters
 from local.follow import Followed, Follower, find_files, short_names
 from local.paths import ROOT
@@ -82,7 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"  {own_command('local', 'up')}")
     undecided = [picture.image for picture in pictures if picture.decision is None]
     if undecided:
-        print(f"no outcome within the time: {', '.join(undecided)}", file=sys.stderr)
+        print(
+            f"no outcome within the time: {', '.join(map(printable, undecided))}", file=sys.stderr
+        )
     return 1 if undecided else 0
 
 
@@ -144,4 +146,4 @@ def print_announcements(announced: list[dict[str, Any]]) -> None:
     for event in announced[:1]:
         print(f"  {event['detail-type']}")
         for name in SHOWN:
-            print(f"    {name:<12}{event['detail'][name]}")
+            print(f"    {name:<12}{printable(event['detail'][name])}")

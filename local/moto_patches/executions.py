@@ -3,7 +3,8 @@
 Stock moto names an execution without a name ":None", and lets EXPRESS do what AWS refuses. Its
 interpreter parses the definition and makes an SDK client at every step, 400 and 200 ms each, with
 an identity of its own, starts a thread per execution without bound, logs nothing, and writes the
-times of the context object as Python does.
+times of the context object as Python does. A call of DynamoDB that takes longer than its state may
+is no States.Timeout but a DynamoDB.AmazonDynamoDBException without a cause.
 """
 
 import contextlib
@@ -24,6 +25,9 @@ import boto3
 from moto.core.config import default_user_config
 from moto.core.exceptions import JsonRESTError
 from moto.stepfunctions.parser.asl.component.state import state
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_dynamodb as dynamodb_task,
+)
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.backend import execution_worker
@@ -76,6 +80,7 @@ def installed(host: str, port: int, keys: AccessKeys, log: LogSink) -> Iterator[
                 (module, "boto_client_for", _clients(host, port, keys))
                 for module in _integrations()
             ),
+            (dynamodb_task.StateTaskServiceDynamoDB, "_from_error", _timing_out()),
             (state, "datetime", SimpleNamespace(datetime=_Moment, timezone=datetime.timezone)),
             *(
                 (StepFunctionResponse, method, _refusing(method, operation))
@@ -146,6 +151,18 @@ def _started(backend: Any) -> Callable[..., Any]:
         return stock(self, state_machine_arn, name, *args, **kwargs)
 
     return start_execution
+
+
+def _timing_out() -> Callable[..., Any]:
+    """Return _from_error of a DynamoDB task that leaves a time-out to the class above it."""
+    task = dynamodb_task.StateTaskServiceDynamoDB
+    stock = task._from_error
+
+    def from_error(self: Any, env: Any, ex: Exception) -> Any:
+        above = super(task, self)._from_error
+        return above(env=env, ex=ex) if isinstance(ex, TimeoutError) else stock(self, env, ex)
+
+    return from_error
 
 
 def _stop(worker: Any, **reason: Any) -> None:

@@ -214,7 +214,7 @@ def application(classifier: Classifier) -> Callable[[Environ, StartResponse], It
         try:
             status, answer = route(classifier, environ)
         except Exception as error:
-            print(f"error: {environ['PATH_INFO']}: {error!r}", file=sys.stderr, flush=True)
+            print(f"error: {environ['PATH_INFO']!a}: {error!a}", file=sys.stderr, flush=True)
             status, answer = HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "internal error"}
         body = json.dumps(answer).encode()
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]

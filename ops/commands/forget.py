@@ -5,11 +5,11 @@
 
 UPLOAD is the name that `list` and `review` print, the one that the ledger gives it, or the address
 of the picture. In a bucket with versions every version of that picture goes. Another picture under
-the same key stays. What holds no picture expires by itself: announcements in the audit log (the
-stack's LogRetentionDays), the table's changes (24 hours; a dead letter of the pipe can announce
-them until then), its backup (35 days). The small picture that the model saw, without the upload's
-name, stays in the endpoint's captures until they expire (30 days); with its name in the workflow's
-execution history (90 days; for less, run the stack as EXPRESS).
+the same key stays. An execution of the upload that still runs records nothing: the ledger keeps the
+name and two times, without the rest, for two days. The same picture uploaded again is a new upload.
+
+What this cannot reach, it says before it asks; docs/operate.md, "Forget a picture", says how to
+deal with each.
 """
 
 import argparse
@@ -26,6 +26,16 @@ from ops.stack.executions import address_in
 from ops.stack.ledger import Ledger, name_of
 from ops.stack.outputs import Stack
 from ops.stack.uploads import Uploads
+
+# What still holds the picture or its name. docs/operate.md has a row for each.
+OUT_OF_REACH = (
+    "copies of labelled/ that were downloaded, and models trained with them",
+    "the table's point-in-time recovery, 35 days",
+    "captures of the endpoint, the small picture without its name, 30 days",
+    "logs and announcements, the name and the outcome, LogRetentionDays",
+    "executions of a STANDARD workflow, the name and the small picture, 90 days",
+    "the table's stream, all that the ledger knew, 24 hours",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,9 +63,12 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"  ledger        {item.outcome if item else 'no item'}")
         say(f"  picture       {picture}")
         for copy in copies:
-            say(f"  labelled      s3://{uploads.bucket}/{copy}")
+            say(f"  labelled      s3://{uploads.bucket}/{printable(copy)}")
         if messages:
             say(f"  dead letters  {messages}")
+        say("not deleted by this, see docs/operate.md:")
+        for place in OUT_OF_REACH:
+            say(f"  {place}")
     else:
         say(f"nothing is known of {printable(upload)}")
     if arguments.dry_run or not known:
@@ -65,10 +78,12 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if not confirmed("Delete all of it for good?", arguments.yes):
         return 1
-    # The item last: what is interrupted can be found again.
     gone = dead_letters(stack, upload, delete=True) if messages else 0
-    objects = uploads.delete(key, etag) + sum(uploads.delete(copy) for copy in copies)
-    items = int(ledger.delete(upload))
+    # Once the picture is gone no reviewer can copy it any more. The item last: what is interrupted
+    # can be found again.
+    objects = uploads.delete(key, etag)
+    objects += sum(uploads.delete(copy) for copy in list(uploads.copies(upload, key)))
+    items = int(ledger.forget(upload))
     if arguments.json:
         print(json.dumps({"objects": objects, "items": items, "dead_letters": gone}))
     else:

@@ -1,11 +1,12 @@
-"""Uploads by outcome and time, newest first: what was rejected, what failed, and why.
+r"""Uploads by outcome and time, newest first: what was rejected, what failed, and why.
 
     python -m ops list                                 the last 20 of the last day
     python -m ops list rejected failed --since 7d
     python -m ops list failed --reason EndpointUnavailable --json | jq -r .s3_key
 
 The last column is the upload's short name, which `show` and `forget` take: its key without the
-stack's UploadPrefix, and the beginning of its etag.
+stack's UploadPrefix, and the beginning of its etag. Put it in single quotes. What a terminal would
+not show or copy is written as in JSON, \u001b, and a backslash is doubled.
 """
 
 import argparse
@@ -17,13 +18,14 @@ from itertools import islice
 from operator import attrgetter
 
 from cli.arguments import add_json, add_since, positive
-from cli.terminal import printable, table
+from cli.terminal import table
 from ops.stack.ledger import OUTCOMES, Decision, Ledger, moment
 from ops.stack.names import short_name
 from ops.stack.outputs import Stack
 
 DAY = timedelta(days=1)
 HEADER = ("recorded", "outcome", "found", "upload")
+FOUND_CHARACTERS = 60
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,6 +90,6 @@ def as_text(stack: Stack, listed: Sequence[Decision]) -> str:
 def finding(item: Decision) -> str:
     """Return label and confidence of a decision, the reason of what has none."""
     if not item.label:
-        return printable(item.reason, 60)
+        return item.reason[:FOUND_CHARACTERS]
     by = f", by {item.reviewer}" if item.outcome == "reviewed" else f" {item.confidence:.3f}"
-    return printable(f"{item.label}{by}", 60)
+    return f"{item.label}{by}"[:FOUND_CHARACTERS]

@@ -24,7 +24,7 @@ from typing import Any
 
 from cli.arguments import add_json, duration
 from cli.errors import CommandError
-from cli.terminal import Progress
+from cli.terminal import Progress, escaped
 from ops.stack.executions import created_event, start_all
 from ops.stack.ledger import ABSENT, BATCH_SIZE, Ledger, name_of
 from ops.stack.outputs import Stack
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         def events() -> Iterator[str]:
             for item in missing(pages, bucket, ledger.outcomes, deadline, count):
                 if out:
-                    print(json.dumps(item["Key"], ensure_ascii=False), file=out)
+                    print(escaped(json.dumps(item["Key"], ensure_ascii=False)), file=out)
                 yield created_event(stack, item, bucket, "ops reconcile")
 
         if arguments.start:

@@ -177,7 +177,7 @@ class Redrive:
     def _keep(self, source: str, message: DeadLetter) -> None:
         """Leave a message that means nothing to this command in its queue, and show it."""
         self.tally[source, UNKNOWN_FORM, "kept"] += 1
-        print(f"! not understood: {message.id}: {printable(message.body, 200)}", file=sys.stderr)
+        print(f"! not understood: {message.id}: {printable(message.body[:200])}", file=sys.stderr)
 
     def _count(self, source: str, reason: str, refusal: str) -> None:
         result = "refused" if refusal else "waiting" if self._dry else "started"

@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 from cli.arguments import add_json
-from cli.terminal import printable
+from cli.terminal import escaped, printable
 from ops.stack import names
 from ops.stack.ledger import Decision, Ledger, name_of, sentence
 from ops.stack.outputs import Stack
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(printable(upload))
         for name, value in [*attributes(item, stack), *places(here)]:
-            print(f"  {name:<15}{printable(value)}")
+            print(f"  {name:<15}{escaped(value)}")
     return 0 if item else 1
 
 

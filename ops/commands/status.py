@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cli.arguments import add_json, add_since
-from cli.terminal import own_command, printable
+from cli.terminal import escaped, own_command
 from ops.stack.dead_letters import QUEUES
 from ops.stack.ledger import OUTCOMES, Ledger, moment
 from ops.stack.outputs import Stack
@@ -102,7 +102,7 @@ def attention(found: dict[str, Any], stack: Stack) -> list[str]:
         todo.append(f"the endpoint is {status}: see it in the SageMaker console")
     pipe = found["announcements"]
     if pipe["state"] not in PIPE_WELL:
-        reason = f" ({printable(pipe['reason'], 512)})" if pipe["reason"] else ""
+        reason = f" ({escaped(pipe['reason'][:512])})" if pipe["reason"] else ""
         todo.append(
             f"nothing is announced, the pipe is {pipe['state']}{reason}: fix the cause, then"
             f" aws pipes start-pipe --name {pipe['pipe']}; what is older than 24 hours:"

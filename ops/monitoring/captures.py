@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin
 
-from cli.terminal import printable
+from cli.terminal import escaped
 from model.training.image_statistics import measured
 from model.training.pictures import squashed
 from ops.monitoring import capture_files
@@ -107,7 +107,7 @@ class Captures:
             raise BadLineError("an answer that holds no inferences for these labels") from None
         if not 0 <= confidence <= 1:
             raise BadLineError("a confidence outside 0..1")
-        return printable(label, LONGEST_NAME), confidence, printable(model, LONGEST_NAME)
+        return escaped(label[:LONGEST_NAME]), confidence, escaped(model[:LONGEST_NAME])
 
 
 def _data(side: Any) -> bytes:

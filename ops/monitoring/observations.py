@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from cli.terminal import printable
+from cli.terminal import escaped
 from ops.stack.ledger import OTHER, OUTCOMES, Decision, Ledger, moment
 
 WITH_INFERENCE = ("accepted", "review")  # outcomes
@@ -60,8 +60,8 @@ def observation_of(decision: Decision) -> Observation:
     return Observation(
         uploaded,
         "review" if reviewed else decision.outcome,
-        model=printable(decision.model, LONGEST_NAME),
-        label=printable(best["label"], LONGEST_NAME),
+        model=escaped(decision.model[:LONGEST_NAME]),
+        label=escaped(best["label"][:LONGEST_NAME]),
         confidence=best["confidence"],
         threshold=decision.threshold,
         # S3 gives the second of an upload; a review is recorded when the person is done.

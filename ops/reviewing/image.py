@@ -7,14 +7,19 @@ BROWSER_FORMATS = {  # how files begin
     b"\xff\xd8\xff": "image/jpeg",
     b"GIF8": "image/gif",
 }
+# What else the workflow takes, by Pillow's names, and the most pixels of these that it takes.
+# tests/ops/reviewing/test_review.py holds both against functions/serialize/formats.py.
+CONVERTED = ("TIFF", "BMP", "HEIF", "AVIF")
+MAX_PIXELS = 64_000_000
 SIDE = 1600  # pixels of a picture that has to be converted
 UNKNOWN = "application/octet-stream"  # the page then says that it cannot show it
 
 
 def shown(data: bytes) -> tuple[str, bytes]:
-    """Return the content type and the bytes to show: others than PNG, JPEG, GIF become JPEG.
+    """Return the content type and the bytes to show: others than PNG, JPEG, GIF, WebP become JPEG.
 
-    Without Pillow and pillow-heif, or for what they cannot read, the bytes as they are, as UNKNOWN.
+    Without Pillow and pillow-heif, and for what they cannot read or the workflow does not take, the
+    bytes as they are, as UNKNOWN.
     """
     for beginning, kind in BROWSER_FORMATS.items():
         if data.startswith(beginning):
@@ -28,7 +33,9 @@ def shown(data: bytes) -> tuple[str, bytes]:
         return UNKNOWN, data
     register_heif_opener()
     try:
-        with Image.open(io.BytesIO(data)) as opened:
+        with Image.open(io.BytesIO(data), formats=CONVERTED) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                return UNKNOWN, data
             opened.thumbnail((SIDE, SIDE))
             out = io.BytesIO()
             ImageOps.exif_transpose(opened).convert("RGB").save(out, "JPEG", quality=85)

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from cli.errors import CommandError, aws_errors, explained
+from cli.terminal import printable
 from ops.reviewing.image import shown
 from ops.reviewing.reviews import Reviews
 from ops.stack.ledger import Changed, Decision
@@ -59,6 +60,7 @@ class ReviewServer(ThreadingHTTPServer):
     """Serves the page until it is shut down. url: to open, with the token of this run."""
 
     daemon_threads = True
+    request_queue_size = 128  # connections that wait; a browser with the page in tabs opens dozens
 
     def __init__(self, reviews: Reviews, order: str, port: int) -> None:
         try:
@@ -113,6 +115,9 @@ class Handler(BaseHTTPRequestHandler):
             traceback.print_exc()
             message = f"{type(error).__name__}: {error}; the terminal shows more"
             status, (kind, body) = 500, _json({"error": message})
+        self._send(status, kind, body)
+
+    def _send(self, status: int, kind: str, body: bytes) -> None:
         self.send_response(status)
         if status >= 400:
             self.send_header("Connection", "close")  # what is left of its body is not read
@@ -120,7 +125,14 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no request of the page in the form of every other answer."""
+        del explain
+        self.request_version = self.protocol_version  # of an unknown one it would send no headers
+        self._send(code, *_json({"error": message or self.responses[code][0]}))
 
     def _check_host(self) -> None:
         if self.headers.get("Host") not in self.server.hosts:
@@ -156,10 +168,12 @@ class Handler(BaseHTTPRequestHandler):
             )
         if url.path == "/api/picture":
             item = self._item(parse_qs(url.query).get("upload", [""])[0])
+            if item.outcome not in ("review", "reviewed"):  # of any size, and maybe no picture
+                raise Refused(404, f"it does not wait for review: its outcome is {item.outcome}")
             try:
                 return shown(reviews.uploads.read(item.s3_key, item.etag))
             except PictureGone:
-                forget = reviews.stack.command("forget", item.upload)
+                forget = reviews.stack.command("forget", printable(item.upload))
                 raise Refused(
                     404,
                     "the picture was deleted or overwritten: skip it, or take it out of the list"

@@ -68,8 +68,9 @@ def _of_batch(stack: Stack, batch: dict[str, Any]) -> Iterator[str]:
     end = int(batch["endSequenceNumber"])
     for record in _records(stack, batch):
         number = int(record["dynamodb"]["SequenceNumber"])
-        if number <= end and record["eventName"] in ("INSERT", "MODIFY"):
-            yield announcement(record["dynamodb"]["NewImage"])
+        image = record["dynamodb"].get("NewImage", {})
+        if number <= end and "outcome" in image:  # no deletion, and not what forget leaves
+            yield announcement(image)
         if number >= end:
             return
     try:

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from time import sleep
 from typing import Any, TypedDict
 
@@ -18,6 +19,9 @@ ABSENT = "absent"
 INDEX = "outcome-recorded_at"
 OTHER = "other"  # the label of the contract that is none of the classes
 BATCH_SIZE = 100  # the most that BatchGetItem takes
+# What forget leaves stays until no delivery of the upload's event can still come: EventBridge tries
+# for a day (template.yaml), an execution takes five minutes.
+FORGOTTEN_FOR = timedelta(days=2)
 BATCH_TRIES = 8  # waits of 0.05 s, doubled: 6 seconds in all
 TYPES: dict[Any, str] = {str: "S", float: "N", int: "N"}  # of DynamoDB's typed JSON
 
@@ -112,7 +116,8 @@ class Ledger:
         answer = self._dynamodb.get_item(
             TableName=self._table, Key={"upload": {"S": upload}}, ConsistentRead=True
         )
-        return Decision.of(answer["Item"]) if "Item" in answer else None
+        item = answer.get("Item", {})
+        return Decision.of(item) if "outcome" in item else None  # without: what forget has left
 
     def of_outcome(
         self,
@@ -185,6 +190,8 @@ class Ledger:
         for attempt in range(BATCH_TRIES):
             answer = self._dynamodb.batch_get_item(RequestItems=asked)
             for item in answer["Responses"].get(self._table, []):
+                if "outcome" not in item:  # what forget has left
+                    continue
                 absent = item["reason"]["S"] in ABSENT_REASONS
                 found[item["upload"]["S"]] = ABSENT if absent else item["outcome"]["S"]
             asked = answer.get("UnprocessedKeys")
@@ -218,12 +225,32 @@ class Ledger:
             raise Changed(self.get(read.upload)) from None
         return new
 
-    def delete(self, upload: str) -> bool:
-        """Remove an item, and tell whether there was one; nothing is announced."""
-        answer = self._dynamodb.delete_item(
-            TableName=self._table, Key={"upload": {"S": upload}}, ReturnValues="ALL_OLD"
+    def forget(self, upload: str) -> bool:
+        """Remove all that an item says, and tell whether it said anything; nothing is announced.
+
+        Its name and two times stay for FORGOTTEN_FOR: by them the state machine knows an execution
+        that began before, and records nothing of it. An upload of a later second is a new one.
+        """
+        now = self._aws_time(upload)
+        attributes = [field.name for field in fields(Decision) if field.name != "upload"]
+        answer = self._dynamodb.update_item(
+            TableName=self._table,
+            Key={"upload": {"S": upload}},
+            UpdateExpression="SET forgotten_at = :now, expires_at = :then REMOVE "
+            + ", ".join(f"#{name}" for name in attributes),
+            ExpressionAttributeNames={f"#{name}": name for name in attributes},
+            ExpressionAttributeValues={
+                ":now": {"S": f"{moment(now)}Z"},  # as events write the time of an upload
+                ":then": {"N": str(int((now + FORGOTTEN_FOR).timestamp()))},
+            },
+            ReturnValues="ALL_OLD",
         )
-        return "Attributes" in answer
+        return "outcome" in answer.get("Attributes", {})
+
+    def _aws_time(self, upload: str) -> datetime:
+        """Return the time by AWS's clock, which dates uploads; the operator's may be wrong."""
+        answer = self._dynamodb.get_item(TableName=self._table, Key={"upload": {"S": upload}})
+        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
     def delete_unchanged(self, read: Decision) -> bool:
         """Remove an item if it still is as it was read; tell whether it was."""

@@ -3,16 +3,14 @@
 import re
 
 from cli.errors import CommandError
-from cli.terminal import ELLIPSIS, REPLACEMENT, printable
+from cli.terminal import ELLIPSIS, printable, read_back
 from ops.stack.ledger import Decision, Ledger, name_of
 from ops.stack.outputs import Stack
 from ops.stack.uploads import Uploads
 
 ETAG_SHOWN = 8  # characters; enough to tell the uploads of one key apart
 ETAG = re.compile(r"(.*)#([0-9a-f]{1,32}(?:-[0-9]{1,5})?)", re.DOTALL)  # -N: a multipart upload
-# What a table prints for the middle of a long key, and for a character that could steer a terminal.
-UNSURE_PARTS = {ELLIPSIS: ".*", REPLACEMENT: "."}
-UNSURE = re.compile(f"([{''.join(UNSURE_PARTS)}])")
+LONGEST_KEY = 1024  # bytes of UTF-8: S3 has no longer one, and refuses to look for it
 CHOICES = 10  # listed when a name is ambiguous
 
 HELP = "as list and review print it, BUCKET/KEY#ETAG, or s3://BUCKET/KEY for what is there now"
@@ -20,48 +18,77 @@ HELP = "as list and review print it, BUCKET/KEY#ETAG, or s3://BUCKET/KEY for wha
 
 def short_name(stack: Stack, item: Decision) -> str:
     """Return the name of an upload for a table: its key under the prefix, its etag's beginning."""
-    return f"{item.s3_key.removeprefix(stack.outputs['UploadPrefix'])}#{item.etag[:ETAG_SHOWN]}"
+    key = item.s3_key.removeprefix(stack.outputs["UploadPrefix"])
+    return printable(f"{key}#{item.etag[:ETAG_SHOWN]}")
 
 
 def find(stack: Stack, text: str) -> tuple[str, str]:
     """Return key and etag of the upload that somebody names; HELP says how.
 
-    A whole name is taken as it is, known or not. A short one is looked up in the bucket and, if it
-    is not there or names no etag, in the ledger's index. Raises CommandError where there is none,
-    or more than one.
+    It is read as tables print it, and if that is no upload, as it stands: JSON gives names raw. A
+    whole name is taken even if nothing is known of it. A short one is looked up in the bucket and,
+    if it is not there or names no etag, in the ledger's index. Raises CommandError where there is
+    none, or more than one.
     """
-    uploads = Uploads(stack)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise CommandError(f"{printable(text)} is not valid UTF-8, as every key of S3 is") from None
+    uploads, readings = Uploads(stack), list(dict.fromkeys((read_back(text), text)))
     if text.startswith("s3://"):
-        return _current(uploads, text)
+        return _current(uploads, readings)
     if text.startswith(f"{uploads.bucket}/"):
-        key, mark, etag = text.removeprefix(f"{uploads.bucket}/").rpartition("#")
-        if not (key and mark and etag):
-            raise CommandError(f"{text!r} has no #ETAG: write the name that the ledger gives it")
-        return key, etag
-    found = _short(stack, uploads, text)
+        return _whole(stack, uploads, readings)
+    found = next(filter(None, (_short(stack, uploads, name) for name in readings)), set())
     if len(found) == 1:
         return found.pop()
     if not found:
         raise CommandError(
-            f"{text!r} is no upload of this stack: write its name as list prints it,"
+            f"'{printable(text)}' is no upload of this stack: write its name as list prints it,"
             f" {uploads.bucket}/KEY#ETAG or s3://{uploads.bucket}/KEY"
         )
     names = [name_of(uploads.bucket, *address) for address in sorted(found)]
     more = f", and {len(names) - CHOICES:,} more" if len(names) > CHOICES else ""
     listed = ", ".join(map(printable, names[:CHOICES]))
-    raise CommandError(f"{text!r} is one of {len(names):,} uploads, name it whole: {listed}{more}")
+    raise CommandError(
+        f"'{printable(text)}' is one of {len(names):,} uploads, name it whole: {listed}{more}"
+    )
 
 
-def _current(uploads: Uploads, address: str) -> tuple[str, str]:
-    bucket, _, key = address.removeprefix("s3://").partition("/")
-    if bucket != uploads.bucket or not key:
-        raise CommandError(
-            f"{address!r} is no upload of this stack: its bucket is {uploads.bucket}"
-        )
-    etag = uploads.etag(key)
-    if etag is None:
-        raise CommandError(f"there is nothing at {address}: name the upload as the ledger does")
-    return key, etag
+def _current(uploads: Uploads, readings: list[str]) -> tuple[str, str]:
+    for address in readings:
+        bucket, _, key = address.removeprefix("s3://").partition("/")
+        if bucket != uploads.bucket or not key:
+            raise CommandError(
+                f"'{printable(address)}' is no upload of this stack: its bucket is {uploads.bucket}"
+            )
+        if _possible(key) and (etag := uploads.etag(key)) is not None:
+            return key, etag
+    raise CommandError(
+        f"there is nothing at {printable(readings[0])}: name the upload as the ledger does"
+    )
+
+
+def _whole(stack: Stack, uploads: Uploads, readings: list[str]) -> tuple[str, str]:
+    addresses = []
+    for name in readings:
+        key, mark, etag = name.removeprefix(f"{uploads.bucket}/").rpartition("#")
+        if not (key and mark and etag and _possible(key)):
+            raise CommandError(
+                f"'{printable(name)}' has no #ETAG, or a key of more than {LONGEST_KEY:,} bytes:"
+                " write the name that the ledger gives it"
+            )
+        addresses.append((key, etag))
+    if len(addresses) > 1:
+        ledger = Ledger(stack)
+        for key, etag in addresses:
+            if ledger.get(name_of(uploads.bucket, key, etag)) or uploads.has(key, etag):
+                return key, etag
+    return addresses[0]
+
+
+def _possible(key: str) -> bool:
+    return len(key.encode()) <= LONGEST_KEY
 
 
 def _short(stack: Stack, uploads: Uploads, text: str) -> set[tuple[str, str]]:
@@ -72,12 +99,13 @@ def _short(stack: Stack, uploads: Uploads, text: str) -> set[tuple[str, str]]:
     here = {
         (key, found)
         for key, etag in readings
+        if _possible(key)
         for found in uploads.etags(key)
         if found.startswith(etag)
     }
     if match and here:
         return here
-    beginning = min((UNSURE.split(name)[0] for name, _ in readings), key=len)
+    beginning = min((name.partition(ELLIPSIS)[0] for name, _ in readings), key=len)
     patterns = [(_pattern(name), etag) for name, etag in readings]
     return here | {
         (item.s3_key, item.etag)
@@ -88,6 +116,5 @@ def _short(stack: Stack, uploads: Uploads, text: str) -> set[tuple[str, str]]:
 
 
 def _pattern(printed: str) -> re.Pattern[str]:
-    """Return what finds the keys that a table may have printed so."""
-    parts = (UNSURE_PARTS.get(part, re.escape(part)) for part in UNSURE.split(printed))
-    return re.compile("".join(parts), re.DOTALL)
+    """Return what finds the keys that a table may have shortened so."""
+    return re.compile(".*".join(map(re.escape, printed.split(ELLIPSIS))), re.DOTALL)

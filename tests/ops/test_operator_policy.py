@@ -128,7 +128,8 @@ def test_the_policy_grants_what_the_commands_call(
     reviews.undo(reviews.label(read, "other").decision)
     dead_letter(standard, "UploadEventsDeadLetterQueue", seen["event"])
     dead_letter(standard, "UploadEventsDeadLetterQueue", "strange")
-    batch = {"DDBStreamBatchInfo": pointer(standard, decided(standard, b"no image")["upload"])}
+    old = decided(standard, b"no image")["upload"]
+    batch = {"DDBStreamBatchInfo": pointer(standard, old)}
     dead_letter(standard, "AnnouncementsDeadLetterQueue", batch)
     ops(standard, "redrive")
     ops(standard, "announce", "--since", "1h")
@@ -140,6 +141,12 @@ def test_the_policy_grants_what_the_commands_call(
         TableName=standard.outputs["DecisionsTable"], Key={"upload": {"S": seen["upload"]}}
     )
     ops(standard, "reconcile", "--start", "--grace", "0m")
+    standard.aws.client("dynamodb").update_item(
+        TableName=standard.outputs["DecisionsTable"],
+        Key={"upload": {"S": old}},
+        UpdateExpression="SET recorded_at = :then",
+        ExpressionAttributeValues={":then": {"S": "2020-02-02T02:02:02.222Z"}},
+    )
     ops(standard, "prune", "--older-than", "400d", "--yes")
     ops(standard, "export", "--out", str(tmp_path / "definition.json"))
     words = ("--execution", "latest", "--out", str(tmp_path / "execution.svg"))

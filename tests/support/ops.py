@@ -44,7 +44,7 @@ def dead_letter(stack: Stack, queue: str, body: object, cause: str = "") -> None
 
 
 def pointer(stack: Stack, upload: str) -> dict[str, Any]:
-    """Return what the pipe's dead letter would hold for the change of an upload."""
+    """Return what the pipe's dead letter would hold for the changes of an upload."""
     table = stack.outputs["DecisionsTable"]
     arn = stack.aws.client("dynamodb").describe_table(TableName=table)["Table"]["LatestStreamArn"]
     client = stack.aws.client("dynamodbstreams")
@@ -52,7 +52,7 @@ def pointer(stack: Stack, upload: str) -> dict[str, Any]:
     iterator = client.get_shard_iterator(
         StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
     )["ShardIterator"]
-    [number] = [
+    first, *_, last = 2 * [
         record["dynamodb"]["SequenceNumber"]
         for record in client.get_records(ShardIterator=iterator)["Records"]
         if record["dynamodb"]["Keys"]["upload"]["S"] == upload
@@ -60,6 +60,6 @@ def pointer(stack: Stack, upload: str) -> dict[str, Any]:
     return {
         "streamArn": arn,
         "shardId": shard["ShardId"],
-        "startSequenceNumber": number,
-        "endSequenceNumber": number,
+        "startSequenceNumber": first,
+        "endSequenceNumber": last,
     }

@@ -7,15 +7,17 @@ A process of its own: mock_aws resets the services that an embedded AWS in the p
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.cloudformation.parsing import get_model_map
 from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import Client
 
@@ -113,9 +115,9 @@ def make_rule(target: str, **rule: Any) -> str:
     return "bucket"
 
 
-def make_state_machine(kind: str = "STANDARD") -> str:
+def make_state_machine(kind: str = "STANDARD", definition: str = PASS) -> str:
     made = client("stepfunctions").create_state_machine(
-        name="machine", definition=PASS, roleArn=ROLE, type=kind
+        name="machine", definition=definition, roleArn=ROLE, type=kind
     )
     return str(made["stateMachineArn"])
 
@@ -354,6 +356,33 @@ def nameless_executions() -> bool:
     except ClientError:
         return True
     return len(set(arns)) == 1
+
+
+@probe("executions", "a slow table is no time-out")
+def slow_table() -> bool:
+    make_table()
+    write = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::dynamodb:putItem",
+        "Parameters": {"TableName": "table", "Item": {"id": {"S": "1"}}},
+        "TimeoutSeconds": 1,
+        "End": True,
+    }
+    machine = make_state_machine(
+        definition=json.dumps({"StartAt": "Write", "States": {"Write": write}})
+    )
+    put = DynamoDBBackend.put_item
+
+    def late(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(1.5)
+        return put(*args, **kwargs)
+
+    with patch.object(DynamoDBBackend, "put_item", late):
+        states = client("stepfunctions")
+        execution = states.start_execution(stateMachineArn=machine, name="slow")["executionArn"]
+        while (ended := states.describe_execution(executionArn=execution))["status"] == "RUNNING":
+            time.sleep(0.05)
+    return bool(ended["error"] != "States.Timeout")
 
 
 @probe("tables", "an update that makes an item is two records of the stream")

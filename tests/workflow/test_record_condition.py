@@ -8,7 +8,7 @@ import pytest
 from tests.support.cloud import Stack
 from tests.support.project import state_machine
 
-RECORD = state_machine()["States"]["Record decision"]["Parameters"]
+STATES = state_machine()["States"]
 TABLE = "records"
 
 # outcome, reason
@@ -17,15 +17,16 @@ CORRUPT = ("rejected", "corrupt")
 NOT_FOUND, SUPERSEDED = ("rejected", "not_found"), ("superseded", "superseded")
 REFUSED, UNAVAILABLE = ("failed", "EndpointRefused"), ("failed", "EndpointUnavailable")
 REVIEWED = ("reviewed", "")
-EVERY = (ACCEPTED, REVIEW, CORRUPT, NOT_FOUND, SUPERSEDED, REFUSED, UNAVAILABLE)
+FAILURES = (REFUSED, UNAVAILABLE)
+EVERY = (ACCEPTED, REVIEW, CORRUPT, NOT_FOUND, SUPERSEDED, *FAILURES)
 
 REPLACED_BY_ANOTHER_EXECUTION = {
     ACCEPTED: (),
     REVIEW: (),
     REVIEWED: (),
     CORRUPT: (),
-    NOT_FOUND: tuple(new for new in EVERY if new != NOT_FOUND),
-    SUPERSEDED: tuple(new for new in EVERY if new != SUPERSEDED),
+    NOT_FOUND: tuple(new for new in EVERY if new not in (NOT_FOUND, *FAILURES)),
+    SUPERSEDED: tuple(new for new in EVERY if new not in (SUPERSEDED, *FAILURES)),
     REFUSED: EVERY,
     UNAVAILABLE: EVERY,
 }
@@ -50,11 +51,25 @@ def dynamodb(standard: Stack) -> Iterator[Any]:
     client.delete_table(TableName=TABLE)
 
 
-def record(dynamodb: Any, upload: str, outcome: tuple[str, str], execution: str) -> bool:
-    """Write as Record decision does; return whether the condition held."""
-    changing = {":outcome": outcome[0], ":reason": outcome[1], ":execution": execution}
+def record(
+    dynamodb: Any,
+    upload: str,
+    outcome: tuple[str, str],
+    execution: str = "first",
+    uploaded_at: str = "2026-11-26T10:00:00Z",
+) -> bool:
+    """Write as the Record state of an outcome does; return whether the condition held."""
+    parameters = STATES["Record failure" if outcome in FAILURES else "Record decision"][
+        "Parameters"
+    ]
+    changing = {
+        ":outcome": outcome[0],
+        ":reason": outcome[1],
+        ":execution": execution,
+        ":uploaded_at": uploaded_at,
+    }
     values = {}
-    for name, value in RECORD["ExpressionAttributeValues"].items():
+    for name, value in parameters["ExpressionAttributeValues"].items():
         [(kind, given)] = value.items()
         if kind.endswith(".$"):  # a path into the execution
             given = changing.get(name, "0")
@@ -63,8 +78,8 @@ def record(dynamodb: Any, upload: str, outcome: tuple[str, str], execution: str)
         dynamodb.update_item(
             TableName=TABLE,
             Key={"upload": {"S": upload}},
-            ConditionExpression=RECORD["ConditionExpression"],
-            UpdateExpression=RECORD["UpdateExpression"],
+            ConditionExpression=parameters["ConditionExpression"],
+            UpdateExpression=parameters["UpdateExpression"],
             ExpressionAttributeValues=values,
         )
     except dynamodb.exceptions.ConditionalCheckFailedException:
@@ -89,3 +104,46 @@ def test_a_record_is_replaced_by_these_alone(
             item = dynamodb.get_item(TableName=TABLE, Key={"upload": {"S": upload}})["Item"]
             assert (item["outcome"]["S"], item["revision"]["N"]) == (new[0], "2")
     assert tuple(found) == replacing.get(kept, ())
+
+
+def item_of(dynamodb: Any, upload: str) -> Any:
+    return dynamodb.get_item(TableName=TABLE, Key={"upload": {"S": upload}})["Item"]
+
+
+def test_failures_of_duplicates_change_nothing_where_the_object_was_overwritten(
+    dynamodb: Any,
+) -> None:
+    written = [
+        record(dynamodb, "upload", outcome, f"duplicate-{number}")
+        for number, outcome in enumerate([SUPERSEDED, UNAVAILABLE, SUPERSEDED, REFUSED] * 2)
+    ]
+    assert written == [True, *[False] * 7]
+    item = item_of(dynamodb, "upload")
+    assert (item["outcome"]["S"], item["revision"]["N"]) == ("superseded", "1")
+
+
+@pytest.mark.parametrize("absence", [NOT_FOUND, SUPERSEDED], ids="-".join)
+def test_what_comes_again_later_and_fails_is_a_failure(
+    dynamodb: Any, absence: tuple[str, str]
+) -> None:
+    assert record(dynamodb, "upload", absence)
+    assert record(dynamodb, "upload", REFUSED, "second", uploaded_at="2026-11-26T10:00:01Z")
+
+
+@pytest.mark.parametrize("outcome", EVERY, ids="-".join)
+def test_what_was_forgotten_is_recorded_again_only_for_a_later_upload(
+    dynamodb: Any, outcome: tuple[str, str]
+) -> None:
+    dynamodb.put_item(
+        TableName=TABLE,
+        Item={
+            "upload": {"S": "upload"},
+            "forgotten_at": {"S": "2026-11-26T10:00:00Z"},
+            "expires_at": {"N": "1780000000"},
+        },
+    )
+    for uploaded_at in ("2026-11-26T09:59:59Z", "2026-11-26T10:00:00Z"):
+        assert not record(dynamodb, "upload", outcome, uploaded_at=uploaded_at)
+    assert record(dynamodb, "upload", outcome, uploaded_at="2026-11-26T10:00:01Z")
+    # Or DynamoDB would delete the new record when the old one is due.
+    assert not {"forgotten_at", "expires_at"} & item_of(dynamodb, "upload").keys()

@@ -2,16 +2,24 @@
 
 import io
 import json
+import threading
+import time
+import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
+from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
 
+from ops.commands.forget import OUT_OF_REACH
 from ops.stack.ledger import Ledger
 from ops.stack.outputs import Stack as OpsStack
 from ops.stack.uploads import PictureGone, Uploads
 from tests.support.cloud import Stack
-from tests.support.ops import Ops, dead_letter, empty, keys
-from tests.support.workflow import announced, decided
+from tests.support.ops import Ops, dead_letter, empty, keys, pointer
+from tests.support.project import ROOT
+from tests.support.waiting import until
+from tests.support.workflow import announced, decided, start_again
 
 LONG_AGO = "2020-02-02T02:02:02.222Z"
 
@@ -202,3 +210,76 @@ def test_an_overwritten_picture_is_neither_read_nor_labelled(
         pictures.read(item["s3_key"], item["etag"])
     with pytest.raises(PictureGone):
         pictures.label(item["upload"], item["s3_key"], item["etag"], "other")
+
+
+def test_an_execution_that_still_runs_does_not_record_what_was_forgotten(
+    ops: Ops, stack: Stack, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go_on, ended = threading.Event(), threading.Event(), list[str]()
+    answer, end = stack.container._container, BaseExecutionWorkerCommunication.terminated
+
+    def late(*request: Any) -> Any:
+        asked.set()
+        go_on.wait(30)
+        return answer(*request)
+
+    def terminated(communication: Any) -> None:
+        end(communication)
+        ended.append(communication.execution.status)
+
+    monkeypatch.setattr(stack.container, "_container", late)
+    monkeypatch.setattr(BaseExecutionWorkerCommunication, "terminated", terminated)
+    followed = stack.follower.upload((images / "cat.jpg").read_bytes(), f"{uuid.uuid4()}.jpg")
+    assert asked.wait(30)
+    ran = ops(stack, "forget", followed.upload, "--yes")
+    assert ran.out.splitlines()[-1] == "deleted: objects 1, items 0, dead letters 0"
+    go_on.set()
+    assert until(lambda: ended) == ["SUCCEEDED"]
+    assert not known(stack, followed.upload)
+    left = stack.aws.client("dynamodb").get_item(
+        TableName=stack.outputs["DecisionsTable"], Key={"upload": {"S": followed.upload}}
+    )["Item"]
+    assert left.keys() == {"upload", "forgotten_at", "expires_at"}
+    kept_s = int(left["expires_at"]["N"]) - time.time()
+    assert 47 * 3600 < kept_s <= 48 * 3600
+    assert announced(stack, followed.upload, 1) == []
+    assert ops(stack, "forget", followed.upload, "--yes").out.startswith("nothing is known of")
+    assert ops(stack, "show", followed.upload).code == 1
+
+
+def test_the_same_picture_uploaded_after_it_was_forgotten_is_a_new_upload(
+    ops: Ops, stack: Stack, images: Path
+) -> None:
+    item = decided(stack, (images / "cat.jpg").read_bytes())
+    assert ops(stack, "forget", item["upload"], "--yes").code == 0
+    later = json.loads(item["event"]) | {"time": "2999-01-01T00:00:00Z"}
+    stack.aws.client("s3").put_object(
+        Bucket=item["s3_bucket"], Key=item["s3_key"], Body=(images / "cat.jpg").read_bytes()
+    )
+    start_again(stack, {"event": json.dumps(later)})
+    assert until(lambda: known(stack, item["upload"]))
+    assert [heard["revision"] for heard in announced(stack, item["upload"], 2)] == ["1", "1"]
+
+
+def test_a_dead_letter_that_holds_what_forget_left_is_redriven(
+    ops: Ops, standard: Stack, images: Path
+) -> None:
+    empty(standard, "AnnouncementsDeadLetterQueue")
+    item = decided(standard, (images / "cat.jpg").read_bytes())
+    assert len(announced(standard, item["upload"], 1)) == 1
+    assert ops(standard, "forget", item["upload"], "--yes").code == 0
+    batch = {"DDBStreamBatchInfo": pointer(standard, item["upload"])}
+    dead_letter(standard, "AnnouncementsDeadLetterQueue", batch)
+    ran = ops(standard, "redrive")
+    assert (ran.code, ran.err) == (0, "")
+    assert [heard["revision"] for heard in announced(standard, item["upload"], 2)] == ["1", "1"]
+
+
+def test_forget_says_first_what_it_cannot_reach(ops: Ops, standard: Stack, images: Path) -> None:
+    item = decided(standard, (images / "cat.jpg").read_bytes())
+    ran = ops(standard, "forget", item["upload"], "--dry-run")
+    page = (ROOT / "docs" / "operate.md").read_text().partition("## Forget a picture")[2]
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in page.splitlines()]
+    for place in OUT_OF_REACH:
+        assert f"\n  {place}\n" in ran.out
+        assert place.split(",")[0] in rows

@@ -1,8 +1,10 @@
 """What waits for a person: the list, the record of a label, and the page's server."""
 
+import contextlib
 import http.client
 import io
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,13 +18,14 @@ from PIL import Image
 
 from cli.errors import CommandError
 from cli.terminal import own_command
-from ops.reviewing.image import UNKNOWN, shown
+from ops.reviewing.image import CONVERTED, MAX_PIXELS, UNKNOWN, shown
 from ops.reviewing.reviews import Reviews
-from ops.reviewing.server import MAX_BODY, ReviewServer
+from ops.reviewing.server import HEADERS, MAX_BODY, ReviewServer
 from ops.stack.ledger import Changed, Decision, Ledger
 from ops.stack.outputs import Stack as OpsStack
 from ops.stack.uploads import Uploads
 from tests.support.cloud import Stack
+from tests.support.functions import load_function
 from tests.support.ops import Ops, keys
 from tests.support.workflow import announced, decided
 
@@ -58,7 +61,7 @@ def test_the_list_is_in_the_asked_order(ops: Ops, stack: Stack, images: Path, or
 def test_a_key_cannot_steer_the_terminal(ops: Ops, standard: Stack, images: Path) -> None:
     decided(standard, (images / "cat.jpg").read_bytes(), "a\x1b[2Jb.jpg")
     ran = ops(standard, "review")
-    assert "  a\N{REPLACEMENT CHARACTER}[2Jb.jpg#" in ran.out
+    assert "  a\\u001b[2Jb.jpg#" in ran.out
     assert "\x1b" not in ran.out
 
 
@@ -384,3 +387,77 @@ def test_every_form_of_picture_is_shown(form: str) -> None:
 
 def test_what_is_no_picture_is_not_shown_as_one() -> None:
     assert shown(b"<svg onload=alert(1)>") == (UNKNOWN, b"<svg onload=alert(1)>")
+
+
+def test_only_what_the_workflow_takes_is_converted_and_no_larger_picture() -> None:
+    formats = load_function("serialize", "formats").FORMATS
+    others = {kind.name: kind.max_pixels for kind in formats if kind.name in CONVERTED}
+    assert {kind.name for kind in formats} - {"PNG", "JPEG", "GIF", "WEBP"} == set(others)
+    assert set(others) == set(CONVERTED)
+    assert max(others.values()) == MAX_PIXELS
+
+
+@pytest.mark.parametrize("form", ["PPM", "TGA", "ICO", "PCX"])
+def test_a_format_that_the_workflow_refuses_is_not_decoded(form: str) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (20, 10), "red").save(out, form)
+    assert shown(out.getvalue()) == (UNKNOWN, out.getvalue())
+
+
+def test_a_picture_of_more_pixels_than_the_workflow_takes_is_not_decoded() -> None:
+    out = io.BytesIO()
+    Image.new("1", (8_000, 8_001)).save(out, "TIFF", compression="group4")
+    assert shown(out.getvalue()) == (UNKNOWN, out.getvalue())
+
+
+def test_what_was_not_classified_is_not_shown(ask: Ask, standard: Stack) -> None:
+    item = decided(standard, b"no picture")
+    status, told = ask(f"/api/picture?upload={item['upload'].replace('#', '%23')}")
+    assert (status, "its outcome is rejected" in told["error"]) == (404, True)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        *((f"{method} / HTTP/1.1", 501) for method in ("HEAD", "PUT", "OPTIONS", "TRACE")),
+        ("GET / HTTP/7.0", 505),
+        ("GET / to nowhere HTTP/1.1", 400),
+        (f"GET /{'a' * 70_000} HTTP/1.1", 414),
+        (f"GET / HTTP/1.1\r\nX: {'a' * 70_000}", 431),
+    ],
+    ids=lambda value: str(value)[:24],
+)
+def test_what_is_no_request_is_refused_under_the_same_headers(
+    server: ReviewServer, request_line: str, status: int
+) -> None:
+    with socket.create_connection(server.server_address[:2], timeout=20) as connection:
+        connection.sendall(f"{request_line}\r\n\r\n".encode())
+        answer = http.client.HTTPResponse(connection, method=request_line.split()[0])
+        answer.begin()
+        assert answer.status == status
+        assert {name: answer.getheader(name) for name in HEADERS} == HEADERS
+        assert answer.getheader("Content-Type") == "application/json"
+        told = answer.read()
+    assert told == b"" if request_line.startswith("HEAD") else json.loads(told)["error"]
+
+
+def test_many_connections_at_once_wait_for_their_turn(ops: Ops, standard: Stack) -> None:
+    del ops
+    with contextlib.ExitStack() as closing:
+        server = closing.enter_context(ReviewServer(reviews_of(standard), "newest", 0))
+        address = server.server_address[:2]
+        connections = [
+            closing.enter_context(socket.create_connection(address, timeout=5)) for _ in range(64)
+        ]  # none is accepted yet
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        request = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{address[1]}\r\nConnection: close\r\n\r\n"
+        for connection in connections:
+            connection.sendall(request.encode())
+        for connection in connections:
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            assert answer.status == 200
+            answer.read()
+        server.shutdown()
+        thread.join()

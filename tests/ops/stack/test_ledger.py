@@ -70,7 +70,7 @@ def test_of_two_who_change_an_item_the_second_learns_of_the_first(
 
 
 def test_a_change_of_a_deleted_item_makes_no_new_one(ledger: Ledger, waiting: Decision) -> None:
-    ledger.delete(waiting.upload)
+    ledger.forget(waiting.upload)
     with pytest.raises(Changed) as refused:
         ledger.change(waiting, label="bicycle")
     assert refused.value.now is None
