@@ -313,11 +313,13 @@ ATTACKS = (
 
 def table() -> list[tuple[str, ...]]:
     """Return a header and a row for each attack."""
-    rows: list[tuple[str, ...]] = [("attack", "bytes", "outcome", "CPU, s", "peak memory, MB")]
+    rows: list[tuple[str, ...]] = [("attack", "bytes", "outcome", "CPU seconds", "peak MB")]
     for attack in ATTACKS:
         data = attack.make()
         outcome, cpu_s, peak_mib = measured(data)
-        rows.append((attack.name, f"{len(data):,}", outcome, f"{cpu_s:.1f}", f"{peak_mib:,}"))
+        rows.append(
+            (attack.name, f"{len(data):,}", f"`{outcome}`", f"{cpu_s:.1f}", f"{peak_mib:,}")
+        )
     return rows
 
 

@@ -102,8 +102,8 @@ def run(decode: str, before: str = "", data: bytes = WEBP) -> tuple[str, str, in
         ),
         pytest.param(
             "while True: pass",
-            "contained.MAX_SECONDS = 1",
-            *("too_expensive", "more than 1 s"),
+            "contained.MAX_CPU_SECONDS = 1",
+            *("too_expensive", "more than 1 s of a processor"),
             id="loop",
         ),
         pytest.param(
@@ -146,6 +146,12 @@ def test_whatever_ends_a_child_is_a_rejection_with_its_reason(
     assert said in sentence
 
 
+def test_a_child_that_works_is_waited_for() -> None:
+    work = "end = time.process_time() + 1.5\n    while time.process_time() < end: pass\n"
+    outcome, _, _ = run(work + "    return canonical_picture(data)", "contained.MAX_SECONDS = 0")
+    assert outcome == "decoded"
+
+
 def test_a_fault_of_the_package_fails_with_its_traceback() -> None:
     outcome, said, _ = run("return {}[data[:4]]")
     assert outcome == "failed"
@@ -172,8 +178,8 @@ def test_a_child_has_no_file_but_the_pipe_and_writes_nowhere() -> None:
     links, limits = json.loads(said)
     assert links[:3] == ["/dev/null"] * 3
     assert [link.partition(":")[0] for link in links[3:]] == ["pipe"]
-    memory, seconds = contained.MAX_MEMORY_MB * 2**20, contained.MAX_SECONDS
-    assert limits == [[limit, limit] for limit in (memory, seconds, 0, 0)]
+    memory, seconds = contained.MAX_MEMORY_MB * 2**20, contained.MAX_CPU_SECONDS
+    assert limits == [[memory, memory], [seconds, seconds + 1], [0, 0], [0, 0]]
 
 
 def samples() -> list[Sample]:
@@ -217,6 +223,7 @@ def test_the_limits_leave_room_within_the_function_s() -> None:
     connecting = 2 * (upload.CONNECT_TIMEOUT_S + upload.READ_TIMEOUT_S)
     reading = max(connecting, upload.READ_DEADLINE_S) + upload.READ_TIMEOUT_S
     assert reading + contained.MAX_SECONDS < FUNCTION["Timeout"]
+    assert contained.MAX_CPU_SECONDS < contained.MAX_SECONDS
     assert FUNCTION["MemorySize"] >= contained.MAX_MEMORY_MB + 100
 
 
