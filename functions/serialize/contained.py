@@ -35,8 +35,8 @@ if sys.platform == "linux":
 # pictures take 774 (`python -m benchmarks.serialize --limits`).
 MAX_MEMORY_MB = 900
 
-# Of a processor: the slowest of the largest pictures take 2. The function's 1,024 MB buy 0.6 of one,
-# so this is met after 10 of its 25 s, of which reading takes 12 at most (upload.py).
+# Of a processor: the slowest of the largest pictures take 2. The function's 1,024 MB buy 0.6 of
+# one, so this is met after 10 of its 25 s, of which reading takes 12 at most (upload.py).
 MAX_CPU_SECONDS = 6
 
 # By the clock, for a child that sleeps. One that waits for a busy machine may wait on, as long as
