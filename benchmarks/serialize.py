@@ -4,7 +4,8 @@
     python -m benchmarks.serialize --limits   the peak at each format's limit of pixels
 
 The floor opens the file, lets the decoder reduce it where it can, resizes once and encodes once
-(Image.thumbnail and Image.save), without a check, a colour profile or a turn.
+(Image.thumbnail and Image.save), without a check, a colour profile or a turn. The peak is that of
+the child that decodes, where there is one.
 """
 
 import argparse
@@ -29,8 +30,8 @@ import io, statistics, sys, time
 sys.path.insert(0, {str(FUNCTION)!r})
 data = open(sys.argv[1], "rb").read()
 def ours():
-    import canonical
-    return canonical.canonical_picture(data).data
+    import contained
+    return contained.contained_picture(data).data
 def floor():
     from PIL import Image
     if data[4:8] == b"ftyp":
@@ -53,12 +54,14 @@ for call in (ours, floor) * (int(sys.argv[2]) + 1):
 print(*(statistics.median(measured[1:]) for measured in times.values()))
 """
 PEAK = """
+import resource
 try:
     globals()[sys.argv[2]]()
 except Exception as refused:
     print(str(refused)[:99], file=sys.stderr)
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
-print(int(status["VmHWM"].split()[0]) / 1024)
+child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(max(int(status["VmHWM"].split()[0]), child) / 1024)
 """
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from local import template as sam
+from tests.functions.serialize.attacks import ATTACKS
 from tests.support.functions import load_function
 from tests.support.project import ROOT, template
 from tests.support.readme import PAGES, PARTS, marked, page_of
@@ -17,6 +18,7 @@ TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}
 # By commands of the pages, or in the bucket.
 MADE = (".demo", ".venv", "models/", "out/", "uploads/")
 RUNS = ("demo", "session")  # what differs from run to run in them: numbers and their room
+MEASURED = ("attacks",)  # tests/functions/serialize/test_contained.py runs these
 
 
 def found(pattern: str) -> list[str]:
@@ -39,7 +41,7 @@ def plain(lines: list[str]) -> list[str]:
     return [" ".join(re.sub(r"[\d.]+|-{2,}", "#", line).split()) for line in lines]
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", [name for name in PARTS if name not in MEASURED])
 def test_a_marked_part_of_a_page_is_what_the_project_says(name: str) -> None:
     part = marked(name).search(page_of(name).read_text())
     assert part is not None
@@ -51,6 +53,13 @@ def test_a_marked_part_of_a_page_is_what_the_project_says(name: str) -> None:
     if name in RUNS:
         written, said = map(plain, (written, said))
     assert written == said, "run make papers"
+
+
+def test_the_table_of_attacks_has_a_row_for_each_with_an_outcome_of_it() -> None:
+    rows = re.findall(r"^\| (.+?) \| [\d,]+ \| `(\w+)` \|", TEXTS["docs/security.md"], re.MULTILINE)
+    assert [name for name, _ in rows] == [attack.name for attack in ATTACKS], "run make papers"
+    for (_, outcome), attack in zip(rows, ATTACKS, strict=True):
+        assert outcome in attack.outcomes
 
 
 def test_the_drawing_in_the_readme_is_the_state_machine_s(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from canonical import canonical_picture
+from contained import contained_picture
 from upload import read_upload
 
 
@@ -15,7 +15,7 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     Raises ImageRejected, ImageSuperseded, StorageUnavailable or StorageRefused.
     """
     address = {name: event[name] for name in ("s3_bucket", "s3_key", "etag")}
-    picture = canonical_picture(read_upload(*address.values()))
+    picture = contained_picture(read_upload(*address.values()))
     return address | {
         "content_type": picture.content_type,
         "image_data": base64.b64encode(picture.data).decode("ascii"),

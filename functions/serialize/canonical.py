@@ -52,7 +52,7 @@ class CanonicalPicture(NamedTuple):
 def canonical_picture(data: bytes) -> CanonicalPicture:
     """Decode an uploaded file, by its content alone, and encode the canonical picture of it.
 
-    Raises ImageRejected and nothing else.
+    Raises ImageRejected; MemoryError where a limit of memory is met.
     """
     if not data:
         raise ImageRejected(Reason.EMPTY, "the object has 0 bytes. Upload the picture again.")

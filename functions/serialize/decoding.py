@@ -15,6 +15,8 @@ Image.MAX_IMAGE_PIXELS = 210_000_000
 
 LAST_PIXELS = 1_024  # of the last row, which is written as a whole or not at all
 
+OUT_OF_MEMORY = re.compile("out of memory|memory allocation", re.IGNORECASE)
+
 LONE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 MIN_LINE_FEEDS = 4  # one of 256 line feeds has a carriage return before it by chance
 MIN_NEIGHBOURS = 16  # of each byte like a carriage return, if this one lacks by no chance
@@ -30,7 +32,7 @@ def decoded(kind: Format, data: bytes, longest_side: int) -> tuple[Image.Image, 
 
     longest_side: pixels; a JPEG is decoded at the least 1/1, 1/2, 1/4 or 1/8 of its size that
     has as many.
-    Raises ImageRejected and nothing else.
+    Raises ImageRejected; MemoryError where a limit of memory is met.
     """
     stripped: Stripped = importlib.import_module(kind.reader).strip(data)
     if kind.compressed and sent_as_text(data):
@@ -44,14 +46,16 @@ def decoded(kind: Format, data: bytes, longest_side: int) -> tuple[Image.Image, 
             image, row = attempt(kind, stripped, longest_side, fill=255)
             if set(row) == {255}:
                 raise damaged(kind, stripped, data)
-    except ImageRejected:
+    except (ImageRejected, MemoryError):
         raise
-    except (Image.DecompressionBombError, MemoryError):
+    except Image.DecompressionBombError:
         raise ImageRejected(
             Reason.TOO_MANY_PIXELS,
-            f"decoding the {kind.name} takes more memory than there is. Upload a smaller picture.",
+            f"the {kind.name} has more pixels than any format may have. Upload a smaller picture.",
         ) from None
     except Exception as error:  # whatever the decoder of a format stumbles over
+        if OUT_OF_MEMORY.search(str(error)):
+            raise MemoryError from error
         raise damaged(kind, stripped, data) from error
     if image.mode == "P" and image.palette is None:
         raise corrupt(f"the {kind.name} has no palette for its colours")

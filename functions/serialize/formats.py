@@ -99,7 +99,7 @@ TIFF = Format(
 HEIF = Format(
     "HEIF",
     "HEIC/HEIF",
-    rb"....ftyp",
+    rb"....ftyp(?!avi[fs])",
     (".heic", ".heif"),
     "iso_media",
     "pillow_heif",

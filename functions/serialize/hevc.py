@@ -1,13 +1,17 @@
 """HEVC (ITU-T H.265): the size and colours of the picture that the coded data hold."""
 
+from contextlib import suppress
 from struct import unpack_from
 from typing import NamedTuple
 
 from bits import Bits
+from rejection import corrupt
 
 SPS = 33  # the type of a sequence parameter set
 ARRAYS_AT = 22  # bytes into the configuration: ISO/IEC 14496-15, 8.3.3.1
 PROFILE_BITS, LEVEL_BITS = 88, 8
+LENGTHS_AT = 21  # bytes into the configuration: how many bytes a unit's length has, less 1
+MAX_UNITS = 10_000  # of one picture; a slice for each row of blocks of 50 megapixels makes 500
 CHROMA_444 = 3
 OWN_ASPECT = 255
 
@@ -36,6 +40,24 @@ def coded(configuration: bytes) -> Coded:
                 found.append(parameters(configuration[at + 2 : at + 2 + size]))
             at += 2 + size
     return max(found, key=lambda picture: picture.width * picture.height)
+
+
+def coded_within(configuration: bytes, data: bytes) -> Coded:
+    """Return the largest picture of parameter sets that lie among an item's coded data.
+
+    The decoder obeys these, too. Raises ImageRejected for a picture of too many units.
+    """
+    found = [Coded(0, 0)]
+    length, at = (configuration[LENGTHS_AT] & 3) + 1, 0
+    for _ in range(MAX_UNITS):
+        start = at + length
+        if start >= len(data):
+            return max(found, key=lambda picture: picture.width * picture.height)
+        at = start + int.from_bytes(data[start - length : start], "big")
+        if data[start] >> 1 & 0x3F == SPS:
+            with suppress(IndexError):  # the decoder cannot read it either
+                found.append(parameters(data[start:at]))
+    raise corrupt(f"a picture of the HEIF has more than {MAX_UNITS:,} units")
 
 
 def parameters(unit: bytes) -> Coded:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from struct import error, unpack, unpack_from
 
 from av1 import coded_size as av1_size
-from hevc import Coded, coded
+from hevc import Coded, coded, coded_within
 from rejection import ImageRejected, Reason, corrupt, truncated, unsupported
 from stripped import Box, Coding, Kept, Stripped
 
@@ -174,12 +174,17 @@ def check_coded_size(data: bytes, items: Items) -> None:
     total = 0
     for item in (*items.sources(), *items.auxiliary()):
         sizes = [coded_picture(items, item)[:2]]
-        if items.kinds.get(item) == b"av01" and item in items.places:
-            places = items.places[item]
-            if sum(end - start for start, end in places) > len(data):
-                raise corrupt("the file's table of item locations is invalid")
-            with suppress(IndexError):  # the decoder will not find a picture either
-                sizes.append(av1_size(b"".join(data[start:end] for start, end in places)))
+        places = items.places.get(item, ())
+        if sum(end - start for start, end in places) > len(data):
+            raise corrupt("the file's table of item locations is invalid")
+        if places:
+            content = b"".join(data[start:end] for start, end in places)
+            configuration = items.property(item, b"hvcC")
+            if items.kinds.get(item) == b"av01":
+                with suppress(IndexError):  # the decoder will not find a picture either
+                    sizes.append(av1_size(content))
+            elif configuration:
+                sizes.append(coded_within(configuration, content)[:2])
         if len(declared := items.property(item, b"ispe")) >= 12:
             sizes.append(unpack(">LL", declared[4:12]))
         pixels = max(width * height for width, height in sizes)
@@ -275,9 +280,10 @@ def items_of(data: bytes) -> Items | None:
 
 def read_items(data: bytes, start: int, end: int) -> Items:
     """Read a meta box: its primary item, and the items' kinds, references and properties."""
-    items = Items()
+    items, tables = Items(), 0
     for name, at, stop in boxes(data, start, end):
-        if name in TABLES and stop - at > MAX_TABLE_BYTES:
+        tables += stop - at if name in TABLES else 0
+        if tables > MAX_TABLE_BYTES:
             raise corrupt(f"the file's tables have more than {MAX_TABLE_BYTES:,} bytes")
         version = data[at]
         identifier = ">L" if version else ">H"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from struct import unpack
 
 from exif import orientation
 from rejection import corrupt, truncated, unsupported
@@ -89,6 +90,7 @@ def strip(data: bytes) -> Stripped:
         parts=parts if one_scan else [*parts, b"\xff\xd9"],
         one_scan=one_scan,
         other_limit=one_scan,
+        bounded_by=unpack(">HH", frame[2:6])[::-1] if one_scan else None,
         ends_early=not complete,
         plain=plain and len(frame) == 16,
         orientation=orientation(exif or b""),

@@ -55,6 +55,7 @@ def strip(data: bytes) -> Stripped:
         parts=parts,
         ends_early=not ended,
         plain=ended and len(parts) == 1 and len(parts[0]) == len(data) and plain(data, header),
+        bounded_by=unpack(">LL", header[:8]),
         orientation=orientation(facts.get(b"eXIf", b"")),
         profile=profile,
         coding=None if profile else coding(facts),

@@ -13,9 +13,11 @@ class Reason(StrEnum):
     EMPTY = "empty"  # no bytes
     TOO_LARGE = "too_large"  # more bytes than a picture may have
     TOO_MANY_PIXELS = "too_many_pixels"  # more pixels than the function has memory for
+    TOO_EXPENSIVE = "too_expensive"  # decoding takes more memory or time than the function has
     UNSUPPORTED_FORMAT = "unsupported_format"  # no picture, or one whose decoder is not allowed
     TRUNCATED = "truncated"  # it ends early: an upload that broke off
     CORRUPT = "corrupt"  # it contradicts its own format
+    DECODER_CRASHED = "decoder_crashed"  # its decoder crashed on it
 
 
 class ImageRejected(Exception):
@@ -23,7 +25,7 @@ class ImageRejected(Exception):
 
     def __init__(self, reason: Reason, sentence: str) -> None:
         super().__init__(f"{reason}: {sentence}")
-        self.reason = reason
+        self.reason, self.sentence = reason, sentence
 
 
 def corrupt(what: str) -> ImageRejected:
@@ -38,6 +40,28 @@ def unsupported(what: str) -> ImageRejected:
     """Return the rejection of a file that may be healthy, but that no decoder here reads."""
     return ImageRejected(
         Reason.UNSUPPORTED_FORMAT, f"{what}, which is not supported. Save it as JPEG or PNG."
+    )
+
+
+def too_expensive(limit: str) -> ImageRejected:
+    """Return the rejection of a file that takes more than a limit to decode.
+
+    limit: with its unit.
+    """
+    return ImageRejected(
+        Reason.TOO_EXPENSIVE,
+        f"decoding the picture takes more than {limit}. Save it as a smaller JPEG or PNG.",
+    )
+
+
+def crashed(how: str) -> ImageRejected:
+    """Return the rejection of a file that ended its decoder's process.
+
+    how: the name of a signal, or an exit code.
+    """
+    return ImageRejected(
+        Reason.DECODER_CRASHED,
+        f"the decoder crashed on the picture ({how}). Save it as JPEG or PNG.",
     )
 
 

@@ -39,6 +39,7 @@ class Stripped:
     canvas: tuple[int, int] | None = None  # pixels, where the decoded picture covers only a part
     place: tuple[int, int] = (0, 0)  # of its top left corner on the canvas
     interlaced: bool = False
+    bounded_by: tuple[int, int] | None = None  # pixels that the decoder walks over once
     one_scan: bool = False  # a JPEG whose parts lack only the marker of its end
 
 

@@ -39,7 +39,7 @@ PASSING_ERRORS = frozenset(
     }
 )
 
-# Seconds. Two tries of these and the deadline leave 8 of the function's 20 s for decoding.
+# Seconds. Two tries of these, or the deadline and a last one, leave 13 of the function's 25 s.
 CONNECT_TIMEOUT_S = 1.0
 READ_TIMEOUT_S = 3.0
 

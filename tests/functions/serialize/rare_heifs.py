@@ -36,8 +36,8 @@ def clean_aperture(width: int, height: int, right: int, down: int) -> tuple[byte
     return b"clap", struct.pack(">LLLLlLlL", width, 1, height, 1, right, 1, down, 1)
 
 
-def configuration(width: int, height: int) -> tuple[bytes, bytes]:
-    """Return the configuration of HEVC up to the size in its only parameter set."""
+def parameter_set(width: int, height: int) -> bytes:
+    """Return a sequence parameter set of HEVC up to the size, of 4:2:0."""
 
     def number(value: int) -> str:  # in Exp-Golomb code
         digits = f"{value + 1:b}"
@@ -45,8 +45,13 @@ def configuration(width: int, height: int) -> tuple[bytes, bytes]:
 
     bits = "0" * (4 + 3 + 1 + 96) + number(0) + number(1) + number(width) + number(height) + "1"
     bits += "0" * (-len(bits) % 8)
-    unit = b"\x42\1" + int("1" + bits, 2).to_bytes(len(bits) // 8 + 1, "big")[1:]
-    header = bytes(16) + b"\1" + bytes(5)  # of 4:2:0
+    return b"\x42\1" + int("1" + bits, 2).to_bytes(len(bits) // 8 + 1, "big")[1:]
+
+
+def configuration(width: int, height: int) -> tuple[bytes, bytes]:
+    """Return the configuration of HEVC with that size in its only parameter set."""
+    unit = parameter_set(width, height)
+    header = bytes(16) + b"\1" + bytes(5)
     return b"hvcC", header + b"\1\x21" + struct.pack(">HH", 1, len(unit)) + unit
 
 
