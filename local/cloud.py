@@ -37,6 +37,7 @@ from local.moto_patches import (
     sagemaker_runtime,
     stack_attributes,
     stack_changes,
+    stack_deletions,
     stack_parameters,
     stack_resources,
     stack_updates,
@@ -180,6 +181,7 @@ def embedded_aws(
         cleanup.enter_context(stack_resources.installed())
         cleanup.enter_context(stack_attributes.installed())
         cleanup.enter_context(stack_updates.installed())
+        cleanup.enter_context(stack_deletions.installed())
         cleanup.enter_context(sagemaker_endpoint.installed())
         cleanup.enter_context(tables.installed())
         cleanup.enter_context(copies.installed())

@@ -37,6 +37,7 @@ COMMANDS = {
     "announce": "announce again what was recorded in a period",
     "prune": "delete old items of the ledger and, on request, their pictures",
     "forget": "delete one upload everywhere: ledger, picture, labelled copy",
+    "teardown": "delete the stack: detach its policies first, tell what it leaves",
     "picture": "draw the state machine, or one execution over it",
     "cost": "what a million photos cost, by what is billed; needs no stack",
     "export": "write the deployed state machine as one JSON file",

@@ -86,6 +86,16 @@ def test_no_domain_error_is_retried() -> None:
     assert not retried & {"States.ALL", "States.TaskFailed"}
 
 
+@pytest.mark.parametrize("step", STEPS)
+def test_a_function_that_ends_without_an_answer_is_retried_whatever_lambda_calls_it(
+    step: str,
+) -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/bp-lambda-serviceexception.html"""
+    [state] = [state for state in STATES.values() if step_of(state) == step]
+    timed_out, killed = {"Sandbox.Timedout"}, {"Runtime.ExitError", "Runtime.OutOfMemory"}
+    assert timed_out | killed | {"Lambda.Unknown"} <= errors_named(state, "Retry")
+
+
 @pytest.mark.parametrize("name", [name for name, state in STATES.items() if "Catch" in state])
 def test_what_is_unforeseen_is_caught_last_and_too_large_states_by_name(name: str) -> None:
     catches = [rule["ErrorEquals"] for rule in STATES[name]["Catch"]]

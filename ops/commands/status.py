@@ -94,12 +94,20 @@ def announcements(stack: Stack) -> dict[str, str]:
 
 
 def attention(found: dict[str, Any], stack: Stack) -> list[str]:
-    """Return a sentence for each thing that somebody should do, causes before what they caused."""
+    """Return a sentence for each thing that somebody should do, causes before what they caused.
+
+    The stack's OperatorPolicy allows it, or the sentence says who may.
+    """
     todo = []
-    if (status := found["endpoint"]["status"]) == "Missing":
-        todo.append(f"no endpoint: {own_command('model.create_endpoint')}")
-    elif status != "InService":
-        todo.append(f"the endpoint is {status}: see it in the SageMaker console")
+    endpoint = found["endpoint"]
+    if endpoint["status"] == "Missing":
+        create = own_command("model.create_endpoint")
+        todo.append(f"no endpoint, so uploads fail: whoever deploys runs {create}")
+    elif endpoint["status"] != "InService":
+        todo.append(
+            f"the endpoint is {endpoint['status']}: aws sagemaker describe-endpoint"
+            f" --endpoint-name {endpoint['name']} says why"
+        )
     pipe = found["announcements"]
     if pipe["state"] not in PIPE_WELL:
         reason = f" ({escaped(pipe['reason'][:512])})" if pipe["reason"] else ""

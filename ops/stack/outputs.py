@@ -14,7 +14,7 @@ from cli.terminal import own_command
 
 SAMCONFIG = Path(__file__).parents[2] / "samconfig.toml"
 CONNECTIONS = 32  # as many as a command has threads
-DENIED = "attach the policy in the output OperatorPolicyArn"
+DENIED = "attach the policy in the output OperatorPolicyArn, or ViewerPolicyArn for what only reads"
 ATTEMPTS = 6  # of a call that AWS throttles; with back-off about a minute
 CONNECT_S, READ_S = 5, 30
 

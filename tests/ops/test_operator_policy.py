@@ -1,7 +1,12 @@
-"""The stack's OperatorPolicy allows what the commands call, and nothing that none calls."""
+"""The stack's policies allow what the commands call, and nothing that none calls.
+
+OperatorPolicy is for all of them, ViewerPolicy for those that only read.
+"""
 
 import json
 import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +14,7 @@ import pytest
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
 from ops.__main__ import COMMANDS
+from ops.commands.status import attention
 from ops.reviewing.reviews import Reviews
 from ops.stack.outputs import Stack as OpsStack
 from tests.support.cloud import Stack
@@ -28,14 +34,19 @@ ACTIONS = {
 SERVICES = {"dynamodbstreams": "dynamodb", "stepfunctions": "states"}
 
 
-def statements() -> list[dict[str, Any]]:
-    [policy] = resources("AWS::IAM::ManagedPolicy").values()
-    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+# What `status` advises to type, and no command of ops calls.
+ADVISED = {"pipes:StartPipe"}
+
+
+def statements(policy: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = resources("AWS::IAM::ManagedPolicy")[policy]["PolicyDocument"][
+        "Statement"
+    ]
     return found
 
 
-def granted() -> set[str]:
-    actions = [statement["Action"] for statement in statements()]
+def granted(policy: str) -> set[str]:
+    actions = [statement["Action"] for statement in statements(policy)]
     return {
         name for action in actions for name in ([action] if isinstance(action, str) else action)
     }
@@ -97,14 +108,20 @@ def called(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
     return actions
 
 
-def policy_of(stack: Stack) -> IAMPolicy:
-    """Return the policy as it is deployed."""
-    iam, arn = stack.aws.client("iam"), stack.outputs["OperatorPolicyArn"]
+def policy_of(stack: Stack, output: str) -> IAMPolicy:
+    """Return a policy as it is deployed."""
+    iam, arn = stack.aws.client("iam"), stack.outputs[output]
     document = iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]["Document"]
     return IAMPolicy(json.dumps(document))
 
 
-def test_the_policy_grants_what_the_commands_call(
+def permitted(policies: list[IAMPolicy], call: tuple[str, str]) -> bool:
+    return any(
+        policy.is_action_permitted(*call) is PermissionResult.PERMITTED for policy in policies
+    )
+
+
+def test_the_policies_grant_what_the_commands_call(
     ops: Ops,
     called: set[tuple[str, str]],
     standard: Stack,
@@ -113,19 +130,28 @@ def test_the_policy_grants_what_the_commands_call(
     tmp_path: Path,
 ) -> None:
     run, ran = ops, set()
+    read: set[tuple[str, str]] = set()
 
     def ops(stack: Stack | None, *words: str) -> None:
         ran.add(words[0])
         run(stack, *words)
 
+    @contextmanager
+    def reading() -> Iterator[None]:
+        before = set(called)
+        called.clear()
+        yield
+        read.update(called)
+        called.update(before)
+
     for queue in ("UploadEventsDeadLetterQueue", "AnnouncementsDeadLetterQueue"):
         empty(standard, queue)
     seen = decided(standard, (images / "cat.jpg").read_bytes())
     reviews = Reviews(OpsStack("test-standard"), "ann")
-    read = reviews.ledger.get(seen["upload"])
-    assert read is not None
-    reviews.uploads.read(read.s3_key, read.etag)
-    reviews.undo(reviews.label(read, "other").decision)
+    read_item = reviews.ledger.get(seen["upload"])
+    assert read_item is not None
+    reviews.uploads.read(read_item.s3_key, read_item.etag)
+    reviews.undo(reviews.label(read_item, "other").decision)
     dead_letter(standard, "UploadEventsDeadLetterQueue", seen["event"])
     dead_letter(standard, "UploadEventsDeadLetterQueue", "strange")
     old = decided(standard, b"no image")["upload"]
@@ -133,13 +159,16 @@ def test_the_policy_grants_what_the_commands_call(
     dead_letter(standard, "AnnouncementsDeadLetterQueue", batch)
     ops(standard, "redrive")
     ops(standard, "announce", "--since", "1h")
-    ops(standard, "status")
-    ops(standard, "review")
-    ops(standard, "list")
-    ops(standard, "show", seen["upload"])
+    with reading():
+        ops(standard, "status")
+        ops(standard, "review")
+        ops(standard, "list")
+        ops(standard, "show", seen["upload"])
     standard.aws.client("dynamodb").delete_item(
         TableName=standard.outputs["DecisionsTable"], Key={"upload": {"S": seen["upload"]}}
     )
+    with reading():
+        ops(standard, "reconcile", "--grace", "0m")
     ops(standard, "reconcile", "--start", "--grace", "0m")
     standard.aws.client("dynamodb").update_item(
         TableName=standard.outputs["DecisionsTable"],
@@ -148,43 +177,87 @@ def test_the_policy_grants_what_the_commands_call(
         ExpressionAttributeValues={":then": {"S": "2020-02-02T02:02:02.222Z"}},
     )
     ops(standard, "prune", "--older-than", "400d", "--yes")
-    ops(standard, "export", "--out", str(tmp_path / "definition.json"))
-    words = ("--execution", "latest", "--out", str(tmp_path / "execution.svg"))
-    ops(standard, "picture", *words)
     answer = {"inferences": [{"label": "cat", "confidence": 0.5}], "model": "not-the-shipped-one"}
     standard.container.tell((200, "application/json", json.dumps(answer).encode()))
     decided(standard, (images / "bicycle.png").read_bytes())  # monitor looks for that model's card
-    ops(standard, "monitor", "--out", str(tmp_path / "ledger"))
-    ops(standard, "monitor", "--captures", "--out", str(tmp_path / "captures"))
+    with reading():
+        ops(standard, "export", "--out", str(tmp_path / "definition.json"))
+        words = ("--execution", "latest", "--out", str(tmp_path / "execution.svg"))
+        ops(standard, "picture", *words)
+        ops(standard, "monitor", "--out", str(tmp_path / "ledger"))
+        ops(standard, "monitor", "--captures", "--out", str(tmp_path / "captures"))
     ops(standard, "forget", seen["upload"], "--yes")
     again = decided(versioned, (images / "cat.jpg").read_bytes())
+    with reading():
+        ops(None, "show", again["upload"], "--stack", "test-versioned")
     ops(None, "forget", again["upload"], "--yes", "--stack", "test-versioned")
     empty(standard, "UploadEventsDeadLetterQueue")
-    assert ran == set(COMMANDS) - {"cost"}, "run the new command here: the policy must allow it"
-    assert granted() == {action for action, _ in called}
-    policies = [policy_of(standard), policy_of(versioned)]
-    denied = {
-        (action, arn)
-        for action, arn in called
-        if PermissionResult.PERMITTED
-        not in [policy.is_action_permitted(action, arn) for policy in policies]
-    }
-    assert denied == set()
+    # cost calls nothing, teardown is for whoever deploys
+    assert ran == set(COMMANDS) - {"cost", "teardown"}, (
+        "run the new command here: the policy must allow it"
+    )
+    judged(called | read, "OperatorPolicy", [standard, versioned], ADVISED)
+    judged(read, "ViewerPolicy", [standard, versioned])
+
+
+def judged(
+    called: set[tuple[str, str]], policy: str, stacks: list[Stack], advised: Collection[str] = ()
+) -> None:
+    """Hold calls against a policy; advised: actions that it allows though no command calls them."""
+    policies = [policy_of(stack, f"{policy}Arn") for stack in stacks]
+    assert granted(policy) == {action for action, _ in called} | set(advised)
+    assert {call for call in called if not permitted(policies, call)} == set()
     elsewhere = {(action, arn.replace("test-", "other-")) for action, arn in called} - called
     assert elsewhere
-    assert not any(
-        policy.is_action_permitted(*call) is PermissionResult.PERMITTED
-        for policy in policies
-        for call in elsewhere
-    )
+    assert not any(permitted(policies, call) for call in elsewhere)
 
 
-def test_every_resource_is_of_this_stack() -> None:
+def test_what_status_advises_is_allowed_to_operators(standard: Stack) -> None:
+    """All that can need attention does; what is not allowed says who may do it."""
+    name, pipe = (standard.outputs[output] for output in ("EndpointName", "AnnouncementPipe"))
+    policies, place = [policy_of(standard, "OperatorPolicyArn")], "us-east-1:123456789012"
+    allowed = {
+        f"aws pipes start-pipe --name {pipe}": ("pipes:StartPipe", f"pipes:{place}:pipe/{pipe}"),
+        f"aws sagemaker describe-endpoint --endpoint-name {name}": (
+            "sagemaker:DescribeEndpoint",
+            f"sagemaker:{place}:endpoint/{name}",
+        ),
+    }
+    seen = set()
+    for status in ("Missing", "Failed"):
+        found = {
+            "endpoint": {"name": name, "status": status},
+            "announcements": {"pipe": pipe, "state": "STOPPED", "reason": "denied"},
+            "waiting": {"failures": 1},
+            "dead_letters": {"uploads": 1, "announcements": 1},
+        }
+        for sentence in attention(found, OpsStack("test-standard")):
+            if "whoever deploys" in sentence:
+                continue
+            commands = [command for command in allowed if command in sentence]
+            own = re.findall(r"-m ops (\w+)", sentence)
+            assert commands or own, sentence
+            assert set(own) <= set(COMMANDS)
+            for command in commands:
+                action, arn = allowed[command]
+                assert permitted(policies, (action, f"arn:aws:{arn}"))
+            seen.update(commands)
+    assert seen == set(allowed)
+
+
+@pytest.mark.parametrize("policy", ["OperatorPolicy", "ViewerPolicy"])
+def test_every_resource_is_of_this_stack(policy: str) -> None:
     names = ("DecisionsTable", "DecisionsBus", "UploadBucket", "ImageWorkflow", "EndpointName")
     names += ("AnnouncementPipe",)
-    for statement in statements():
+    for statement in statements(policy):
         found = statement["Resource"]
         for resource in found if isinstance(found, list) else [found]:
             text = json.dumps(resource)
             own = (*names, "DeadLetterQueue.Arn", "stack/${AWS::StackName}/")
             assert any(name in text for name in own), statement["Sid"]
+
+
+def test_a_viewer_may_do_nothing_that_an_operator_may_not() -> None:
+    assert granted("ViewerPolicy") < granted("OperatorPolicy")
+    verbs = {action.split(":")[1] for action in granted("ViewerPolicy")}
+    assert [verb for verb in verbs if not re.match("Get|BatchGet|List|Describe|Query", verb)] == []

@@ -59,11 +59,12 @@ WILDCARDS: dict[str, set[str]] = {
         "log-group:FilterLogGroup:*",
     },
     "ReadUploads": {"UploadBucket/uploads/*"},
-    # of OperatorPolicy
+    # of OperatorPolicy and ViewerPolicy
     "FindStack": {"stack/STACK/*"},  # AWS ends it with an id
     "SeeExecutions": {"execution:ImageWorkflow:*"},
     "ReadCaptures": {"scones-image-classifier-123456789012-us-east-1/captures/*"},
     "ReadModelCards": {"scones-image-classifier-123456789012-us-east-1/models/cards/*"},
     "SeeAndDeletePictures": {"UploadBucket/uploads/*", "UploadBucket/labelled/*"},
+    "SeePictures": {"UploadBucket/uploads/*", "UploadBucket/labelled/*"},
     "KeepLabelledPictures": {"UploadBucket/labelled/*"},
 }

@@ -311,6 +311,20 @@ def stack_parameters() -> bool:
     return bool(stack_types())
 
 
+@probe("stack_deletions", "a stack is deleted while its policy is attached")
+def stack_deletions() -> bool:
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    policy = {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": document}}
+    make_stack({"Policy": policy})
+    iam = client("iam")
+    iam.create_user(UserName="ann")
+    [made] = iam.list_policies(Scope="Local")["Policies"]
+    iam.attach_user_policy(UserName="ann", PolicyArn=made["Arn"])
+    client("cloudformation").delete_stack(StackName="stack")
+    return client("cloudformation").describe_stacks()["Stacks"] == []
+
+
 @probe("stack_updates", "a parameter within Sub does not reach its resource")
 def stack_updates() -> bool:
     cloudformation = client("cloudformation")

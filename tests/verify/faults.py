@@ -9,6 +9,7 @@ from tests.support.project import ROOT
 
 TEMPLATE, DEFINITION = "template.yaml", "statemachine/classify_image.asl.json"
 ENDPOINT = "model/endpoint/template.yaml"
+DEPLOY_ROLE = ".github/deploy-role.yaml"
 FOLDERS = (
     *("functions", "statemachine", ".github", "events", "tests"),
     *("cli", "local", "ops", "model"),
@@ -128,6 +129,20 @@ FAULTS = (
         "Action: dynamodb:UpdateItem\n              Resource: !GetAtt DecisionsTable.Arn",
         "Action: dynamodb:UpdateItem\n              Resource: !GetAtt UploadBucket.Arn",
         {"parliament": "RESOURCE_MISMATCH ImageWorkflowRole/"},
+    ),
+    Fault(
+        "a-resource-of-another-service-for-the-deploy-role",
+        DEPLOY_ROLE,
+        "Action: [s3:GetObject, s3:PutObject]",
+        "Action: [s3:GetObject, s3:PutObject, sqs:SendMessage]",
+        {"parliament": "RESOURCE_MISMATCH DeployRole/Deploy"},
+    ),
+    Fault(
+        "an-action-without-resources-on-the-stack-s-own-alone",
+        DEPLOY_ROLE,
+        "                  - cloudwatch:*\n",
+        "                  - cloudwatch:*\n                  - logs:DescribeQueries\n",
+        {"parliament": "RESOURCE_MISMATCH CloudFormationRole/MakeStack"},
     ),
     Fault(
         "a-resource-of-every-kind",

@@ -1,6 +1,7 @@
 """What no public judge of templates sees: test_planted_faults.py plants each of these faults."""
 
 import json
+import re
 import tomllib
 from typing import Any
 
@@ -180,3 +181,29 @@ def test_sam_build_gets_the_architecture_that_sam_deploy_gets(environment: str) 
     }
     assert set(overrides) == {"global"}
     assert any(override.startswith("Architecture=") for override in overrides["global"])
+
+
+def made_before(name: str) -> set[str]:
+    """Return what CloudFormation has made by the time that it begins with a resource."""
+    declared = Application(ROOT).translated["Resources"]
+    before: set[str] = set()
+    waiting = [name]
+    while waiting:
+        resource = declared[waiting.pop()]
+        text = json.dumps(resource)
+        named = set(listed(resource.get("DependsOn", [])))
+        for reference in re.findall(r'"Ref": "(\w+)"|"Fn::GetAtt": \["(\w+)"|\$\{(\w+)', text):
+            named.update(reference)
+        waiting += (named & declared.keys()) - before
+        before |= named & declared.keys()
+    return before
+
+
+def test_the_pipe_is_made_when_its_role_and_its_stream_are_no_longer_new() -> None:
+    """It is refused while they are seconds old: https://github.com/aws/aws-cdk/issues/31211."""
+    before = made_before("AnnouncementPipe")
+    between = {name for name in before if "AnnouncementPipeRole" in made_before(name)}
+    assert {"AuditRule", "AuditLogPolicy"} <= between
+    # All that takes minutes: functions, state machine, the rule that starts it.
+    assert {"SerializeFunction", "ImageWorkflow", "ImageWorkflowUpload"} <= before
+    assert "DecisionsTable" in made_before("AuditRule")

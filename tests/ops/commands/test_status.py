@@ -54,7 +54,8 @@ def test_a_missing_endpoint_needs_attention(ops: Ops, standard: Stack) -> None:
         sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
     assert ran.code == 1
     assert f"{name}, Missing" in ran.out
-    assert f"no endpoint: {own_command('model.create_endpoint')}" in ran.out
+    create = own_command("model.create_endpoint")
+    assert f"no endpoint, so uploads fail: whoever deploys runs {create}" in ran.out
 
 
 def test_a_pipe_that_was_stopped_needs_attention_and_goes_on_where_it_stopped(
