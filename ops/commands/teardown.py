@@ -58,11 +58,12 @@ class Remains:
     buckets: list[str]
     tables: list[str]
 
-    def commands(self) -> list[str]:
+    def commands(self, region: str) -> list[str]:
         """Return what deletes the data by hand."""
+        where = f" --region {region}"
         return [
-            *(f"aws s3 rb s3://{name} --force" for name in self.buckets),
-            *(f"aws dynamodb delete-table --table-name {name}" for name in self.tables),
+            *(f"aws s3 rb s3://{name} --force{where}" for name in self.buckets),
+            *(f"aws dynamodb delete-table --table-name {name}{where}" for name in self.tables),
         ]
 
 
@@ -79,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Show, ask, detach, delete."""
     stack = Stack.of(arguments)
     found = described(stack)
+    endpoint = endpoint_of(found)
     remains = remains_of(stack, found["StackId"])
     say = partial(print, file=sys.stderr if arguments.json else sys.stdout)
     say(f"{stack.name} in {stack.region}, {found['StackStatus']}")
@@ -89,9 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"  {kept}  s3://{name}")
     for name in remains.tables:
         say(f"  {kept}  the table {name}")
-    if endpoint := endpoint_of(found):
-        delete = own_command("model.delete_endpoint")
-        say(f"  keeps     the endpoint {endpoint}, which is billed until {delete}")
+    delete = own_command("model.delete_endpoint", "--name", endpoint)
+    say(f"  keeps     the endpoint {endpoint}, which is billed until {delete}")
     if remains.rules:
         raise CommandError(
             f"{', '.join(remains.rules)}: others have put rules on the stack's event bus, and"
@@ -114,10 +115,10 @@ def run(arguments: argparse.Namespace) -> int:
         delete_data(stack, remains)
     if arguments.json:
         print(json.dumps(as_dict(remains, arguments.data)))
-    elif arguments.data or not remains.commands():
+    elif arguments.data or not (remains.buckets or remains.tables):
         print("deleted")
     else:
-        print("deleted; the data stays until:", *remains.commands(), sep="\n  ")
+        print("deleted; the data stays until:", *remains.commands(stack.region), sep="\n  ")
     return 0
 
 
@@ -140,11 +141,19 @@ def described(stack: Stack) -> dict[str, Any]:
 
 
 def endpoint_of(found: dict[str, Any]) -> str:
-    """Return the endpoint that a stack asks, "" if its template has none."""
+    """Return the endpoint that a stack asks, by its parameters, which every state of it has.
+
+    Raises CommandError if it is a stack of another template, which is not for us to delete.
+    """
     parameters = {
-        item["ParameterKey"]: item["ParameterValue"] for item in found.get("Parameters", [])
+        item["ParameterKey"]: str(item["ParameterValue"]) for item in found.get("Parameters", [])
     }
-    return str(parameters.get("EndpointName", ""))
+    if not {"EndpointName", "UploadPrefix", "WorkflowType"} <= set(parameters):
+        raise CommandError(
+            f"the stack {found['StackName']} has no parameters EndpointName, UploadPrefix and"
+            " WorkflowType: it is not of template.yaml"
+        )
+    return parameters["EndpointName"]
 
 
 def remains_of(stack: Stack, stack_id: str) -> Remains:
@@ -245,7 +254,7 @@ def delete_data(stack: Stack, remains: Remains) -> None:
         for table in remains.tables:
             dynamodb.delete_table(TableName=table)
     except (s3.exceptions.ClientError, CommandError) as error:
-        left = "; ".join(remains.commands())
+        left = "; ".join(remains.commands(stack.region))
         raise CommandError(f"the stack is deleted, the data is not: {error}; {left}") from error
 
 

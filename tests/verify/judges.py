@@ -120,8 +120,8 @@ def parliament(folder: Path) -> list[str]:
         # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/iam-policy-read-stream-only.html
         r"RESOURCE_MISMATCH AnnouncementPipeRole/[^{]*\[\{'action': 'dynamodb:ListStreams'[^{]*$",
         # Each takes one of two kinds of ARN; parliament wants both, and there are no map runs here.
-        r"RESOURCE_MISMATCH OperatorPolicy: [^{]*\[\{'action': 'states:ListExecutions'[^{]*$",
-        r"RESOURCE_MISMATCH OperatorPolicy: [^{]*\[\{'action': 'states:DescribeExecution'[^{]*$",
+        r"RESOURCE_MISMATCH (Operator|Viewer)Policy: "
+        r"[^{]*\[\{'action': 'states:(List|Describe)Executions?'[^{]*$",
         # The SAM transform belongs to an account that is named "aws".
         r"INVALID_ARN (DeployRole|CloudFormationRole)/",
     ]

@@ -85,7 +85,7 @@ def test_it_shows_and_changes_nothing_without_consent(
     assert f"  keeps     s3://{doomed.outputs['UploadBucket']}\n" in shown.out
     assert f"  keeps     the table {doomed.outputs['DecisionsTable']}\n" in shown.out
     endpoint = doomed.outputs["EndpointName"]
-    delete = own_command("model.delete_endpoint")
+    delete = own_command("model.delete_endpoint", "--name", endpoint)
     assert f"the endpoint {endpoint}, which is billed until {delete}" in shown.out
     assert (attached(doomed), status(doomed)) == (4, "CREATE_COMPLETE")
 
@@ -102,8 +102,8 @@ def test_a_stack_is_deleted_though_its_policies_are_attached(
     assert exists(doomed) == (True, True)
     bucket, table = doomed.outputs["UploadBucket"], doomed.outputs["DecisionsTable"]
     assert ran.out.splitlines()[-2:] == [
-        f"  aws s3 rb s3://{bucket} --force",
-        f"  aws dynamodb delete-table --table-name {table}",
+        f"  aws s3 rb s3://{bucket} --force --region us-east-1",
+        f"  aws dynamodb delete-table --table-name {table} --region us-east-1",
     ]
 
 
@@ -159,3 +159,13 @@ def test_a_stack_that_is_not_there_is_told(ops: Ops) -> None:
     ran = ops(None, "teardown", "--yes", "--stack", "test-nobody")
     assert (ran.code, ran.out) == (2, "")
     assert "there is no stack test-nobody in us-east-1" in ran.err
+
+
+def test_a_stack_of_another_template_is_left_alone(ops: Ops, standard: Stack) -> None:
+    name = f"endpoint-{standard.outputs['EndpointName']}"
+    ran = ops(None, "teardown", "--yes", "--stack", name)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"the stack {name} has no parameters" in ran.err
+    cloudformation = standard.aws.client("cloudformation")
+    [kept] = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    assert kept["StackStatus"] == "CREATE_COMPLETE"
