@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.functions.serialize.attacks import ATTACKS, Attack, measured
+from tests.functions.serialize.attacks import ATTACKS, Attack, measured, png_of_one_column
 from tests.functions.serialize.outcomes import canonical
 from tests.functions.serialize.pictures import Sample, corpus, file_of, quarters
 from tests.support.functions import ROOT, load_function
@@ -143,6 +143,20 @@ def test_whatever_ends_a_child_is_a_rejection_with_its_reason(
 ) -> None:
     outcome, sentence, _ = run(decode, before)
     assert outcome == reason
+    assert said in sentence
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        pytest.param("MAX_MEMORY_MB = 300", "more than 300 MB of memory", id="memory"),
+        pytest.param("MAX_CPU_SECONDS = 1", "more than 1 s of a processor", id="processor"),
+    ],
+)
+def test_a_picture_above_a_limit_is_too_expensive(limit: str, said: str) -> None:
+    column = png_of_one_column()  # 773 MB and 3 s
+    outcome, sentence, _ = run("return canonical_picture(data)", f"contained.{limit}", column)
+    assert outcome == "too_expensive"
     assert said in sentence
 
 
