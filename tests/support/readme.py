@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ops.__main__ import COMMANDS
 from ops.commands import cost
+from tests.support import licences
 from tests.support.project import ROOT, template
 from tests.verify.tools import AWS_CLI, ToolMissing
 
@@ -99,6 +100,10 @@ def costs() -> str:
     return table(("US dollars for a million photos", *header[1:]), *sums)
 
 
+def shipped() -> str:
+    return table(*licences.rows())
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "demo": demo,
     "session": session,
@@ -107,6 +112,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "costs": costs,
     "ops": ops,
     "reasons": reasons,
+    "licences": shipped,
 }
 
 

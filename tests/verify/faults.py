@@ -11,9 +11,9 @@ TEMPLATE, DEFINITION = "template.yaml", "statemachine/classify_image.asl.json"
 ENDPOINT = "model/endpoint/template.yaml"
 FOLDERS = (
     *("functions", "statemachine", ".github", "events", "tests"),
-    *("cli", "local", "ops", "model"),
+    *("cli", "local", "ops", "model", "locks"),
 )
-FILES = ("template.yaml", "samconfig.toml", "pyproject.toml", "constraints.txt")
+FILES = ("template.yaml", "samconfig.toml", "pyproject.toml")
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ MAX_RESIDENT_MIB = 1_250
 sys.path.insert(0, str(FUNCTION))
 # Readers and decoders are imported when their format arrives; here before, to be instrumented.
 MODULES = [path.stem for path in FUNCTION.glob("*.py") if path.stem not in ("app", "upload")]
-with atheris.instrument_imports(include=["PIL", "pillow_heif", *MODULES]):
+with atheris.instrument_imports(include=["PIL", "pi_heif", *MODULES]):
     import canonical
     from formats import FORMATS
     from rejection import ImageRejected
