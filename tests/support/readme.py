@@ -93,11 +93,18 @@ def model() -> str:
     return table(*rows)
 
 
-def costs() -> str:
-    """Return the sums; `python -m ops cost` tells what they are made of."""
-    header, *rows = cost.rows(cost.all_bills(1_000_000), cost.endpoint_bill(1_000_000))
-    sums = [tuple(row) for row in rows if row[0].startswith(("with", "pictures, each"))]
-    return table(("US dollars for a million photos", *header[1:]), *sums)
+def growing_costs() -> str:
+    header, *rows = cost.rows(cost.all_bills(1_000_000))
+    return table(("US dollars for a million photos", *header[1:]), *map(tuple, rows))
+
+
+def fixed_costs() -> str:
+    header = cost.rows(cost.all_bills(1_000_000))[0]
+    return table(("US dollars a month", *header[1:]), *map(tuple, cost.fixed_rows()))
+
+
+def cost_sources() -> str:
+    return table(("line", "what is billed", "list price", "page"), *map(tuple, cost.sources()))
 
 
 def shipped() -> str:
@@ -109,7 +116,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "session": session,
     "model": model,
     "parameters": parameters,
-    "costs": costs,
+    "costs": growing_costs,
+    "fixed costs": fixed_costs,
+    "cost sources": cost_sources,
     "ops": ops,
     "reasons": reasons,
     "licences": shipped,
