@@ -35,8 +35,8 @@ def ours():
 def floor():
     from PIL import Image
     if data[4:8] == b"ftyp":
-        import pillow_heif
-        pillow_heif.register_heif_opener()
+        import pi_heif
+        pi_heif.register_heif_opener()
     image = Image.open(io.BytesIO(data))
     small = max(image.size) <= 256
     image.thumbnail((256, 256))

@@ -69,7 +69,10 @@ def cloud(built: Path | None) -> Iterator[Cloud]:
         template = (built / TEMPLATE) if built else ROOT / "template.yaml"
         stacks = {
             kind: aws.deploy(
-                f"test-{kind.lower()}", {"WorkflowType": kind}, template, capture_percentage=100
+                f"test-{kind.lower()}",
+                {"WorkflowType": kind, "Tracing": "Active"},  # every grant that a stack may have
+                template,
+                capture_percentage=100,
             )
             for kind in ("STANDARD", "EXPRESS")
         }

@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -19,6 +20,7 @@ from tests.support.project import (
     ROOT,
     STEPS,
     exception_classes,
+    pinned,
     resources,
     state_machine,
     template,
@@ -287,10 +289,10 @@ def test_the_state_machine_is_written_in_its_layout() -> None:
 
 
 def test_the_embedded_functions_have_the_versions_that_the_package_ships() -> None:
-    lines = (ROOT / "functions/serialize/requirements.txt").read_text().splitlines()
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    shipped = {line for line in lines if line and not line.startswith("#")}
-    assert shipped <= set(extras["optional-dependencies"]["local"])
+    shipped = pinned(ROOT / "functions/serialize/requirements.txt")
+    assert shipped.keys() == {"pillow", "pi-heif"}
+    for lock in ("local", "dev", "notebook"):
+        assert shipped.items() <= pinned(ROOT / f"locks/{lock}.txt").items(), lock
 
 
 def test_who_looks_for_pictures_by_name_knows_every_format() -> None:
@@ -312,11 +314,43 @@ def test_the_announcement_schema_names_what_is_announced_and_why_pictures_are_re
     assert set(reasons) == set(load_function("serialize", "rejection").Reason)
 
 
-def test_the_lock_is_exact_and_agrees_with_what_is_pinned() -> None:
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    locked = [line for line in lines if not line.startswith("#")]
-    assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+", line) for line in locked)
+LOCKS = sorted((ROOT / "locks").glob("*.txt"))
+SHIPPED = [ROOT / "functions/serialize", ROOT / "model/serving", ROOT / "model/training"]
+LOCKED = [*LOCKS, *(folder / "requirements.txt" for folder in SHIPPED)]
+REQUIREMENT = re.compile(
+    r"^[a-z0-9-]+==[\w.]+(?: ; [^\\\n]+)? \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\\n|\n|$))+",
+    re.MULTILINE,
+)
+
+
+@pytest.mark.parametrize("path", LOCKED, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_lock_names_exact_versions_with_their_hashes_and_no_index(path: Path) -> None:
+    text = path.read_text()
+    assert len(REQUIREMENT.findall(text)) == len(re.findall(r"==[\w.]+(?: ;| \\)", text)) > 0
+    others = REQUIREMENT.sub("", text).splitlines()
+    wanted = ["--find-links https://download.pytorch.org/whl/cpu/torch/"]
+    options = [line for line in others if not line.startswith("#")]
+    assert options == (wanted if path.name == "torch.txt" else [])
+
+
+def test_the_locks_agree_with_what_is_pinned_and_with_each_other() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for requirements in extras["optional-dependencies"].values():
-        pins = {re.sub(r"\[.*\]|;.*", "", line) for line in requirements if "==" in line}
-        assert pins <= set(locked), "run make lock"
+    wanted = {
+        name: version
+        for requirements in extras["optional-dependencies"].values()
+        for line in requirements
+        for name, version in re.findall(r"^([\w-]+)(?:\[.*\])?==([\w.]+)", line)
+    }
+    versions: dict[str, set[str]] = {}
+    for path in LOCKED:
+        for name, version in pinned(path).items():
+            versions.setdefault(name, set()).add(version)
+    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
+    assert {name: {version} for name, version in wanted.items()}.items() <= versions.items()
+
+
+def test_every_extra_that_is_installed_has_a_lock() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    inside = {"serialize", "serve"}  # of what ships and of other extras
+    names = {path.stem for path in LOCKS} - {"torch"}
+    assert names == extras["optional-dependencies"].keys() - inside

@@ -102,7 +102,7 @@ HEIF = Format(
     rb"....ftyp(?!avi[fs])",
     (".heic", ".heif"),
     "iso_media",
-    "pillow_heif",
+    "pi_heif",
     50_000_000,  # 16: phones make 48 megapixels
     other_max_pixels=32_000_000,  # 22: with transparency; no camera makes these
     compressed=True,

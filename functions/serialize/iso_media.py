@@ -149,7 +149,7 @@ def strip(data: bytes) -> Stripped:
 def patched(data: bytes, coding: str, items: Items) -> list[bytes | memoryview]:
     """Return the file with a brand that its decoder knows, and without metadata of its items.
 
-    EXIF that cannot be read ends libavif, a type that is no text ends pillow_heif's process, and
+    EXIF that cannot be read ends libavif, a type that is no text ends libheif's process, and
     both would turn by XMP a picture that the container turns.
     """
     known, brand = MAJOR_BRANDS[coding]

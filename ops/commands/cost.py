@@ -2,6 +2,8 @@
 
     python -m ops cost                      STANDARD and EXPRESS, x86_64 and arm64
     python -m ops cost --images 50000       the bill of a month with so many, evenly spread
+    python -m ops cost --tracing Active     with traces in X-Ray, as the parameter of the stack
+    python -m ops cost --sources            what each line is made of, and the page of its price
 
 Durations, states and bytes were measured on the embedded AWS with photos of 12 megapixels
 (`python -m benchmarks.costs` does it anew); a function that has a part of a processor is taken to
@@ -30,6 +32,9 @@ USUAL_FUNCTIONS, USUAL_MB, USUAL_MS = 3, 128, 8
 DOCUMENT_GB = 64 * 1024 / 1e9  # the most that is sent to the endpoint
 VARIANTS = [(kind, on) for kind in ("STANDARD", "EXPRESS") for on in prices.LAMBDA_GB_S]
 
+USUAL = "the usual way"
+PUT_GET = "picture: put, get"
+
 Bill = dict[str, float]  # dollars a photo, by what is billed
 
 
@@ -42,23 +47,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="photos a month, over which what is billed by time is spread (default: %(default)s)",
     )
+    parser.add_argument(
+        "--tracing",
+        choices=("Active", "PassThrough"),
+        default="PassThrough",
+        help="as the parameter Tracing of the stack (default: %(default)s, no traces)",
+    )
+    parser.add_argument(
+        "--sources", action="store_true", help="what each line is made of, with the pages of prices"
+    )
     add_json(parser, "one object")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table."""
-    images = arguments.images
-    bills, endpoint = all_bills(images), endpoint_bill(images)
+    images, tracing = arguments.images, arguments.tracing == "Active"
+    if arguments.sources:
+        print(f"for a photo; fixed: a month ({prices.NOTED})\n")
+        print(table(["line", "what is billed", "list price", "page"], sources()))
+        return 0
+    bills, fixed = all_bills(images, tracing), fixed_bills()
+    endpoint, serverless = endpoint_month(), serverless_bill()
     if arguments.json:
-        found = {"per": 1_000_000, "images": images, "bills": bills, "endpoint": endpoint}
+        found = {
+            "per": 1_000_000,
+            "images": images,
+            "bills": bills,
+            "month": fixed,
+            "endpoint": {"real-time, a month": endpoint, "serverless": serverless},
+        }
         print(json.dumps(found, indent=2))
         return 0
     print(f"US dollars for a month of {images:,} photos, all kept to its end\n({prices.NOTED})\n")
-    header, *parts = rows(bills, endpoint)
-    print(as_text(header, month_rows(bills, endpoint, images)))
-    print("\nfor a million of these photos\n")
-    said = f", {images:,} a month"  # above
-    print(as_text(header, [[name.removesuffix(said), *cells] for name, *cells in parts]))
+    header, *parts = rows(bills)
+    print(as_text(header, month_rows(bills, images)))
+    print("\ngrows with the photos: a million of them\n")
+    print(as_text(header, parts))
+    print("\nfixed: a month, with any number of photos\n")
+    print(as_text(header, fixed_rows()))
     source = measured()
     print(f"\nmeasured {source['measured']} on the embedded AWS with a {source['photo']}")
     return 0
@@ -76,13 +102,13 @@ def measured() -> dict[str, Any]:
     return found
 
 
-def all_bills(images: int) -> dict[str, Bill]:
+def all_bills(images: int, tracing: bool = False) -> dict[str, Bill]:
     """Return dollars for a million photos, by variant and by what is billed; no endpoint.
 
-    images: a month, over which it is evenly spread what is billed by time.
+    images: a month, evenly spread, of which some are traced.
     """
-    bills = {"the usual way": usual_bill()}
-    bills |= {f"{kind} {on}": bill(kind, on, images) for kind, on in VARIANTS}
+    bills = {USUAL: usual_bill()}
+    bills |= {f"{kind} {on}": bill(kind, on, images, tracing) for kind, on in VARIANTS}
     return {
         name: {part: dollars * prices.MILLION for part, dollars in found.items()}
         for name, found in bills.items()
@@ -99,7 +125,17 @@ def usual_bill() -> Bill:
     }
 
 
-def bill(kind: str, architecture: str, images: int) -> Bill:
+def fixed_bills() -> Bill:
+    """Return dollars a month, by what is billed with any number of photos; no endpoint."""
+    watched = measured()["watched"]
+    return {
+        "alarms": watched["alarm_metrics"] * prices.ALARM_METRIC_MONTH,
+        "metrics": watched["custom_metrics"] * prices.CUSTOM_METRIC_MONTH,
+        "dashboard": watched["dashboards"] * prices.DASHBOARD_MONTH,
+    }
+
+
+def bill(kind: str, architecture: str, images: int, tracing: bool = False) -> Bill:
     """Return dollars a photo of this project. kind: STANDARD or EXPRESS; images: a month."""
     figures = measured()
     seconds = {
@@ -113,18 +149,18 @@ def bill(kind: str, architecture: str, images: int) -> Bill:
         slower = sum(seconds.values()) - sum(figures["milliseconds"].values()) / 1000
         duration = billed_seconds(figures["execution_ms"] / 1000 + slower)
         steps = prices.EXPRESS_REQUEST + duration * prices.EXPRESS_GB * prices.EXPRESS_GB_S
+    traces = {"traces": traced(images) * prices.TRACE} if tracing else {}
     return {
         "steps": steps,
         "functions, requests": len(seconds) * prices.LAMBDA_REQUEST,
         "functions, duration": gb_s * prices.LAMBDA_GB_S[architecture],
-        "picture: put, get": prices.S3_PUT + prices.S3_GET,
+        PUT_GET: prices.S3_PUT + prices.S3_GET,
         "ledger: item, index": 2 * units * prices.DYNAMODB_WRITE,
         "announcement: stream, pipe, bus": prices.DYNAMODB_STREAM_READ
         + prices.PIPE_REQUEST
         + prices.CUSTOM_EVENT,
         "logs": figures["log_bytes"] / 1e9 * prices.LOG_GB,
-        "traces": traced(images) * prices.TRACE,
-        "alarms, metrics, dashboard": watching(figures["watched"]) / images,
+        **traces,
     }
 
 
@@ -146,31 +182,23 @@ def traced(images: int) -> float:
     return (first + prices.TRACED_OF_OTHERS * (a_second - first)) / a_second
 
 
-def watching(watched: dict[str, int]) -> float:
-    """Return dollars a month for what the template watches with."""
-    return (
-        watched["alarm_metrics"] * prices.ALARM_METRIC_MONTH
-        + watched["custom_metrics"] * prices.CUSTOM_METRIC_MONTH
-        + watched["dashboards"] * prices.DASHBOARD_MONTH
-    )
+def endpoint_month() -> float:
+    """Return dollars a month of the real-time endpoint."""
+    return prices.ENDPOINT_HOUR * prices.HOURS_A_MONTH
 
 
-def endpoint_bill(images: int) -> dict[str, float]:
-    """Return dollars for a million photos of each kind of endpoint; images: a month."""
-    month = prices.ENDPOINT_HOUR * prices.HOURS_A_MONTH
+def serverless_bill() -> float:
+    """Return dollars for a million photos of the serverless endpoint."""
     seconds = measured()["milliseconds"]["classify"] / 1000  # more than the endpoint itself takes
-    serverless = (
+    photo: float = (
         seconds * prices.SERVERLESS_GB * prices.SERVERLESS_GB_S
         + DOCUMENT_GB * prices.SERVERLESS_DATA_GB
     )
-    return {
-        f"real-time, {images:,} a month": month / images * prices.MILLION,
-        "serverless": serverless * prices.MILLION,
-    }
+    return photo * prices.MILLION
 
 
-def rows(bills: dict[str, Bill], endpoint: dict[str, float]) -> list[list[str]]:
-    """Return the table as text, first row the header."""
+def rows(bills: dict[str, Bill]) -> list[list[str]]:
+    """Return the table of what grows, for a million photos, as text; first row the header."""
     parts = list(bills[f"{VARIANTS[0][0]} {VARIANTS[0][1]}"])
     sums = {name: sum(found.values()) for name, found in bills.items()}
     lines = [["", *bills]]
@@ -178,23 +206,155 @@ def rows(bills: dict[str, Bill], endpoint: dict[str, float]) -> list[list[str]]:
         cells = [f"{found[part]:,.2f}" if part in found else "-" for found in bills.values()]
         lines.append([part, *cells])
     lines.append(["without endpoint", *(f"{dollars:,.2f}" for dollars in sums.values())])
-    for kind, dollars in endpoint.items():
-        lines.append(
-            [f"with endpoint, {kind}", *(f"{without + dollars:,.2f}" for without in sums.values())]
-        )
+    for name, extra in (
+        ("S3's requests left out", {name: -found.get(PUT_GET, 0) for name, found in bills.items()}),
+        ("with endpoint, serverless", dict.fromkeys(bills, serverless_bill())),
+    ):
+        cells = [f"{dollars + extra[variant]:,.2f}" for variant, dollars in sums.items()]
+        lines.append([name, *cells])
     lines.append(
         ["pictures, each month they are kept", *([f"{kept() * prices.MILLION:,.2f}"] * len(sums))]
     )
     return lines
 
 
-def month_rows(bills: dict[str, Bill], endpoint: dict[str, float], images: int) -> list[list[str]]:
+def fixed_rows() -> list[list[str]]:
+    """Return the table of what is billed in a month with any number of photos, as text."""
+    variants = len(VARIANTS)
+    lines = [
+        [part, "-", *[f"{dollars:,.2f}"] * variants] for part, dollars in fixed_bills().items()
+    ]
+    lines.append(["together", "-", *[f"{sum(fixed_bills().values()):,.2f}"] * variants])
+    lines.append(["endpoint, real-time", *[f"{endpoint_month():,.2f}"] * (variants + 1)])
+    return lines
+
+
+def month_rows(bills: dict[str, Bill], images: int) -> list[list[str]]:
     """Return the bill of a month with so many photos, all kept to its end, by kind of endpoint."""
-    sums = [sum(found.values()) + kept() * prices.MILLION for found in bills.values()]
+    millions = images / prices.MILLION
+    watching = sum(fixed_bills().values())
+    months = [
+        (sum(found.values()) + kept() * prices.MILLION) * millions
+        + (0 if name == USUAL else watching)
+        for name, found in bills.items()
+    ]
+    endpoints = {
+        "endpoint real-time": endpoint_month(),
+        "endpoint serverless": serverless_bill() * millions,
+    }
+    return [
+        [name, *(f"{dollars + extra:,.2f}" for dollars in months)]
+        for name, extra in endpoints.items()
+    ]
+
+
+def sources() -> list[list[str]]:
+    """Return for each line of the bill what is billed, the list price, and the page that has it."""
+    figures = measured()
+    times = ", ".join(f"{step} {took} ms" for step, took in figures["milliseconds"].items())
+    units = math.ceil(figures["item_bytes"] / 1024)
+    watched = figures["watched"]
+    gb_s = " and ".join(f"${price:.10f} ({on})" for on, price in prices.LAMBDA_GB_S.items())
     return [
         [
-            f"endpoint {kind.partition(',')[0]}",
-            *(f"{(dollars + extra) * images / prices.MILLION:,.2f}" for dollars in sums),
-        ]
-        for kind, extra in endpoint.items()
+            "steps, STANDARD",
+            f"{figures['states']} transitions",
+            a_million(prices.STANDARD_TRANSITION),
+            prices.STEP_FUNCTIONS,
+        ],
+        [
+            "steps, EXPRESS",
+            f"a request; {prices.EXPRESS_GB * 1024:.0f} MB for its duration, rounded up to 100 ms",
+            f"{a_million(prices.EXPRESS_REQUEST)}; ${prices.EXPRESS_GB_S:.8f} a GB-second",
+            prices.STEP_FUNCTIONS,
+        ],
+        [
+            "functions, requests",
+            f"{len(figures['milliseconds'])} calls",
+            a_million(prices.LAMBDA_REQUEST),
+            prices.LAMBDA,
+        ],
+        [
+            "functions, duration",
+            f"memory times duration; on a whole processor {times}",
+            f"{gb_s} a GB-second",
+            prices.LAMBDA,
+        ],
+        [
+            PUT_GET,
+            "the upload, and one read by serialize",
+            f"{a_million(prices.S3_PUT)}; {a_million(prices.S3_GET)}",
+            prices.S3,
+        ],
+        [
+            "ledger: item, index",
+            f"{figures['item_bytes']:,} bytes: {units} write units in the table and in its index",
+            a_million(prices.DYNAMODB_WRITE),
+            prices.DYNAMODB,
+        ],
+        [
+            "announcement: stream",
+            "a read, which may be free",
+            a_million(prices.DYNAMODB_STREAM_READ),
+            prices.DYNAMODB,
+        ],
+        [
+            "announcement: pipe, bus",
+            "a request; an event",
+            f"{a_million(prices.PIPE_REQUEST)}; {a_million(prices.CUSTOM_EVENT)}",
+            prices.EVENTBRIDGE,
+        ],
+        [
+            "logs",
+            f"{figures['log_bytes']:,} bytes, the audit log among them",
+            f"${prices.LOG_GB:.2f} a GB",
+            prices.CLOUDWATCH,
+        ],
+        [
+            "traces, if Tracing is Active",
+            "the first execution of each second, and 5 % of the others",
+            a_million(prices.TRACE),
+            prices.XRAY,
+        ],
+        [
+            "pictures",
+            f"{figures['photo_bytes']:,} bytes",
+            f"${prices.S3_GB_MONTH} a GB and month",
+            prices.S3,
+        ],
+        [
+            "alarms",
+            f"{watched['alarm_metrics']} metrics that alarms list",
+            f"${prices.ALARM_METRIC_MONTH:.2f} each",
+            prices.CLOUDWATCH,
+        ],
+        [
+            "metrics",
+            f"{watched['custom_metrics']} of the audit log",
+            f"${prices.CUSTOM_METRIC_MONTH:.2f} each",
+            prices.CLOUDWATCH,
+        ],
+        [
+            "dashboard",
+            str(watched["dashboards"]),
+            f"${prices.DASHBOARD_MONTH:.2f} each",
+            prices.CLOUDWATCH,
+        ],
+        [
+            "endpoint, real-time",
+            "one ml.c5.large, used or not",
+            f"about ${prices.ENDPOINT_HOUR} an hour",
+            prices.SAGEMAKER,
+        ],
+        [
+            "endpoint, serverless",
+            f"{prices.SERVERLESS_GB} GB for as long as classify takes; {DOCUMENT_GB * 1e6:.1f} KB",
+            f"about ${prices.SERVERLESS_GB_S:.5f} a GB-second; ${prices.SERVERLESS_DATA_GB} a GB",
+            prices.SAGEMAKER,
+        ],
     ]
+
+
+def a_million(price: float) -> str:
+    """Return the price of one as that of a million, in words."""
+    return f"${price * prices.MILLION:,.3f}".removesuffix("0") + " a million"

@@ -18,7 +18,7 @@ UNKNOWN = "application/octet-stream"  # the page then says that it cannot show i
 def shown(data: bytes) -> tuple[str, bytes]:
     """Return the content type and the bytes to show: others than PNG, JPEG, GIF, WebP become JPEG.
 
-    Without Pillow and pillow-heif, and for what they cannot read or the workflow does not take, the
+    Without Pillow and pi-heif, and for what they cannot read or the workflow does not take, the
     bytes as they are, as UNKNOWN.
     """
     for beginning, kind in BROWSER_FORMATS.items():
@@ -27,8 +27,9 @@ def shown(data: bytes) -> tuple[str, bytes]:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp", data
     try:
-        from PIL import Image, ImageOps  # only here: most pictures need no conversion
-        from pillow_heif import register_heif_opener
+        # Only here: most pictures need no conversion.
+        from pi_heif import register_heif_opener
+        from PIL import Image, ImageOps
     except ImportError:
         return UNKNOWN, data
     register_heif_opener()

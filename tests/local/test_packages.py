@@ -17,10 +17,10 @@ def places(package: bytes) -> set[str]:
 
 def test_a_package_has_what_the_function_requires_and_nothing_else() -> None:
     found = places(zipped(ROOT / "functions" / "serialize"))
-    assert {"app.py", "requirements.txt", "PIL/__init__.py", "pillow_heif/__init__.py"} <= found
+    assert {"app.py", "requirements.txt", "PIL/__init__.py", "pi_heif/__init__.py"} <= found
     folders = {place.partition("/")[0] for place in found if "/" in place}
     names = {re.split("[-.]", name)[0] for name in folders}
-    assert names == {"PIL", "pillow", "pillow_heif"}
+    assert names == {"PIL", "pillow", "pi_heif"}
     assert places(zipped(ROOT / "functions" / "filter")) == {"app.py"}
 
 
@@ -32,7 +32,7 @@ def test_a_package_is_the_same_for_the_same_files() -> None:
 def test_what_sam_build_has_put_into_a_folder_is_not_lent_again(tmp_path: Path) -> None:
     requirements = (ROOT / "functions/serialize/requirements.txt").read_text()
     (tmp_path / "requirements.txt").write_text(requirements)
-    for name in ("pillow-12.2.0", "pillow_heif-1.0.0"):
+    for name in ("pillow-12.2.0", "pi_heif-1.0.0"):
         (tmp_path / f"{name}.dist-info").mkdir()
     assert places(zipped(tmp_path)) == {"requirements.txt"}
 

@@ -59,7 +59,7 @@ def test_a_library_that_is_missing_is_named_and_is_no_finding() -> None:
 
 
 # What the extra installs and no --help may need: each took a quarter of a second or more.
-EXTRA = ("boto3", "botocore", "numpy", "scipy", "matplotlib", "PIL", "pillow_heif", "resvg_py")
+EXTRA = ("boto3", "botocore", "numpy", "scipy", "matplotlib", "PIL", "pi_heif", "resvg_py")
 
 
 def test_help_of_every_command_needs_nothing_of_the_extra() -> None:

@@ -5,8 +5,8 @@ A statement is named by its Sid, a resource as docs/permissions.md names it.
 
 DELIVERY = "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html"
 LAMBDA_LOGS = "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html"
-LAMBDA_TRACES = "https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html"
-WORKFLOW_TRACES = "https://docs.aws.amazon.com/step-functions/latest/dg/concepts-xray-tracing.html"
+TRACES = "https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html"
+SAMPLING = "https://docs.aws.amazon.com/step-functions/latest/dg/xray-iam.html"
 PIPES = "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-permissions.html"
 
 # Actions of services in a role's name, which no recorder sees.
@@ -30,7 +30,11 @@ UNSEEN: dict[str, tuple[set[str], str]] = {
     ),
     "SendTraces": (
         {"xray:PutTelemetryRecords", "xray:PutTraceSegments"},
-        f"[Lambda sends the function's traces]({LAMBDA_TRACES}); no resources",
+        f"[Step Functions and Lambda send traces]({TRACES}); no resources",
+    ),
+    "SampleTraces": (
+        {"xray:GetSamplingRules", "xray:GetSamplingTargets"},
+        f"[Step Functions asks which executions to trace]({SAMPLING}); no resources",
     ),
     "ReadStream": (
         {"dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:ListStreams"},
@@ -43,16 +47,13 @@ UNSEEN: dict[str, tuple[set[str], str]] = {
 }
 
 # AWS's own policies, which SAM attaches.
-MANAGED = {
-    ("ImageWorkflowRole", "AWSXrayWriteOnlyAccess"): (
-        f"[Step Functions sends traces]({WORKFLOW_TRACES}); no resources"
-    ),
-}
+MANAGED: dict[tuple[str, str], str] = {}
 
 # Every resource with a wildcard; what is not here is wider than it has to be.
 WILDCARDS: dict[str, set[str]] = {
     "DeliverLogs": {"*"},
     "SendTraces": {"*"},
+    "SampleTraces": {"*"},
     "WriteLog": {
         "log-group:SerializeLogGroup:*",
         "log-group:ClassifyLogGroup:*",

@@ -229,7 +229,7 @@ def main() -> int:
         return containers[0]
 
     with embedded_aws(container=faulty) as aws:
-        outputs = aws.deploy(STACK)
+        outputs = aws.deploy(STACK, {"Tracing": "Active"})  # every grant that a stack may have
         stack = Stack(aws, containers[0], outputs, Follower(aws, outputs))
         with recorded() as calls:
             every_route(stack)

@@ -59,6 +59,12 @@ def resources(kind: str, path: str = "template.yaml") -> dict[str, dict[str, Any
     }
 
 
+def pinned(path: Path) -> dict[str, str]:
+    """Return the versions that a file of requirements names, by the packages' names."""
+    lines = re.findall(r"^([\w.-]+)==([^\s;]+)", path.read_text(), re.MULTILINE)
+    return dict(lines)
+
+
 def exception_classes(step: str) -> set[str]:
     """Return the names of the exception classes that a function's source defines."""
     classes: dict[str, list[str]] = {}

@@ -13,6 +13,7 @@ from pathlib import Path
 from ops.__main__ import COMMANDS
 from ops.commands import cost
 from tests.functions.serialize import attacks
+from tests.support import licences
 from tests.support.project import ROOT, template
 from tests.verify.tools import AWS_CLI, ToolMissing
 
@@ -93,11 +94,22 @@ def model() -> str:
     return table(*rows)
 
 
-def costs() -> str:
-    """Return the sums; `python -m ops cost` tells what they are made of."""
-    header, *rows = cost.rows(cost.all_bills(1_000_000), cost.endpoint_bill(1_000_000))
-    sums = [tuple(row) for row in rows if row[0].startswith(("with", "pictures, each"))]
-    return table(("US dollars for a million photos", *header[1:]), *sums)
+def growing_costs() -> str:
+    header, *rows = cost.rows(cost.all_bills(1_000_000))
+    return table(("US dollars for a million photos", *header[1:]), *map(tuple, rows))
+
+
+def fixed_costs() -> str:
+    header = cost.rows(cost.all_bills(1_000_000))[0]
+    return table(("US dollars a month", *header[1:]), *map(tuple, cost.fixed_rows()))
+
+
+def cost_sources() -> str:
+    return table(("line", "what is billed", "list price", "page"), *map(tuple, cost.sources()))
+
+
+def shipped() -> str:
+    return table(*licences.rows())
 
 
 def attacked() -> str:
@@ -109,10 +121,13 @@ PARTS: dict[str, Callable[[], str]] = {
     "session": session,
     "model": model,
     "parameters": parameters,
-    "costs": costs,
+    "costs": growing_costs,
+    "fixed costs": fixed_costs,
+    "cost sources": cost_sources,
     "ops": ops,
     "reasons": reasons,
     "attacks": attacked,
+    "licences": shipped,
 }
 
 

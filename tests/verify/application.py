@@ -87,13 +87,13 @@ class Application:
         return re.sub(r"\$\{(\w+)\}", lambda name: given.get(name[1], name[0]), text)
 
     def policies(self) -> dict[str, dict[str, Any]]:
-        """Return inline policies, by "Role/PolicyName", and managed ones by name; all resolved."""
-        managed = {
+        """Return inline policies, by "Role/PolicyName", and others by name; all resolved."""
+        others = {
             name: self.resolved(policy["Properties"]["PolicyDocument"])
             for name, policy in self.translated["Resources"].items()
-            if policy["Type"] == "AWS::IAM::ManagedPolicy"
+            if policy["Type"] in ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy")
         }
-        return managed | {
+        return others | {
             f"{name}/{self.resolved(policy['PolicyName'])}": self.resolved(policy["PolicyDocument"])
             for name, role in self.translated["Resources"].items()
             if role["Type"] == "AWS::IAM::Role"

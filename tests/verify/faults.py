@@ -12,9 +12,9 @@ ENDPOINT = "model/endpoint/template.yaml"
 DEPLOY_ROLE = ".github/deploy-role.yaml"
 FOLDERS = (
     *("functions", "statemachine", ".github", "events", "tests"),
-    *("cli", "local", "ops", "model"),
+    *("cli", "local", "ops", "model", "locks"),
 )
-FILES = ("template.yaml", "samconfig.toml", "pyproject.toml", "constraints.txt")
+FILES = ("template.yaml", "samconfig.toml", "pyproject.toml")
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ def cfn_lint(folder: Path) -> list[str]:
     ignored = [
         "I3011",  # logs and dead letters go with the stack; bucket and ledger say Retain
         "ES6000",  # a dead-letter queue has no dead-letter queue
+        "WS1000",  # traces are a parameter; test_template.py holds that it switches all of them
         "WS1004",  # it looks for /aws/lambda/NAME; test_template.py for what LoggingConfig names
     ]
     config = ManualArgs(

@@ -7,19 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.project import ROOT, STEPS
+from tests.support.project import ROOT, STEPS, pinned
 from tests.verify.tools import NEWER, newer_python
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html: what a Python runtime includes.
 RUNTIME = {"boto3", "botocore"}
-DISTRIBUTIONS = {"PIL": "pillow", "pillow_heif": "pillow-heif"}  # import name to distribution
+DISTRIBUTIONS = {"PIL": "pillow", "pi_heif": "pi-heif"}  # import name to distribution
 TESTS = (
     "tests/functions/test_classify.py",
     "tests/functions/test_filter.py",
     "tests/functions/serialize/test_canonical.py",
     "tests/functions/serialize/test_kinds.py",
 )
-NEEDED = ("boto3", "hypothesis", "pytest", "pytest-timeout", "pyyaml")
 
 
 def imported(source: Path) -> set[str]:
@@ -38,8 +37,7 @@ def test_what_a_function_imports_is_in_the_runtime_or_in_its_package(step: str) 
     folder = ROOT / "functions" / step
     own = {path.stem for path in folder.glob("*.py")}
     requirements = folder / "requirements.txt"
-    lines = requirements.read_text().splitlines() if requirements.exists() else []
-    shipped = {line.partition("==")[0] for line in lines if not line.startswith("#")}
+    shipped = pinned(requirements).keys() if requirements.exists() else set()
     for path in folder.glob("*.py"):
         foreign = imported(path) - own - RUNTIME - set(sys.stdlib_module_names)
         assert {DISTRIBUTIONS.get(name, name) for name in foreign} <= shipped, path.name
@@ -47,17 +45,15 @@ def test_what_a_function_imports_is_in_the_runtime_or_in_its_package(step: str) 
 
 @pytest.fixture(scope="module")
 def newer_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment of the newer Python with what the functions' tests need."""
+    """An environment of the newer Python with what the tests of the project need."""
     program = newer_python()
     if program is None:
         pytest.skip(f"there is no Python {NEWER} here")
     folder = tmp_path_factory.mktemp("newer")
     subprocess.run([program, "-m", "venv", folder], check=True)
     install = [folder / "bin/pip", "install", "--quiet", "--disable-pip-version-check"]
-    requirements = ("-r", str(ROOT / "functions/serialize/requirements.txt"))
-    done = subprocess.run(
-        [*install, *requirements, *NEEDED], capture_output=True, text=True, check=False
-    )
+    locked = ("--require-hashes", "--no-deps", "--requirement", str(ROOT / "locks/dev.txt"))
+    done = subprocess.run([*install, *locked], capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"pip cannot fetch what they need: {done.stderr.strip()[-300:]}")
     return folder / "bin/python"

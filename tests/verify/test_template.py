@@ -114,6 +114,24 @@ def test_the_only_policies_of_aws_s_own_are_those_that_are_accounted_for() -> No
     assert attached == set(MANAGED)
 
 
+def test_one_parameter_switches_all_traces_and_what_they_may() -> None:
+    translated = Application(ROOT).translated["Resources"]
+    modes = {
+        name: found["Properties"]["TracingConfig"]["Mode"]
+        for name, found in translated.items()
+        if found["Type"] == "AWS::Lambda::Function"
+    }
+    assert len(modes) == 3
+    assert all(mode == {"Ref": "Tracing"} for mode in modes.values())
+    workflow = translated["ImageWorkflow"]["Properties"]["TracingConfiguration"]
+    assert workflow == {"Enabled": {"Fn::If": ["Traces", True, False]}}
+    tracing = [found for found in translated.values() if "xray:" in json.dumps(found)]
+    assert {found["Condition"] for found in tracing} == {"Traces"}
+    roles = [role["Ref"] for found in tracing for role in found["Properties"]["Roles"]]
+    functions = ("SerializeFunction", "ClassifyFunction", "FilterFunction")
+    assert sorted(roles) == sorted(f"{name}Role" for name in ("ImageWorkflow", *functions))
+
+
 def test_the_audit_rule_may_make_streams_and_alone_may_write_events() -> None:
     """CreateLogStream does not name its rule: a condition on that would deny it."""
     [policy] = resources("AWS::Logs::ResourcePolicy").values()

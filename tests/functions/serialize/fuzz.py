@@ -40,7 +40,7 @@ sys.path.insert(0, str(FUNCTION))
 # Readers and decoders are imported when their format arrives; here before, to be instrumented.
 NOT_DECODING = ("app", "contained", "upload")
 MODULES = [path.stem for path in FUNCTION.glob("*.py") if path.stem not in NOT_DECODING]
-with atheris.instrument_imports(include=["PIL", "pillow_heif", *MODULES]):
+with atheris.instrument_imports(include=["PIL", "pi_heif", *MODULES]):
     import canonical
     from formats import FORMATS
     from rejection import ImageRejected

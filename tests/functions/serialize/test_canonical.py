@@ -354,7 +354,7 @@ def test_a_decoder_is_imported_when_its_format_arrives() -> None:
     program = (
         "import sys; sys.path.insert(0, 'functions/serialize'); import app\n"
         "print([m for m in ('PIL.AvifImagePlugin', 'PIL.ImageCms', 'PIL.TiffImagePlugin',"
-        " 'PIL.WebPImagePlugin', 'pillow_heif', 'boto3', 'numpy') if m in sys.modules])"
+        " 'PIL.WebPImagePlugin', 'pi_heif', 'boto3', 'numpy') if m in sys.modules])"
     )
     modules = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True)
     assert modules.strip() == "[]"

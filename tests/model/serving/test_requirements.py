@@ -1,40 +1,35 @@
 """The containers get the versions that the project declares and tests."""
 
 import importlib.metadata
+import re
 import tomllib
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from tests.support.project import ROOT, pinned
+
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
-@pytest.mark.parametrize(
-    ("file", "extras", "left_out"),
-    [
-        # The training container brings torch; nothing is served there.
-        ("training/requirements.txt", ("serve", "train"), ("torch==", "waitress")),
-        ("serving/requirements.txt", ("serve",), ()),
-    ],
-    ids=["training", "server"],
-)
-def test_a_container_installs_what_the_extras_declare(
-    file: str, extras: tuple[str, ...], left_out: tuple[str, ...]
-) -> None:
-    declared = {
-        line
-        for extra in extras
-        for line in EXTRAS[extra]
-        if not line.startswith((*left_out, "scones-unlimited"))
-    }
-    lines = (ROOT / "model" / file).read_text().splitlines()
-    assert {line for line in lines if line and not line.startswith("#")} == declared
+def declared(*extras: str) -> set[str]:
+    """Return the names of the packages that extras list themselves."""
+    lines = [line for extra in extras for line in EXTRAS[extra]]
+    names = {re.split(r"[\[=<>; ]", line)[0] for line in lines}
+    return names - {"scones-unlimited-image-workflow"}
 
 
-def test_the_server_s_requirements_are_exact_and_the_tested_ones() -> None:
-    lines = (ROOT / "model/serving/requirements.txt").read_text().splitlines()
-    for line in lines:
-        if not line.startswith("#"):
-            name, version = line.split("==")
-            assert importlib.metadata.version(name) == version
+def test_the_server_s_image_installs_what_the_extra_declares() -> None:
+    assert pinned(ROOT / "model/serving/requirements.txt").keys() == declared("serve")
+
+
+def test_the_training_container_installs_what_the_extras_declare_but_what_it_has() -> None:
+    installed = pinned(ROOT / "model/training/requirements.txt")
+    # The training container brings torch; nothing is served there.
+    assert declared("serve", "train") - installed.keys() == {"torch", "waitress"}
+    assert not any(name.startswith(("torch", "nvidia", "cuda")) for name in installed)
+
+
+@pytest.mark.parametrize("folder", ["model/serving", "functions/serialize"])
+def test_what_ships_has_the_tested_versions(folder: str) -> None:
+    for name, version in pinned(ROOT / folder / "requirements.txt").items():
+        assert importlib.metadata.version(name) == version

@@ -79,20 +79,47 @@ def test_the_first_photo_of_a_second_is_traced_and_a_twentieth_of_the_others(
     assert cost.traced(images) == pytest.approx(share)
 
 
+def test_nothing_is_billed_for_traces_unless_they_are_sent() -> None:
+    without, traced = (cost.bill("EXPRESS", "arm64", 1_000_000, on) for on in (False, True))
+    assert "traces" not in without
+    assert traced == without | {"traces": pytest.approx(prices.TRACE)}
+
+
+def test_express_costs_under_12_dollars_a_million_without_s3_s_requests_and_what_is_fixed() -> None:
+    express = cost.all_bills(1_000_000)["EXPRESS x86_64"]
+    assert sum(express.values()) - express[cost.PUT_GET] < 12
+
+
+def month(kind: str, images: int) -> float:
+    """Return the bill of a month of EXPRESS on arm64 with a kind of endpoint."""
+    rows = {name: cells for name, *cells in cost.month_rows(cost.all_bills(images), images)}
+    return float(rows[kind][-1].replace(",", ""))
+
+
 def test_a_month_s_bill_is_that_of_its_photos_and_of_what_runs_all_the_time() -> None:
+    watched = sum(cost.fixed_bills().values())
     few, many = (
-        sum(cost.bill("EXPRESS", "arm64", images).values()) * images for images in (1_000, 100_000)
+        month("endpoint serverless", images) - watched for images in (1_000_000, 100_000_000)
     )
-    watch = cost.watching(cost.measured()["watched"])
-    assert many - watch == pytest.approx(100 * (few - watch))
+    assert many == pytest.approx(100 * few, rel=1e-3)
+    assert many > watched > 0
 
 
-def test_an_hour_of_the_endpoint_is_spread_over_the_photos_of_a_month() -> None:
-    (many, serverless), (few, as_before) = (
-        cost.endpoint_bill(images).values() for images in (1_000_000, 10_000)
-    )
-    assert few == pytest.approx(100 * many)
-    assert serverless == as_before
+def test_an_hour_of_the_endpoint_is_billed_with_few_photos_as_with_many() -> None:
+    serverless = cost.serverless_bill()
+    for images in (10_000, 1_000_000):
+        more = month("endpoint real-time", images) - month("endpoint serverless", images)
+        expected = cost.endpoint_month() - serverless * images / 1e6
+        assert more == pytest.approx(expected, abs=0.011)
+
+
+def test_every_line_of_the_bill_has_its_source() -> None:
+    sources = [line for line, *_ in cost.sources()]
+    lines = [*cost.bill("STANDARD", "arm64", 1_000, tracing=True), *cost.fixed_bills()]
+    for line in [*lines, "pictures", "endpoint"]:
+        start = line.partition(":")[0] if line not in sources else line
+        assert any(source.startswith(start) for source in sources), line
+    assert all(page.startswith("https://aws.amazon.com/") for *_, page in cost.sources())
 
 
 def test_the_table_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,8 +143,19 @@ def test_the_bill_of_a_month_has_its_photos_endpoint_and_pictures(
         [line] = [line for line in lines if line.startswith(start)]
         return float(line.split()[-1].replace(",", ""))
 
-    a_million = last("with endpoint, real-time") + last("pictures, each month")
-    assert last("endpoint real-time") == pytest.approx(a_million / 20, abs=0.01)
+    a_million = last("without endpoint") + last("pictures, each month")
+    fixed = last("together") + last("endpoint, real-time")
+    assert last("endpoint real-time") == pytest.approx(a_million / 20 + fixed, abs=0.01)
+
+
+def test_the_sources_are_shown_with_the_price_that_is_used(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["cost", "--sources"]) == 0
+    [line] = [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith("steps, STANDARD")
+    ]
+    assert f"4 transitions  ${prices.STANDARD_TRANSITION * 1e6:.2f} a million" in line
 
 
 def test_no_photos_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
