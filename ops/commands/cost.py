@@ -63,8 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the table."""
     images, tracing = arguments.images, arguments.tracing == "Active"
     if arguments.sources:
-        print(f"for a photo; fixed: a month ({prices.NOTED})\n")
-        print(table(["line", "what is billed", "list price", "page"], sources()))
+        print(f"for a photo; what is fixed, for a month ({prices.NOTED})\n")
+        for line, billed, price, page in sources():
+            print(f"{line}: {billed}\n    {price}\n    {page}")
         return 0
     bills, fixed = all_bills(images, tracing), fixed_bills()
     endpoint, serverless = endpoint_month(), serverless_bill()

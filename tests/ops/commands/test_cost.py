@@ -152,10 +152,10 @@ def test_the_sources_are_shown_with_the_price_that_is_used(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["cost", "--sources"]) == 0
-    [line] = [
-        line for line in capsys.readouterr().out.splitlines() if line.startswith("steps, STANDARD")
-    ]
-    assert f"4 transitions  ${prices.STANDARD_TRANSITION * 1e6:.2f} a million" in line
+    shown = capsys.readouterr().out.splitlines()
+    place = shown.index("steps, STANDARD: 4 transitions")
+    assert shown[place + 1].strip() == f"${prices.STANDARD_TRANSITION * 1e6:.2f} a million"
+    assert shown[place + 2].strip() == prices.STEP_FUNCTIONS
 
 
 def test_no_photos_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
