@@ -38,6 +38,7 @@ COMMANDS = {
     "prune": "delete old items of the ledger and, on request, their pictures",
     "forget": "delete one upload everywhere: ledger, picture, labelled copy",
     "picture": "draw the state machine, or one execution over it",
+    "acceptance": "prove a deployed stack from the upload to the metric, after each deployment",
     "cost": "what a million photos cost, by what is billed; needs no stack",
     "export": "write the deployed state machine as one JSON file",
 }

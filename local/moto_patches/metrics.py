@@ -6,16 +6,24 @@ in ALARM while its last period is above its threshold; one with another expressi
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
-from moto.cloudwatch.models import Alarm, CloudWatchBackend, MetricDatum, cloudwatch_backends
+from moto.cloudwatch.models import (
+    Alarm,
+    CloudWatchBackend,
+    MetricDatum,
+    Statistics,
+    cloudwatch_backends,
+)
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sqs.models import sqs_backends
 
 SUM = "SUM(METRICS())"
+PERCENTILE = re.compile(r"p\d+(\.\d+)?")
 
 
 def record(
@@ -44,7 +52,18 @@ def installed() -> Iterator[None]:
 
         return call
 
+    statistic = Statistics.get_statistics_for_type
+
+    def get_statistics_for_type(self: Statistics, stat: str) -> Any:
+        if not PERCENTILE.fullmatch(stat):
+            return statistic(self, stat)
+        values = sorted(self.metric_single_values_list)
+        return values[min(len(values) - 1, int(len(values) * float(stat[1:]) / 100))]
+
     with contextlib.ExitStack() as patches:
+        patches.enter_context(
+            patch.object(Statistics, "get_statistics_for_type", get_statistics_for_type)
+        )
         patches.enter_context(patch.object(CloudWatchBackend, "get_all_metrics", get_all_metrics))
         for name in ("describe_alarms", "get_alarms_by_alarm_names"):
             method = evaluating(getattr(CloudWatchBackend, name))

@@ -1,0 +1,96 @@
+"""Prove a deployed stack: send pictures through it, and compare all that follows with what should.
+
+    python -m ops acceptance                    after a deployment, on AWS or on the embedded AWS
+    python -m ops acceptance --provoke          an upload that fails, and its alarm, too
+    python -m ops acceptance --dry-run          what it would make and check
+    python -m ops acceptance --json > acceptance.json
+
+It uploads eight pictures into a folder of their own and follows them to ledger, announcements,
+logs and metrics, looks at alarms, dashboard, endpoint and dead letters, and tries the operator
+policy. On AWS this takes up to half an hour, most of it waiting for the events of a new bucket and
+for metrics, and costs less than 2 US cents, the endpoint aside. At its end, and on Ctrl-C, it
+removes what it has made: pictures, items, a queue, a rule, a role. Log events, data points, capture
+files and the executions of a STANDARD workflow stay.
+
+Run it as who deploys: it makes a rule and a role, which the operator policy does not allow.
+--provoke sends a message to those whom alarms reach.
+
+Exit code 1 if something differs, 2 if nothing does and a check could not be made.
+"""
+
+import argparse
+import json
+import sys
+import time
+from functools import partial
+
+from cli.arguments import add_dry_run, add_json, duration
+from cli.terminal import Progress
+from ops.stack.outputs import Stack
+
+WAIT = "15m"  # as long as the slowest metric may take: that of a queue which was quiet
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    add_dry_run(parser)
+    parser.add_argument(
+        "--provoke", action="store_true", help="let an upload fail, and wait for its alarm"
+    )
+    parser.add_argument(
+        "--wait",
+        type=duration,
+        default=duration(WAIT),
+        metavar="TIME",
+        help=f"the longest that one check waits (default: {WAIT})",
+    )
+    add_json(parser, "one object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, and print what was found, also before an interruption."""
+    from ops.acceptance.checks import CHECKS, PROVOKED, rows
+    from ops.acceptance.rows import Row, as_text, exit_code
+    from ops.acceptance.run import Run
+
+    stack = Stack.of(arguments)
+    found: list[Row] = []
+    with Progress() as progress:
+        acceptance = Run(stack, arguments.wait.total_seconds(), progress.tell)
+        if arguments.dry_run:
+            print(planned(acceptance.folder, [*CHECKS, *(PROVOKED if arguments.provoke else ())]))
+            return 0
+        say = partial(print, file=sys.stderr if arguments.json else sys.stdout, flush=True)
+        say(
+            f"{stack.name} in {stack.region}, {stack.outputs['WorkflowType']}\n"
+            "less than 2 US cents, the endpoint aside\n"
+            f"everything that is made is named {acceptance.name}\n"
+        )
+        began = time.monotonic()
+        try:
+            for row in rows(acceptance, provoke=arguments.provoke):
+                found.append(row)
+        finally:
+            progress.clear()
+            if arguments.json:
+                document = {
+                    "stack": stack.name,
+                    "region": stack.region,
+                    "workflow": stack.outputs["WorkflowType"],
+                    "run": acceptance.name,
+                    "seconds": round(time.monotonic() - began, 1),
+                    "rows": [row.as_dict() for row in found],
+                }
+                print(json.dumps(document, ensure_ascii=False))
+            else:
+                print(f"{as_text(found)}, in {time.monotonic() - began:.0f} s", flush=True)
+    return exit_code(found)
+
+
+def planned(folder: str, checks: list[str]) -> str:
+    """Return what a run would make and check."""
+    listed = "\n".join(f"  {name}" for name in checks)
+    return (
+        f"would upload eight pictures under {folder},\nmake a queue, a rule on the bus of"
+        f" announcements and a role with the operator policy,\nand remove all of it; checks:\n{listed}"
+    )
