@@ -1,6 +1,6 @@
 """All checks, in the order in which they are made; none keeps another from being made."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Mapping
 from functools import partial
 
 from cli.errors import CommandError, aws_errors, explained
@@ -37,9 +37,9 @@ CHECKS: dict[str, Check] = {
 PROVOKED = {"failure": failure.provoked}
 
 
-def rows(run: Run, *, provoke: bool = False) -> Iterator[Row]:
+def rows(run: Run, chosen: Mapping[str, Check]) -> Generator[Row, None, None]:
     """Yield the row of each check, and of what was removed; removes it also when interrupted."""
-    chosen = CHECKS | (PROVOKED if provoke else {})
+    run.remove_later("pictures and items", run.remove_uploads)
     try:
         for number, (what, check) in enumerate(chosen.items(), 1):
             run.tell(f"{number} of {len(chosen)}: {what}")
@@ -67,7 +67,7 @@ def removed(run: Run) -> Row:
     """Tell what is left of the run."""
     return Row(
         "removed afterwards",
-        f"left: {'; '.join(run.left)}" if run.left else f"{len(run.removed)} of {len(run.removed)}",
+        f"left: {'; '.join(run.left)}" if run.left else f"{len(run.removed)} things",
         "all of the run",
         DIFFERS if run.left else GOOD,
         where=f"delete what is named {run.name}" if run.left else "",

@@ -4,10 +4,9 @@ import time
 from collections import Counter
 from dataclasses import fields
 from datetime import datetime
-from urllib.parse import quote, quote_plus
 
 from ops.acceptance.rows import DIFFERS, GOOD, NotChecked, Row
-from ops.acceptance.run import Item, Run, Uploaded
+from ops.acceptance.run import Item, Run, Uploaded, encodings
 from ops.acceptance.samples import SAMPLES, Sample
 from ops.stack.executions import address_in
 from ops.stack.ledger import OUTCOMES, TYPES, Decision, name_of
@@ -22,7 +21,6 @@ DECIDED = set(OUTCOMES) - {"rejected", "failed", "superseded", "reviewed"}
 
 def notifications(run: Run) -> Row:
     """Upload a picture until one is decided, then the samples; wait for their items."""
-    run.remove_later("pictures and items", run.remove_uploads)
     began, next_upload_s = time.monotonic(), 0.0
 
     def begun() -> bool:
@@ -68,7 +66,7 @@ def _why_nothing(run: Run) -> str:
 def _misnamed(run: Run, uploaded: Uploaded) -> str:
     """Return the key under which an upload was recorded, if it is the URL-encoded one."""
     bucket = run.stack.outputs["UploadBucket"]
-    for encoded in (quote_plus(uploaded.key, safe="/"), quote(uploaded.key)):
+    for encoded in encodings(uploaded.key):
         if encoded != uploaded.key and run.item(name_of(bucket, encoded, uploaded.etag)):
             return encoded
     return ""
@@ -95,7 +93,7 @@ def sample(run: Run, kind: str) -> Row:
         )
     problems = problems_of(run, uploaded, item)
     outcome = item["outcome"]["S"]
-    reason = item["reason"]["S"] or f"{item['label']['S']} {float(item['confidence']['N']):.2f}"
+    reason = item["reason"]["S"] or f"{item['label']['S']} {float(item['confidence']['N']):.3f}"
     seen = "; ".join(problems) or f"{outcome}: {reason}"
     return Row(what, seen, expected, DIFFERS if problems else GOOD, where=where, decision=EMPTY)
 
@@ -206,7 +204,7 @@ def executions(run: Run) -> Row:
     missing = [key for key in keys if not counts[key]]
     # The duplicate has an execution of its own.
     more = [key for key in keys if counts[key] > 1]
-    seen = f"{counts.total()} of {len(keys)} uploads and 1 repeated"
+    seen = f"{counts.total()}, 1 for the repetition"
     if missing or bad or len(more) == len(keys):
         problems = [*(f"none of {key}" for key in missing), *bad]
         problems += ["two of each"] if len(more) == len(keys) else []

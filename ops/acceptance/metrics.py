@@ -39,14 +39,17 @@ class Watched:
 
 
 def statistic(run: Run, metric: Watched, stat: str) -> list[float]:
-    """Return a metric's values since the run began, one a minute in which there are any."""
+    """Return a metric's values since this run's first item, one a minute in which there are any."""
+    # By AWS's clock, and no earlier: what others have uploaded before would be counted as well.
+    first = min((item["recorded_at"]["S"] for item in run.items.values()), default="")
+    begin = datetime.fromisoformat(first) if first else run.since
     dimensions = [{"Name": name, "Value": value} for name, value in metric.dimensions]
     named = {"Namespace": metric.namespace, "MetricName": metric.name, "Dimensions": dimensions}
     answer = run.stack.client("cloudwatch").get_metric_data(
         MetricDataQueries=[
             {"Id": "wanted", "MetricStat": {"Metric": named, "Period": 60, "Stat": stat}}
         ],
-        StartTime=run.since.replace(second=0, microsecond=0),
+        StartTime=begin.replace(second=0, microsecond=0),
         EndTime=datetime.now(UTC) + timedelta(minutes=2),
     )
     [found] = answer["MetricDataResults"]
@@ -77,7 +80,7 @@ def outcomes(run: Run) -> Row:
         "metric Decisions",
         "; ".join(f"{name}: {count:g} of {expected[name]}" for name, count in missing.items())
         or f"at least {wanted}",
-        wanted,
+        f"{expected.total()} of this run",
         DIFFERS if missing else GOOD,
         where=f"namespace {run.stack.name} in the CloudWatch console, dimension Outcome",
         change="DecisionsMetric in template.yaml" if missing else "",
@@ -100,8 +103,8 @@ def confidence(run: Run) -> Row:
     good = found >= count and all(0 <= value <= 1 for value in values)
     return Row(
         "metric Confidence",
-        f"{found:g} data points" + (f", {min(values):.2f} to {max(values):.2f}" if values else ""),
-        f"{count} or more, 0 to 1",
+        f"{found:g} values" + (f", {min(values):.2f} to {max(values):.2f}" if values else ""),
+        f"{count}, from 0 to 1",
         GOOD if good else DIFFERS,
         where=f"`@transformationError` of log group {run.stack.outputs['AuditLogGroup']}",
         decision=TRANSFORMER,
@@ -192,9 +195,10 @@ def dimensions(run: Run) -> Row:
     return Row(
         "dimensions watched",
         "; ".join(silent) or f"{len(pulses)} with data points",
-        "data points of all",
+        "all have data",
         DIFFERS if silent else GOOD,
         where="aws cloudwatch list-metrics --namespace NAMESPACE",
+        decision="A pipe that stands still is an alarm",
         change="the dimensions of that alarm or widget in template.yaml" if silent else "",
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
+from urllib.parse import quote, quote_plus
 
 from cli.errors import aws_errors, explained
 from ops.acceptance.samples import Sample
@@ -25,6 +26,7 @@ T = TypeVar("T")
 # The longest pause between two looks; the first is short, for the embedded AWS.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
 CLOCKS = timedelta(minutes=1)
+UNDER_WAY_S = 30  # of executions when the run is interrupted; most take a second
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,10 @@ class Run:
     def remove_uploads(self) -> None:
         """Delete pictures, items and dead letters of this run, the items last."""
         uploads, ledger = Uploads(self.stack), Ledger(self.stack)
+        if self.items or self.others:  # the events have begun: what was just started will record
+            self.until(lambda: not self._undecided(), "executions under way", UNDER_WAY_S)
+            for upload in self._undecided():
+                self.left.append(f"{upload}, which is not decided yet")
         for uploaded in self.uploads:
             uploads.delete(uploaded.key, uploaded.etag)
         mine = {*self.items, *self.others, *(uploaded.upload for uploaded in self.uploads)}
@@ -145,6 +151,24 @@ class Run:
                     letters.delete([one for one in batch if _upload_of(one.body) in mine])
         for upload in mine:
             ledger.delete(upload)
+
+    def _undecided(self) -> list[str]:
+        """Return the uploads of this run that have no item, under their key or an encoded one."""
+        bucket = self.stack.outputs["UploadBucket"]
+        names = {
+            one.upload: [
+                one.upload,
+                *(name_of(bucket, key, one.etag) for key in encodings(one.key)),
+            ]
+            for one in self.uploads
+        }
+        names |= {upload: [upload] for upload in self.others}
+        return [upload for upload, known in names.items() if not any(map(self.item, known))]
+
+
+def encodings(key: str) -> list[str]:
+    """Return how a key looks URL-encoded, as a form's value and as a path."""
+    return [quote_plus(key, safe="/"), quote(key)]
 
 
 def _upload_of(body: str) -> str | None:

@@ -53,12 +53,12 @@ def run(arguments: argparse.Namespace) -> int:
     from ops.acceptance.rows import Row, as_text, exit_code
     from ops.acceptance.run import Run
 
-    stack = Stack.of(arguments)
+    stack, checks = Stack.of(arguments), CHECKS | (PROVOKED if arguments.provoke else {})
     found: list[Row] = []
     with Progress() as progress:
         acceptance = Run(stack, arguments.wait.total_seconds(), progress.tell)
         if arguments.dry_run:
-            print(planned(acceptance.folder, [*CHECKS, *(PROVOKED if arguments.provoke else ())]))
+            print(planned(acceptance.folder, list(checks)))
             return 0
         say = partial(print, file=sys.stderr if arguments.json else sys.stdout, flush=True)
         say(
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         began = time.monotonic()
         try:
-            for row in rows(acceptance, provoke=arguments.provoke):
+            for row in rows(acceptance, checks):
                 found.append(row)
         finally:
             progress.clear()
@@ -92,5 +92,6 @@ def planned(folder: str, checks: list[str]) -> str:
     listed = "\n".join(f"  {name}" for name in checks)
     return (
         f"would upload eight pictures under {folder},\nmake a queue, a rule on the bus of"
-        f" announcements and a role with the operator policy,\nand remove all of it; checks:\n{listed}"
+        " announcements and a role with the operator policy,\nand remove all of it; checks:\n"
+        + listed
     )
