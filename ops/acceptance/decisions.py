@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from dataclasses import fields
 from datetime import datetime
+from itertools import takewhile
 
 from ops.acceptance.rows import DIFFERS, GOOD, NotChecked, Row
 from ops.acceptance.run import Item, Run, Uploaded, encodings
@@ -14,6 +15,7 @@ from ops.stack.ledger import OUTCOMES, TYPES, Decision, name_of
 # "The events of a new bucket start after about five minutes": twice that.
 BEGIN_S = 600
 ASK_AGAIN_S = 30  # an event from before the beginning is lost: another picture asks again
+RUNNING = "RUNNING"
 DECIDED_S = 310  # every route of the workflow ends within five minutes
 EMPTY = "Every outcome has every attribute, absent values are empty"
 DECIDED = set(OUTCOMES) - {"rejected", "failed", "superseded", "reviewed"}
@@ -44,6 +46,7 @@ def notifications(run: Run) -> Row:
             f" uploads so far: {run.stack.command('reconcile', '--grace', '0m')}",
         )
     # Those from before the beginning have no event, and never will.
+    run.lost = [uploaded for uploaded in run.uploads if uploaded.upload not in run.items]
     run.uploads = [uploaded for uploaded in run.uploads if uploaded.upload in run.items]
     for sample in SAMPLES:
         run.upload(sample)
@@ -197,9 +200,11 @@ def executions(run: Run) -> Row:
         same = len(arns) == len(run.items)
         seen = f"{len(arns)} in {len(run.items)} items"
         return Row(what, seen, expected, GOOD if same else DIFFERS)
-    found = run.until(lambda: _ended(run), "executions", DECIDED_S) or {}
-    counts = Counter(key for key, _ in found.values())
-    bad = [f"{key}: {status}" for key, status in found.values() if status != "SUCCEEDED"]
+    known: dict[str, tuple[str, str]] = {}
+    run.until(lambda: _all_ended(run, known), "executions", DECIDED_S)
+    own = [(key, status) for key, status in known.values() if key.startswith(run.folder)]
+    counts = Counter(key for key, _ in own)
+    bad = [f"{key}: {status}" for key, status in own if status != "SUCCEEDED"]
     keys = [one.key for one in run.uploads]
     missing = [key for key in keys if not counts[key]]
     # The duplicate has an execution of its own.
@@ -212,26 +217,21 @@ def executions(run: Run) -> Row:
     return Row(what, seen, expected)
 
 
-def _ended(run: Run) -> dict[str, tuple[str, str]] | None:
-    """Return key and status of this run's executions, by ARN, once all have ended."""
+def _all_ended(run: Run, known: dict[str, tuple[str, str]]) -> bool:
+    """Learn of the executions since the run began; tell whether those of its uploads have ended.
+
+    known: key and status of executions, by ARN; each that has ended is looked at once.
+    """
     client = run.stack.client("stepfunctions")
     pages = client.get_paginator("list_executions").paginate(
         stateMachineArn=run.stack.state_machine_arn
     )
-    found: dict[str, tuple[str, str]] = {}
-    for page in pages:
-        for execution in page["executions"]:
-            if execution["startDate"] < run.since:  # newest first
-                return _complete(run, found)
-            arn = execution["executionArn"]
+    listed = (execution for page in pages for execution in page["executions"])
+    for execution in takewhile(lambda one: one["startDate"] >= run.since, listed):  # newest first
+        arn = execution["executionArn"]
+        if known.get(arn, ("", RUNNING))[1] == RUNNING:
             described = client.describe_execution(executionArn=arn)
             address = address_in(described["input"])
-            if address and address[1].startswith(run.folder):
-                found[arn] = (address[1], described["status"])
-    return _complete(run, found)
-
-
-def _complete(run: Run, found: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]] | None:
-    if len(found) <= len(run.uploads) or "RUNNING" in {status for _, status in found.values()}:
-        return None
-    return found
+            known[arn] = (address[1] if address else "", described["status"])
+    statuses = [status for key, status in known.values() if key.startswith(run.folder)]
+    return len(statuses) > len(run.uploads) and RUNNING not in statuses  # one was repeated

@@ -53,6 +53,7 @@ class Run:
     )
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     uploads: list[Uploaded] = field(default_factory=list)
+    lost: list[Uploaded] = field(default_factory=list)  # from before the bucket's events began
     items: dict[str, Item] = field(default_factory=dict)  # by upload
     others: list[str] = field(default_factory=list)  # uploads that have an item, and no picture
     queue_url: str = ""  # of the queue that listens
@@ -142,9 +143,10 @@ class Run:
             self.until(lambda: not self._undecided(), "executions under way", UNDER_WAY_S)
             for upload in self._undecided():
                 self.left.append(f"{upload}, which is not decided yet")
-        for uploaded in self.uploads:
+        pictures = [*self.uploads, *self.lost]
+        for uploaded in pictures:
             uploads.delete(uploaded.key, uploaded.etag)
-        mine = {*self.items, *self.others, *(uploaded.upload for uploaded in self.uploads)}
+        mine = {*self.items, *self.others, *(uploaded.upload for uploaded in pictures)}
         for queue in QUEUES.values():
             with DeadLetters(self.stack, self.stack.outputs[queue]) as letters:
                 for batch in letters.batches():

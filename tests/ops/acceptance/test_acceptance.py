@@ -10,6 +10,7 @@ from urllib.parse import quote_plus
 import pytest
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.events.models import events_backends
 from moto.iam.models import iam_backends
 from moto.s3 import notifications
 from moto.s3.models import s3_backends
@@ -18,13 +19,14 @@ from moto.sagemaker.models import sagemaker_backends
 from local.follow import Follower
 from local.moto_patches import pipes
 from local.moto_patches.stack_resources import MetricFilter, Pipe, Transformer
-from ops.acceptance import checks
+from ops.acceptance import checks, decisions
 from ops.acceptance.permissions import trials
 from ops.acceptance.rows import DIFFERS, GOOD, UNCHECKED, Row, exit_code
 from ops.acceptance.run import Run
 from ops.acceptance.samples import SAMPLES
 from ops.stack.outputs import Stack as OpsStack
 from tests.ops.test_operator_policy import granted
+from tests.support.build import TEMPLATE
 from tests.support.cloud import Cloud, Stack
 from tests.support.ops import Ops, empty
 from tests.support.project import ROOT
@@ -44,9 +46,7 @@ def name_of(kind: str) -> str:
 @pytest.fixture(scope="module")
 def deployed(cloud: Cloud, built: Path | None) -> dict[str, Stack]:
     """Stacks of their own: failures of other tests would keep alarms on for minutes."""
-    template = (built / ".aws-sam/build/template.yaml") if built else ROOT / "template.yaml"
-    if not template.exists():
-        template = ROOT / "template.yaml"
+    template = (built / TEMPLATE) if built else ROOT / "template.yaml"
     stacks = {}
     for kind in KINDS:
         outputs = cloud.aws.deploy(name_of(kind), {"WorkflowType": kind}, template)
@@ -148,6 +148,37 @@ def test_a_bucket_that_tells_nothing_is_named(stack: Stack) -> None:
     assert found["bucket events"].result == DIFFERS
     assert "the bucket tells EventBridge nothing" in found["bucket events"].seen
     assert {found[name].result for name in (*TO_ITEMS[1:], "executions")} == {UNCHECKED}
+
+
+def test_pictures_from_before_the_events_began_are_removed_too(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, deaf = notifications._send_event_bridge_message, [True]
+
+    def late(*event: Any) -> None:
+        if not deaf:
+            send(*event)
+        deaf.clear()
+
+    monkeypatch.setattr(notifications, "_send_event_bridge_message", late)
+    monkeypatch.setattr(decisions, "ASK_AGAIN_S", 0.5)
+    run = run_of(20)
+    assert {row.result for row in rows(run, *TO_ITEMS).values()} == {GOOD}
+    assert len(run.lost) >= 1
+    assert left_of(stack, run.name) == []
+
+
+def test_two_executions_of_each_upload_are_named(stack: Stack) -> None:
+    name = stack.outputs["StateMachineArn"]
+    rules = events_backends[DEFAULT_ACCOUNT_ID][REGION].event_buses["default"].rules.values()
+    [rule] = [rule for rule in rules if any(name == one["Arn"] for one in rule.targets)]
+    rule.targets.append({**rule.targets[0], "Id": "again"})
+    try:
+        found = rows(run_of(20), *TO_ITEMS, "the same upload twice", "executions")
+    finally:
+        rule.targets.pop()
+    assert found["executions"].result == DIFFERS
+    assert "two of each" in found["executions"].seen
 
 
 def pipe_of(stack: Stack) -> Pipe:
