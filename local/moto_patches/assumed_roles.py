@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
 
-from moto.core.exceptions import JsonRESTError
+from moto.core.exceptions import AccessDeniedError
 from moto.iam.models import iam_backends
 from moto.sts.models import AssumedRole, STSBackend
 
@@ -25,9 +25,7 @@ def installed(keys: AccessKeys) -> Iterator[None]:
     def assume_role(self: STSBackend, **request: Any) -> AssumedRole:
         name = request["role_arn"].rsplit("/", 1)[-1]
         if not _trusted(self.account_id, name, request.get("external_id")):
-            raise JsonRESTError(
-                "AccessDenied", f"not authorized to perform: sts:AssumeRole on {name}"
-            )
+            raise AccessDeniedError(self.account_id, "sts:AssumeRole")
         role = stock(self, **request)
         role.access_key_id = keys.of(name)
         return role
@@ -42,7 +40,7 @@ def _trusted(account: str, name: str, external_id: str | None) -> bool:
         return False
     for statement in json.loads(roles[name].assume_role_policy_document)["Statement"]:
         asked = statement.get("Condition", {}).get("StringEquals", {}).get("sts:ExternalId")
-        principal = statement["Principal"].get("AWS", "")
-        if f":{account}:" in f":{principal}".replace("::", ":") and asked in (None, external_id):
+        principal = statement["Principal"].get("AWS")
+        if principal == f"arn:aws:iam::{account}:root" and asked in (None, external_id):
             return True
     return False
