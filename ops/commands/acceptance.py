@@ -28,6 +28,9 @@ from cli.arguments import add_dry_run, add_json, duration
 from cli.terminal import Progress
 from ops.stack.outputs import Stack
 
+# GetMetricData takes 1 cent for 1,000 metrics, of which the waits ask for 1,200 at most; the ten
+# executions, queries and requests are a tenth of a cent. https://aws.amazon.com/cloudwatch/pricing/
+COST = "costs less than 2 US cents, the endpoint aside"
 WAIT = "15m"  # as long as the slowest metric may take: that of a queue which was quiet
 
 
@@ -63,8 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         say = partial(print, file=sys.stderr if arguments.json else sys.stdout, flush=True)
         say(
             f"{stack.name} in {stack.region}, {stack.outputs['WorkflowType']}\n"
-            "less than 2 US cents, the endpoint aside\n"
-            f"everything that is made is named {acceptance.name}\n"
+            f"{COST}; what it makes is named {acceptance.name}\n"
         )
         began = time.monotonic()
         try:
