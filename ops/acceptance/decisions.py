@@ -10,7 +10,7 @@ from ops.acceptance.rows import DIFFERS, GOOD, NotChecked, Row
 from ops.acceptance.run import Item, Run, Uploaded, encodings
 from ops.acceptance.samples import SAMPLES, Sample
 from ops.stack.executions import address_in
-from ops.stack.ledger import OUTCOMES, TYPES, Decision, name_of
+from ops.stack.ledger import OUTCOMES, TYPES, Decision, name_of, sentence
 
 # "The events of a new bucket start after about five minutes": twice that.
 BEGIN_S = 600
@@ -118,6 +118,8 @@ def problems_of(run: Run, uploaded: Uploaded, item: Item) -> list[str]:
     if wrong_types:
         return wrong_types
     found, problems = Decision.of(item), []
+    if found.outcome == "failed":  # all else follows from it
+        return [f"failed: {sentence(found.detail)}"]
 
     def expect(name: str, right: bool) -> None:
         if not right:

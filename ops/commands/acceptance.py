@@ -12,8 +12,9 @@ for metrics, and costs less than 2 US cents, the endpoint aside. At its end, and
 removes what it has made: pictures, items, a queue, a rule, a role. Log events, data points, capture
 files and the executions of a STANDARD workflow stay.
 
-Run it as who deploys: it makes a rule and a role, which the operator policy does not allow.
---provoke sends a message to those whom alarms reach.
+Run it as who deploys: it makes a rule and a role, which the operator policy does not allow. Who
+listens to announcements hears those of these pictures: their keys are UPLOADPREFIX/acceptance-...
+--provoke also sends a message to those whom alarms reach.
 
 Exit code 1 if something differs, 2 if nothing does and a check could not be made.
 """
@@ -22,6 +23,7 @@ import argparse
 import json
 import sys
 import time
+from contextlib import closing
 from functools import partial
 
 from cli.arguments import add_dry_run, add_json, duration
@@ -52,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, and print what was found, also before an interruption."""
-    from ops.acceptance.checks import CHECKS, PROVOKED, rows
+    from ops.acceptance.checks import CHECKS, PROVOKED, removed, rows
     from ops.acceptance.rows import Row, as_text, exit_code
     from ops.acceptance.run import Run
 
@@ -70,8 +72,11 @@ def run(arguments: argparse.Namespace) -> int:
         )
         began = time.monotonic()
         try:
-            for row in rows(acceptance, checks):
-                found.append(row)
+            with closing(rows(acceptance, checks)) as going:
+                found.extend(going)
+        except KeyboardInterrupt:
+            found.append(removed(acceptance))
+            raise
         finally:
             progress.clear()
             if arguments.json:

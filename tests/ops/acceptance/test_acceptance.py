@@ -1,7 +1,7 @@
 """`python -m ops acceptance` finds all well on a stack that is, and names what is not."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,7 +35,8 @@ REGION = "us-east-1"
 KINDS = ("STANDARD", "EXPRESS")
 TO_ITEMS = ("bucket events", *(sample.kind for sample in SAMPLES))
 TO_RULE = ("rule that listens", "bucket events", "announcements")
-SHORT_S = 5.0  # what is not there then does not come
+PATIENCE_S = 60.0
+SHORT_S = 4.0  # what is not there then does not come
 DECISIONS = (ROOT / "docs" / "decisions.md").read_text()
 
 
@@ -68,14 +69,21 @@ def stack(deployed: dict[str, Stack], monkeypatch: pytest.MonkeyPatch) -> Iterat
         empty(found, queue)
 
 
-def run_of(wait_s: float = SHORT_S) -> Run:
-    return Run(OpsStack(name_of("STANDARD")), wait_s)
+def run_of() -> Run:
+    return Run(OpsStack(name_of("STANDARD")), PATIENCE_S)
 
 
-def rows(run: Run, *names: str) -> dict[str, Row]:
-    """Make some of the checks; return their rows by name."""
-    chosen = {name: (checks.CHECKS | checks.PROVOKED)[name] for name in names}
-    return {row.what: row for row in checks.rows(run, chosen)}
+def rows(run: Run, *names: str, faulty: Collection[str] = ()) -> dict[str, Row]:
+    """Make some of the checks; return their rows by name. faulty: those that would wait in vain."""
+
+    def limited(name: str) -> checks.Check:
+        def check(run: Run) -> Row:
+            run.wait_s = SHORT_S if name in faulty else PATIENCE_S
+            return (checks.CHECKS | checks.PROVOKED)[name](run)
+
+        return check
+
+    return {row.what: row for row in checks.rows(run, {name: limited(name) for name in names})}
 
 
 def left_of(stack: Stack, name: str) -> list[str]:
@@ -113,7 +121,7 @@ def test_all_rows_are_good_on_a_stack_that_is_well(
 
 
 def test_a_provoked_failure_is_told_and_removed(stack: Stack) -> None:
-    run = run_of(60)
+    run = run_of()
     found = rows(run, "failure")
     assert found["failure"].result == GOOD, found["failure"]
     assert "StorageRefused" in found["failure"].seen
@@ -129,7 +137,7 @@ def test_keys_that_come_encoded_are_named(stack: Stack, monkeypatch: pytest.Monk
         send(account, bucket, event, changed)
 
     monkeypatch.setattr(notifications, "_send_event_bridge_message", encoded)
-    run = run_of(20)
+    run = run_of()
     found = rows(run, *TO_ITEMS)
     for kind in ("JPEG", "HEIC", "PNG"):
         assert found[kind].result == DIFFERS
@@ -142,7 +150,7 @@ def test_a_bucket_that_tells_nothing_is_named(stack: Stack) -> None:
     bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[stack.outputs["UploadBucket"]]
     before, bucket.notification_configuration = bucket.notification_configuration, None
     try:
-        found = rows(run_of(), *TO_ITEMS, "executions")
+        found = rows(run_of(), *TO_ITEMS, "executions", faulty=["bucket events"])
     finally:
         bucket.notification_configuration = before
     assert found["bucket events"].result == DIFFERS
@@ -162,7 +170,7 @@ def test_pictures_from_before_the_events_began_are_removed_too(
 
     monkeypatch.setattr(notifications, "_send_event_bridge_message", late)
     monkeypatch.setattr(decisions, "ASK_AGAIN_S", 0.5)
-    run = run_of(20)
+    run = run_of()
     assert {row.result for row in rows(run, *TO_ITEMS).values()} == {GOOD}
     assert len(run.lost) >= 1
     assert left_of(stack, run.name) == []
@@ -174,7 +182,7 @@ def test_two_executions_of_each_upload_are_named(stack: Stack) -> None:
     [rule] = [rule for rule in rules if any(name == one["Arn"] for one in rule.targets)]
     rule.targets.append({**rule.targets[0], "Id": "again"})
     try:
-        found = rows(run_of(20), *TO_ITEMS, "the same upload twice", "executions")
+        found = rows(run_of(), *TO_ITEMS, "the same upload twice", "executions")
     finally:
         rule.targets.pop()
     assert found["executions"].result == DIFFERS
@@ -194,7 +202,7 @@ def test_a_quoted_placeholder_is_named_by_the_key_that_it_breaks(
     before, name = parameters["InputTemplate"], "<$.dynamodb.NewImage.s3_key.S>"
     parameters["InputTemplate"] = before.replace(name, f'"{name}"')
     try:
-        found = rows(run_of(8), *TO_RULE, "dead letters")
+        found = rows(run_of(), *TO_RULE, "dead letters", faulty=["announcements"])
     finally:
         parameters["InputTemplate"] = before
     row = found["announcements"]
@@ -211,7 +219,7 @@ def test_a_value_that_the_pipe_changes_is_named(stack: Stack) -> None:
     before = parameters["InputTemplate"]
     parameters["InputTemplate"] = before.replace("NewImage.label.S", "NewImage.model.S")
     try:
-        found = rows(run_of(20), *TO_RULE, "values of the pipe")
+        found = rows(run_of(), *TO_RULE, "values of the pipe")
     finally:
         parameters["InputTemplate"] = before
     assert found["values of the pipe"].result == DIFFERS
@@ -222,7 +230,7 @@ def test_a_pipe_that_is_stopped_is_named(stack: Stack) -> None:
     client, name = stack.aws.client("pipes"), stack.outputs["AnnouncementPipe"]
     client.stop_pipe(Name=name)
     try:
-        found = rows(run_of(8), "pipe", *TO_RULE)
+        found = rows(run_of(), "pipe", *TO_RULE, faulty=["announcements"])
     finally:
         client.start_pipe(Name=name)
     assert (found["pipe"].result, found["pipe"].seen) == (DIFFERS, "STOPPED")
@@ -236,9 +244,9 @@ def test_a_dimension_that_is_misspelt_is_named_with_its_alarm() -> None:
     prefix = f"{name_of('STANDARD')}-FailedExecutionsAlarm"
     [alarm] = [alarm for alarm in alarms if alarm.name.startswith(prefix)]
     [first, *_] = [one.metric_stat for one in alarm.metric_data_queries if one.metric_stat]
-    first.metric.dimensions[0].name = "StateMachine"
+    first.metric.dimensions[0].name, name = "StateMachine", "dimensions watched"
     try:
-        found = rows(run_of(8), "bucket events", "alarms", "dimensions watched")
+        found = rows(run_of(), "bucket events", "alarms", name, faulty=[name])
     finally:
         first.metric.dimensions[0].name = "StateMachineArn"
     assert found["alarms"].result == GOOD  # which is why the dimensions are looked at
@@ -253,9 +261,9 @@ def test_an_outcome_that_is_not_counted_is_named(stack: Stack) -> None:
         one for one in MetricFilter.made if one.group == group and "DecisionsMetric" in one.name
     ]
     dimension = made.properties["MetricTransformations"][0]["Dimensions"][0]
-    dimension["Key"] = "Outcom"
+    dimension["Key"], name = "Outcom", "metric Decisions"
     try:
-        found = rows(run_of(8), *TO_RULE, "metric Decisions")
+        found = rows(run_of(), *TO_RULE, name, faulty=[name])
     finally:
         dimension["Key"] = "Outcome"
     assert found["metric Decisions"].result == DIFFERS
@@ -267,7 +275,7 @@ def test_numbers_that_stay_texts_are_named(stack: Stack) -> None:
     converter = made.properties["TransformerConfig"].pop()
     try:
         names = ("audit log", "numbers of the log", "metric Confidence")
-        found = rows(run_of(8), *TO_RULE, *names)
+        found = rows(run_of(), *TO_RULE, *names, faulty=names[2:])
     finally:
         made.properties["TransformerConfig"].append(converter)
     assert found["numbers of the log"].result == DIFFERS
@@ -301,14 +309,28 @@ def test_an_endpoint_that_captures_nothing_is_named(stack: Stack) -> None:
     assert (found["captures"].result, found["captures"].seen) == (DIFFERS, "off")
 
 
+def test_a_picture_that_failed_is_named_with_its_cause(stack: Stack) -> None:
+    stack.container.tell(*[(400, "text/plain", b"no such model")] * 9)
+    try:
+        run = run_of()
+        found = rows(run, *TO_ITEMS)
+    finally:
+        stack.container.heal()
+    assert found["PNG"].result == DIFFERS
+    assert found["PNG"].seen.startswith("failed: EndpointRefused")
+    assert found["no picture"].result == GOOD
+    assert left_of(stack, run.name) == []
+
+
 def test_an_action_that_the_operator_policy_lacks_is_named(stack: Stack) -> None:
     arn = stack.outputs["OperatorPolicyArn"]
     policy = iam_backends[DEFAULT_ACCOUNT_ID]["aws"].managed_policies[arn]
     [version] = policy.versions
     before: Any = version.document
+    name = "operator policy"
     version.document = json.dumps(json.loads(_text(before))).replace("dynamodb:Query", "dynamodb:X")
     try:
-        found = rows(run_of(8), "bucket events", "operator policy")
+        found = rows(run_of(), "bucket events", name, faulty=[name])
     finally:
         version.document = before
     row = found["operator policy"]
@@ -322,7 +344,7 @@ def _text(document: Any) -> str:
 
 @pytest.mark.usefixtures("stack")
 def test_every_action_of_the_operator_policy_is_tried() -> None:
-    run = run_of(20)
+    run = run_of()
     run.remove_later("pictures and items", run.remove_uploads)
     with run.removal:
         begun = checks.CHECKS["bucket events"](run)
@@ -332,7 +354,7 @@ def test_every_action_of_the_operator_policy_is_tried() -> None:
 
 
 def test_an_interrupted_run_removes_what_it_has_made(stack: Stack) -> None:
-    run = run_of(20)
+    run = run_of()
     names = ("rule that listens", "bucket events", "operator policy", "announcements")
     going = checks.rows(run, {name: checks.CHECKS[name] for name in names})
     assert [next(going).result for _ in names[:-1]] == [GOOD] * 3
@@ -341,6 +363,22 @@ def test_an_interrupted_run_removes_what_it_has_made(stack: Stack) -> None:
         going.throw(KeyboardInterrupt)
     assert left_of(stack, run.name) == []
     assert run.left == []
+
+
+def test_an_interruption_shows_what_was_seen_and_removed(
+    stack: Stack, ops: Ops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: Run) -> Row:
+        raise KeyboardInterrupt
+
+    chosen = {name: checks.CHECKS[name] for name in ("rule that listens", "bucket events")}
+    monkeypatch.setattr(checks, "CHECKS", {**chosen, "announcements": interrupted})
+    done = ops(None, "acceptance", "--stack", name_of("STANDARD"), "--json")
+    assert done.code == 130
+    found = json.loads(done.out)
+    assert [row["what"] for row in found["rows"]] == [*chosen, "removed afterwards"]
+    assert {row["result"] for row in found["rows"]} == {GOOD}
+    assert left_of(stack, found["run"]) == []
 
 
 @pytest.mark.usefixtures("stack")
