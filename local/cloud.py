@@ -25,11 +25,14 @@ from local.lambdas.runtime import LambdaRuntime
 from local.model_server import model_server
 from local.moto_patches import (
     access,
+    assumed_roles,
     copies,
     events,
     executions,
     lambda_configuration,
     lambda_invoke,
+    logs,
+    metrics,
     permissions,
     pipes,
     s3_events,
@@ -190,6 +193,9 @@ def embedded_aws(
         cleanup.enter_context(s3_events.installed())
         cleanup.enter_context(events.installed(log))
         cleanup.enter_context(pipes.installed())
+        cleanup.enter_context(metrics.installed())
+        cleanup.enter_context(logs.installed())
+        cleanup.enter_context(assumed_roles.installed(keys))
         served = container(sagemaker_runtime.http_container(model_url))
         cleanup.enter_context(sagemaker_runtime.installed(served))
         yield aws

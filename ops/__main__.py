@@ -39,6 +39,7 @@ COMMANDS = {
     "forget": "delete one upload everywhere: ledger, picture, labelled copy",
     "teardown": "delete the stack: detach its policies first, tell what it leaves",
     "picture": "draw the state machine, or one execution over it",
+    "acceptance": "prove a deployed stack from the upload to the metric, after each deployment",
     "cost": "what a million photos cost, by what is billed; needs no stack",
     "export": "write the deployed state machine as one JSON file",
 }

@@ -17,8 +17,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "ops.__main__": ("cli", "ops.stack"),
     "ops.commands": (
         *("cli", "ops.prices", "ops.stack"),
-        *("ops.reviewing", "ops.monitoring", "ops.drawing"),
+        *("ops.reviewing", "ops.monitoring", "ops.drawing", "ops.acceptance"),
     ),
+    "ops.acceptance": ("cli", "ops.stack"),
     "ops.reviewing": ("cli", "ops.stack"),
     "ops.monitoring": (
         *("cli", "ops.stack", "model.endpoint.artifacts", "model.endpoint.place"),

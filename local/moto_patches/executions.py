@@ -36,10 +36,19 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from local.lambdas.logs import LogSink
+from local.moto_patches import metrics
 from local.moto_patches.access import AccessKeys
 
 # Executions at once; more wait for their first step, as they would for a throttled StartExecution.
 RUNNING_AT_ONCE = 128
+
+# The metric of each end of an execution.
+ENDS = {
+    "SUCCEEDED": "ExecutionsSucceeded",
+    "FAILED": "ExecutionsFailed",
+    "TIMED_OUT": "ExecutionsTimedOut",
+    "ABORTED": "ExecutionsAborted",
+}
 
 # What an EXPRESS state machine refuses.
 # https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html
@@ -68,6 +77,9 @@ def installed(host: str, port: int, keys: AccessKeys, log: LogSink) -> Iterator[
 
         def ended(communication: Any) -> None:
             terminated(communication)
+            execution = communication.execution
+            if execution.status in ENDS:
+                _measure(execution.state_machine.arn, ENDS[execution.status])
             _log_failure(communication.execution, log)
 
         for target, name, ours in (
@@ -148,6 +160,7 @@ def _started(backend: Any) -> Callable[..., Any]:
         express = self.describe_state_machine(state_machine_arn).sm_type == "EXPRESS"
         if name is None or express:
             name = f"{name}:{uuid.uuid4()}" if name and express else str(uuid.uuid4())
+        _measure(state_machine_arn, "ExecutionsStarted")
         return stock(self, state_machine_arn, name, *args, **kwargs)
 
     return start_execution
@@ -163,6 +176,10 @@ def _timing_out() -> Callable[..., Any]:
         return above(env=env, ex=ex) if isinstance(ex, TimeoutError) else stock(self, env, ex)
 
     return from_error
+
+
+def _measure(arn: str, metric: str) -> None:
+    metrics.record(arn.split(":")[3], "AWS/States", metric, {"StateMachineArn": arn})
 
 
 def _stop(worker: Any, **reason: Any) -> None:

@@ -29,6 +29,7 @@ from moto.logs.models import logs_backends
 from local.lambdas.logs import LogSink
 from local.lambdas.runtime import FunctionSpec, LambdaError, LambdaRuntime
 from local.lambdas.spec import RequestTooLarge, TooManyRequests
+from local.moto_patches import metrics
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 EVENT_LIMIT_BYTES = 1_048_576  # of an asynchronous invocation
@@ -50,6 +51,8 @@ def installed(runtime: LambdaRuntime, *, code: Path, platform: Platform) -> Iter
     """
 
     def run(function: LambdaFunction, payload: bytes) -> Any:
+        name = {"FunctionName": function.function_name}
+        metrics.record(function.region, "AWS/Lambda", "Invocations", name)
         return runtime.invoke(spec_of(function, code, platform), payload)
 
     def invoke(self: LambdaResponse) -> Response:

@@ -1,8 +1,8 @@
 """Patch: moto lets every caller do everything; here a role's policies decide, as on AWS.
 
-Judged are the calls of functions and state machines, each with its role's identity, and what rules
-and pipes do within moto, whose patches call demand(). Calls with other keys, which are those of
-the users of the embedded AWS, may do everything.
+Judged are the calls of functions, state machines and who has assumed a role, each with its role's
+identity, and what rules and pipes do within moto, whose patches call demand(). Calls with other
+keys, which are those of the users of the embedded AWS, may do everything.
 
 An object that is absent is "not found" only for a role that may list the bucket, else it is denied:
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
+from xml.sax.saxutils import escape
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.access_control import IAMPolicy, PermissionResult
@@ -29,6 +30,10 @@ Environ = dict[str, Any]
 CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")
 FUNCTION = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
 ENDPOINT = re.compile(r"/endpoints/([^/]+)/invocations")
+PIPE = re.compile(r"/v1/pipes/([^/]+)")
+ARN = re.compile(r"arn:[^|\s]+")
+NAMED = ("stateMachineArn", "executionArn", "StreamArn", "ShardIterator")
+OF_BUCKETS = {"versioning": "s3:GetBucketVersioning", "versions": "s3:ListBucketVersions"}
 
 
 @dataclass(frozen=True)
@@ -135,17 +140,59 @@ def _wanted(environ: Environ, region: str, service: str) -> Iterator[tuple[str, 
         yield "lambda:InvokeFunction", f"arn:aws:lambda:{at}:function:{name}"
     elif service == "sagemaker" and (match := ENDPOINT.fullmatch(path)):
         yield "sagemaker:InvokeEndpoint", f"arn:aws:sagemaker:{at}:endpoint/{match[1].lower()}"
-    elif service == "dynamodb":
-        table = json.loads(_body(environ))["TableName"]
+    elif service == "s3":
+        yield from _wanted_of_s3(environ, path)
+    elif service == "pipes" and (match := PIPE.fullmatch(path)):
+        yield "pipes:DescribePipe", f"arn:aws:pipes:{at}:pipe/{match[1]}"
+    elif service == "cloudformation":
+        asked = parse_qs(_body(environ).decode())
+        [action], [name] = asked["Action"], asked["StackName"]
+        yield f"cloudformation:{action}", f"arn:aws:cloudformation:{at}:stack/{name}/id"
+    elif "HTTP_X_AMZ_TARGET" in environ:
         action = environ["HTTP_X_AMZ_TARGET"].rsplit(".", 1)[-1]
-        yield f"dynamodb:{action}", f"arn:aws:dynamodb:{at}:table/{table}"
-    elif service == "s3" and environ["REQUEST_METHOD"] == "GET" and path.count("/") > 1:
-        bucket, key = path[1:].split("/", 1)
-        yield "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}"
-        if s3_backends[DEFAULT_ACCOUNT_ID]["aws"].head_object(bucket, key) is None:
-            yield "s3:ListBucket", f"arn:aws:s3:::{bucket}"
+        for resource in _resources(service, json.loads(_body(environ)), at):
+            yield f"{service}:{action.removesuffix('Batch')}", resource
     else:
         yield f"{service}:{environ['REQUEST_METHOD']}", path
+
+
+def _resources(service: str, asked: Any, at: str) -> Iterator[str]:
+    """Yield the ARNs that a call in JSON is about; its path where it names none."""
+    tables = [*asked.get("RequestItems", {}), *filter(None, [asked.get("TableName")])]
+    if service == "dynamodb" and tables:
+        index = f"/index/{asked['IndexName']}" if "IndexName" in asked else ""
+        yield from (f"arn:aws:dynamodb:{at}:table/{table}{index}" for table in tables)
+    elif service == "events" and "Entries" in asked:
+        buses = {entry["EventBusName"] for entry in asked["Entries"]}
+        yield from (f"arn:aws:events:{at}:event-bus/{bus}" for bus in buses)
+    elif service == "sqs":
+        yield f"arn:aws:sqs:{at}:{asked['QueueUrl'].rsplit('/', 1)[-1]}"
+    elif service == "sagemaker" and "EndpointName" in asked:
+        yield f"arn:aws:sagemaker:{at}:endpoint/{asked['EndpointName']}"
+    else:
+        # An iterator of a stream's shard holds the ARN of the stream.
+        found = ARN.search(" ".join(str(asked[name]) for name in NAMED if name in asked))
+        yield found[0] if found else "unknown"
+
+
+def _wanted_of_s3(environ: Environ, path: str) -> Iterator[tuple[str, str]]:
+    bucket, _, key = path[1:].partition("/")
+    arn, method = f"arn:aws:s3:::{bucket}", environ["REQUEST_METHOD"]
+    query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+    if not key:
+        special = [action for name, action in OF_BUCKETS.items() if name in query]
+        yield special[0] if special else "s3:ListBucket", arn
+    elif method in ("GET", "HEAD"):
+        yield "s3:GetObject", f"{arn}/{key}"
+        if s3_backends[DEFAULT_ACCOUNT_ID]["aws"].head_object(bucket, key) is None:
+            yield "s3:ListBucket", arn
+    elif method == "DELETE":
+        version = "Version" if "versionId" in query else ""
+        yield f"s3:DeleteObject{version}", f"{arn}/{key}"
+    else:
+        if source := environ.get("HTTP_X_AMZ_COPY_SOURCE"):
+            yield "s3:GetObject", f"arn:aws:s3:::{unquote(source).lstrip('/')}"
+        yield "s3:PutObject", f"{arn}/{key}"
 
 
 def _body(environ: Environ) -> bytes:
@@ -162,6 +209,9 @@ def _refuse(call: Call, environ: Environ, start_response: Any) -> list[bytes]:
     message = _denied(call)
     if call.action.startswith("s3:"):
         kind, body = "application/xml", "<Error><Code>AccessDenied</Code><Message/></Error>"
+    elif call.action.startswith("cloudformation:"):  # of the query protocol
+        error = f"<Error><Code>AccessDenied</Code><Message>{escape(message)}</Message></Error>"
+        kind, body = "text/xml", f"<ErrorResponse>{error}</ErrorResponse>"
     else:
         code = "AccessDeniedException"  # JSON services read it here, REST ones in the headers
         kind = "application/json"

@@ -21,7 +21,7 @@ from moto.events.models import EventPattern, events_backends
 from moto.pipes.models import Pipe as MotoPipe
 from moto.sqs.models import sqs_backends
 
-from local.moto_patches import permissions
+from local.moto_patches import metrics, permissions
 from local.moto_patches.stack_resources import Pipe
 
 Json = dict[str, Any]
@@ -122,6 +122,8 @@ def send(pipe: Pipe, records: list[Json]) -> None:
     ]
     if not entries:
         return
+    count = {"PipeName": pipe.name}
+    metrics.record(pipe.region, "AWS/EventBridge/Pipes", "EventCount", count, len(entries))
     permissions.demand(pipe.properties["RoleArn"], "events:PutEvents", pipe.properties["Target"])
     for entry in entries:
         json.loads(entry["Detail"])  # an invalid event fails the batch

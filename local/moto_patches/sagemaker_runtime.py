@@ -14,11 +14,13 @@ import urllib3
 from moto.sagemaker.models import sagemaker_backends
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
+from local.moto_patches import metrics
 from local.moto_patches.data_capture import capture
 
 # A real-time endpoint's limits: https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-quotas
 REQUEST_LIMIT_BYTES = 26_214_400
 TIMEOUT_S = 60
+VARIANT = "AllTraffic"
 
 Response = tuple[int, dict[str, str], bytes]
 # Called with endpoint name, headers and body; what the container answers: status, type, body.
@@ -54,6 +56,8 @@ def installed(container: Container) -> Iterator[None]:
                 "ValidationError",
                 f"Endpoint {name} of account {self.current_account} not found.",
             )
+        place = {"EndpointName": name, "VariantName": VARIANT}
+        metrics.record(self.region, "AWS/SageMaker", "Invocations", place)
         body = self.raw_body or b""
         if len(body) > REQUEST_LIMIT_BYTES:
             return _error(
@@ -81,7 +85,7 @@ def installed(container: Container) -> Iterator[None]:
         capture(self.current_account, endpoint, (sent, body), (content_type, answer))
         return (
             200,
-            {"Content-Type": content_type, "x-Amzn-Invoked-Production-Variant": "AllTraffic"},
+            {"Content-Type": content_type, "x-Amzn-Invoked-Production-Variant": VARIANT},
             answer,
         )
 

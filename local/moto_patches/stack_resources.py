@@ -1,8 +1,8 @@
 """Patch: moto's CloudFormation does not know these types and leaves them out of the stack.
 
-Added here: a queue's policy is put where the embedded AWS asks for it, and a pipe is given to the
-patch pipes. Bucket policies, alarms, metric filters and their transformer, queries, topic policies
-and subscriptions are kept as they are declared: nothing here measures or notifies.
+Added here: a queue's policy is put where the embedded AWS asks for it, a pipe is given to the patch
+pipes, an alarm to CloudWatch; the patch logs acts on metric filters and transformers. Bucket
+policies, composite alarms, queries, topic policies and subscriptions are kept as they are declared.
 """
 
 import contextlib
@@ -12,6 +12,13 @@ from typing import Any, ClassVar
 from unittest.mock import patch
 
 from moto.cloudformation import parsing
+from moto.cloudwatch.models import (
+    Dimension,
+    Metric,
+    MetricDataQuery,
+    MetricStat,
+    cloudwatch_backends,
+)
 from moto.core.common_models import CloudFormationModel
 from moto.pipes.models import pipes_backends
 from moto.sqs.models import sqs_backends
@@ -146,6 +153,104 @@ class Pipe(Declared):
         return f"arn:aws:pipes:{self.region}:{self.account}:pipe/{self.name}"
 
 
+class Alarm(Declared):
+    """Watches its metrics: local.moto_patches.metrics evaluates it."""
+
+    TYPE = "AWS::CloudWatch::Alarm"
+
+    def put(self) -> None:
+        given = self.properties
+        cloudwatch_backends[self.account][self.region].put_metric_alarm(
+            name=self.name,
+            namespace=given.get("Namespace"),  # type: ignore[arg-type]
+            metric_name=given.get("MetricName"),  # type: ignore[arg-type]
+            comparison_operator=given["ComparisonOperator"],
+            evaluation_periods=int(given["EvaluationPeriods"]),
+            period=given.get("Period"),  # type: ignore[arg-type]
+            threshold=float(given["Threshold"]),
+            statistic=given.get("Statistic"),  # type: ignore[arg-type]
+            description=given.get("AlarmDescription", ""),
+            dimensions=given.get("Dimensions", []),
+            alarm_actions=given.get("AlarmActions", []),
+            metric_data_queries=[_watched(query) for query in given.get("Metrics", [])],
+            ok_actions=given.get("OKActions"),
+            treat_missing_data=given.get("TreatMissingData"),
+        )
+
+    @classmethod
+    def delete_from_cloudformation_json(
+        cls, resource_name: str, _: Json, account_id: str, region_name: str
+    ) -> None:
+        cloudwatch_backends[account_id][region_name].delete_alarms([resource_name])
+
+    def get_cfn_attribute(self, attribute_name: str) -> str:
+        del attribute_name  # it has an Arn alone
+        return f"arn:aws:cloudwatch:{self.region}:{self.account}:alarm:{self.name}"
+
+
+def _watched(query: Json) -> MetricDataQuery:
+    """Return one of an alarm's metrics or expressions, as moto keeps it."""
+    stat, found = query.get("MetricStat"), None
+    if stat:
+        named = stat["Metric"]
+        places = [Dimension(one["Name"], one["Value"]) for one in named.get("Dimensions", [])]
+        metric = Metric(named["MetricName"], named["Namespace"], places)
+        found = MetricStat(metric, stat["Period"], stat["Stat"], stat.get("Unit"))
+    return MetricDataQuery(
+        query_id=query["Id"],
+        label=query.get("Label"),  # type: ignore[arg-type]
+        period=query.get("Period"),  # type: ignore[arg-type]
+        return_data=query.get("ReturnData"),  # type: ignore[arg-type]
+        expression=query.get("Expression"),
+        metric_stat=found,
+    )
+
+
+class _OfLogGroup(Declared):
+    """Acts on what comes into a log group: local.moto_patches.logs. made: all there are."""
+
+    GROUP: ClassVar[str] = ""
+    made: ClassVar[list[Any]] = []
+
+    def put(self) -> None:
+        if self not in self.made:
+            self.made.append(self)
+
+    @property
+    def group(self) -> str:
+        """The name of its log group."""
+        return str(self.properties[self.GROUP])
+
+    @classmethod
+    def delete_from_cloudformation_json(cls, resource_name: str, *_: Any, **__: Any) -> None:
+        cls.made[:] = [one for one in cls.made if one.name != resource_name]
+
+
+class MetricFilter(_OfLogGroup):
+    """Makes data points of log events."""
+
+    TYPE, GROUP = "AWS::Logs::MetricFilter", "LogGroupName"
+    made: ClassVar[list["MetricFilter"]] = []
+
+
+class Transformer(_OfLogGroup):
+    """Changes log events before filters and queries see them."""
+
+    TYPE, GROUP = "AWS::Logs::Transformer", "LogGroupIdentifier"
+    made: ClassVar[list["Transformer"]] = []
+
+    def config(self) -> list[Json]:
+        """Return its processors under the names that the API of CloudWatch Logs gives them."""
+        return [_as_api(processor) for processor in self.properties["TransformerConfig"]]
+
+
+def _as_api(value: Any) -> Any:
+    """Return a declared value with names that begin in lower case, `parseJSON` for ParseJSON."""
+    if isinstance(value, dict):
+        return {name[:1].lower() + name[1:]: _as_api(inner) for name, inner in value.items()}
+    return [_as_api(inner) for inner in value] if isinstance(value, list) else value
+
+
 def _kept(type_: str) -> type[Declared]:
     return type(type_.replace("::", ""), (Declared,), {"TYPE": type_})
 
@@ -154,11 +259,11 @@ MODELS: list[Any] = [
     BucketPolicy,
     QueuePolicy,
     Pipe,
-    _kept("AWS::CloudWatch::Alarm"),
+    Alarm,
+    MetricFilter,
+    Transformer,
     _kept("AWS::CloudWatch::CompositeAlarm"),
-    _kept("AWS::Logs::MetricFilter"),
     _kept("AWS::Logs::QueryDefinition"),
-    _kept("AWS::Logs::Transformer"),
     _kept("AWS::SNS::TopicPolicy"),
     _kept("AWS::SNS::Subscription"),
 ]
@@ -179,7 +284,8 @@ def installed() -> Iterator[None]:
         try:
             yield
         finally:
-            Pipe.made.clear()
+            for model in (Pipe, MetricFilter, Transformer):
+                model.made.clear()
     _forget_models()
 
 

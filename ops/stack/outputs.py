@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,19 @@ class Stack:
     def of(cls, arguments: argparse.Namespace) -> "Stack":
         """Return the stack that the options --stack and --region name."""
         return cls(arguments.stack, arguments.region)
+
+    def as_role(self, credentials: Mapping[str, str]) -> "Stack":
+        """Return the same stack, called with what AssumeRole has given."""
+        import boto3
+
+        other = Stack(self.name, self._region)
+        other._session = boto3.session.Session(
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
+            region_name=self.region,
+        )
+        return other
 
     def command(self, *words: str) -> str:
         """Return a command for this stack, to paste where this one was started."""

@@ -192,8 +192,8 @@ def test_the_policies_grant_what_the_commands_call(
         ops(None, "show", again["upload"], "--stack", "test-versioned")
     ops(None, "forget", again["upload"], "--yes", "--stack", "test-versioned")
     empty(standard, "UploadEventsDeadLetterQueue")
-    # cost calls nothing, teardown is for whoever deploys
-    assert ran == set(COMMANDS) - {"cost", "teardown"}, (
+    # cost calls nothing, teardown and acceptance are for whoever deploys
+    assert ran == set(COMMANDS) - {"cost", "teardown", "acceptance"}, (
         "run the new command here: the policy must allow it"
     )
     judged(called | read, "OperatorPolicy", [standard, versioned], ADVISED)

@@ -18,6 +18,7 @@ from moto import mock_aws
 from moto.cloudformation.parsing import get_model_map
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
+from moto.logs.responses import LogsResponse
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import Client
 
@@ -130,6 +131,12 @@ def access() -> bool:
     return answer.status_code == 200 and answer.headers["Access-Control-Allow-Origin"] == page
 
 
+@probe("assumed_roles", "a role that does not exist is assumed")
+def assumed_roles() -> bool:
+    arn = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/nobody"
+    return bool(client("sts").assume_role(RoleArn=arn, RoleSessionName="probe")["Credentials"])
+
+
 @probe("copies", "a changed object is copied")
 def copies() -> bool:
     s3 = client("s3")
@@ -205,6 +212,53 @@ def lambda_invoke() -> bool:
         FunctionName="function", ReservedConcurrentExecutions=0
     )
     return bool(client("lambda").invoke(FunctionName="function", Payload=b"{}"))
+
+
+def make_log(message: str) -> None:
+    logs = client("logs")
+    logs.create_log_group(logGroupName="group")
+    logs.create_log_stream(logGroupName="group", logStreamName="stream")
+    metric = {"metricName": "metric", "metricNamespace": "mine", "metricValue": "1"}
+    logs.put_metric_filter(
+        logGroupName="group",
+        filterName="filter",
+        filterPattern="{ $.a = * }",
+        metricTransformations=[metric],
+    )
+    event = {"timestamp": int(time.time() * 1000), "message": message}
+    logs.put_log_events(logGroupName="group", logStreamName="stream", logEvents=[event])
+
+
+@probe("logs", "a metric filter measures nothing")
+def metric_filters() -> bool:
+    make_log('{"a": 1}')
+    return not client("cloudwatch").list_metrics(Namespace="mine")["Metrics"]
+
+
+@probe("logs", "Insights counts nothing")
+def insights() -> bool:
+    make_log('{"a": 1}')
+    logs, now = client("logs"), int(time.time())
+    query = logs.start_query(
+        logGroupName="group",
+        startTime=now - 60,
+        endTime=now + 60,
+        queryString="filter ispresent(a) | stats count(*) as number by a as value",
+    )
+    [row] = logs.get_query_results(queryId=query["queryId"])["results"]
+    return "number" not in [column["field"] for column in row]
+
+
+@probe("logs", "there are no transformers")
+def transformers() -> bool:
+    return not hasattr(LogsResponse, "get_transformer")
+
+
+@probe("metrics", "no execution is measured")
+def metrics() -> bool:
+    machine = make_state_machine()
+    client("stepfunctions").start_execution(stateMachineArn=machine, name="one")
+    return not client("cloudwatch").list_metrics(Namespace="AWS/States")["Metrics"]
 
 
 @probe("permissions", "a role without a policy may do everything")

@@ -1,4 +1,4 @@
-"""The alarms, the metrics and the dashboard: moto keeps them as declared and measures nothing."""
+"""The alarms, the metrics and the dashboard, as template.yaml declares them."""
 
 import json
 import re

@@ -1,0 +1,13 @@
+"""The acceptance run: a deployed stack is proved, from the upload to the metric of its decision.
+
+rows          what a check has found
+run           the stack at hand, what the run makes, waits for and removes
+samples       the pictures that it uploads
+decisions     uploads, executions, the ledger
+announcements the rule that listens, the audit log, its numbers
+metrics       metrics, alarms, dashboard
+machinery     endpoint, captures, scaling, pipe, dead letters
+permissions   what the operator policy allows, tried with its identity
+failure       a failure that is provoked, and its alarm
+checks        all of them, in their order
+"""
