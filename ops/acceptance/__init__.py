@@ -5,7 +5,9 @@ run           the stack at hand, what the run makes, waits for and removes
 samples       the pictures that it uploads
 decisions     uploads, executions, the ledger
 announcements the rule that listens, the audit log, its numbers
-metrics       metrics, alarms, dashboard
+metrics       the metrics of decisions and confidence
+alarms        alarms, and the dimensions that they and the dashboard watch
+dashboard     the queries of the dashboard
 machinery     endpoint, captures, scaling, pipe, dead letters
 permissions   what the operator policy allows, tried with its identity
 failure       a failure that is provoked, and its alarm

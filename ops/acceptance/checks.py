@@ -4,7 +4,16 @@ from collections.abc import Callable, Generator, Mapping
 from functools import partial
 
 from cli.errors import CommandError, aws_errors, explained
-from ops.acceptance import announcements, decisions, failure, machinery, metrics, permissions
+from ops.acceptance import (
+    alarms,
+    announcements,
+    dashboard,
+    decisions,
+    failure,
+    machinery,
+    metrics,
+    permissions,
+)
 from ops.acceptance.rows import DIFFERS, GOOD, UNCHECKED, NotChecked, Row
 from ops.acceptance.run import Run
 from ops.acceptance.samples import SAMPLES
@@ -27,9 +36,9 @@ CHECKS: dict[str, Check] = {
     "numbers of the log": announcements.numbers,
     "metric Decisions": metrics.outcomes,
     "metric Confidence": metrics.confidence,
-    "alarms": metrics.alarms,
-    "dimensions watched": metrics.dimensions,
-    "dashboard": metrics.dashboard,
+    "alarms": alarms.alarms,
+    "dimensions watched": alarms.dimensions,
+    "dashboard": dashboard.dashboard,
     "captures": machinery.captures,
     "operator policy": permissions.operator_policy,
     "dead letters": machinery.dead_letters,

@@ -5,7 +5,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from ops.acceptance.metrics import alarm_of
+from ops.acceptance.alarms import alarm_of
 from ops.acceptance.rows import DIFFERS, GOOD, Row
 from ops.acceptance.run import Run
 from ops.stack.executions import created_event

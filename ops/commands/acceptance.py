@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         say = partial(print, file=sys.stderr if arguments.json else sys.stdout, flush=True)
         say(
             f"{stack.name} in {stack.region}, {stack.outputs['WorkflowType']}\n"
-            f"{COST}; what it makes is named {acceptance.name}\n"
+            f"{COST}\nwhat it makes is named {acceptance.name}\n"
         )
         began = time.monotonic()
         try:

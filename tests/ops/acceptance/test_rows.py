@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cli.terminal import columns_of
-from ops.acceptance.metrics import metric_rows
+from ops.acceptance.dashboard import metric_rows
 from ops.acceptance.rows import ABSENT, DIFFERS, UNCHECKED, Row, as_text, exit_code
 
 GOOD_ROW = Row("executions", "7", "one an upload", decision="Two Record states, one condition")
