@@ -136,10 +136,10 @@ def trials(run: Run, operator: Stack) -> Iterator[Trial]:
     yield "events:PutEvents", lambda: client("events").put_events(Entries=[entry])
     for name, output in QUEUES.items():
         yield from _of_queue(operator, f" ({name})", outputs[output])
-    yield (
-        "pipes:DescribePipe",
-        lambda: client("pipes").describe_pipe(Name=outputs["AnnouncementPipe"]),
-    )
+    pipe = {"Name": outputs["AnnouncementPipe"]}
+    yield "pipes:DescribePipe", lambda: client("pipes").describe_pipe(**pipe)
+    if run.stack.client("pipes").describe_pipe(**pipe)["CurrentState"] == "RUNNING":
+        yield "pipes:StartPipe", lambda: client("pipes").start_pipe(**pipe)  # changes nothing
     yield (
         "sagemaker:DescribeEndpoint",
         lambda: client("sagemaker").describe_endpoint(EndpointName=outputs["EndpointName"]),

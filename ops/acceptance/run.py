@@ -13,9 +13,7 @@ from urllib.parse import quote, quote_plus
 
 from cli.errors import aws_errors, explained
 from ops.acceptance.samples import Sample
-from ops.stack.announcements import upload_in
 from ops.stack.dead_letters import QUEUES, DeadLetters
-from ops.stack.executions import address_in
 from ops.stack.ledger import Ledger, name_of
 from ops.stack.outputs import Stack
 from ops.stack.uploads import Uploads
@@ -150,9 +148,9 @@ class Run:
         for queue in QUEUES.values():
             with DeadLetters(self.stack, self.stack.outputs[queue]) as letters:
                 for batch in letters.batches():
-                    letters.delete([one for one in batch if _upload_of(one.body) in mine])
+                    letters.delete([letter for letter in batch if letter.upload in mine])
         for upload in mine:
-            ledger.delete(upload)
+            ledger.forget(upload)
 
     def _undecided(self) -> list[str]:
         """Return the uploads of this run that have no item, under their key or an encoded one."""
@@ -171,11 +169,6 @@ class Run:
 def encodings(key: str) -> list[str]:
     """Return how a key looks URL-encoded, as a form's value and as a path."""
     return [quote_plus(key, safe="/"), quote(key)]
-
-
-def _upload_of(body: str) -> str | None:
-    address = address_in(body)
-    return name_of(*address) if address else upload_in(body)
 
 
 def statements(policy: str) -> list[dict[str, Any]]:

@@ -20,9 +20,7 @@ from functools import partial
 from cli.arguments import add_deletion, add_json
 from cli.terminal import confirmed, printable
 from ops.stack import names
-from ops.stack.announcements import upload_in
 from ops.stack.dead_letters import QUEUES, DeadLetters
-from ops.stack.executions import address_in
 from ops.stack.ledger import Ledger, name_of
 from ops.stack.outputs import Stack
 from ops.stack.uploads import Uploads
@@ -97,14 +95,8 @@ def dead_letters(stack: Stack, upload: str, *, delete: bool = False) -> int:
     for name in QUEUES.values():
         with DeadLetters(stack, stack.outputs[name]) as queue:
             for batch in queue.batches():
-                mine = [message for message in batch if upload_of(message.body) == upload]
+                mine = [message for message in batch if message.upload == upload]
                 count += len(mine)
                 if delete:
                     queue.delete(mine)
     return count
-
-
-def upload_of(body: str) -> str | None:
-    """Return the upload that a dead letter is about, None if it names none."""
-    address = address_in(body)
-    return name_of(*address) if address else upload_in(body)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ops.stack.announcements import upload_in
+from ops.stack.executions import address_in
+from ops.stack.ledger import name_of
 from ops.stack.outputs import Stack
 
 # What a dead letter could not do, and the stack's output that names its queue.
@@ -28,6 +31,12 @@ class DeadLetter:
     cause: str
     sent: datetime
     receipt: str
+
+    @property
+    def upload(self) -> str | None:
+        """The upload that it is about; None if it names none."""
+        address = address_in(self.body)
+        return name_of(*address) if address else upload_in(self.body)
 
     @classmethod
     def of(cls, message: dict[str, Any]) -> "DeadLetter":
