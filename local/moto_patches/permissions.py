@@ -30,7 +30,7 @@ Environ = dict[str, Any]
 CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")
 FUNCTION = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
 ENDPOINT = re.compile(r"/endpoints/([^/]+)/invocations")
-PIPE = re.compile(r"/v1/pipes/([^/]+)")
+PIPE = re.compile(r"/v1/pipes/([^/]+)(?:/(start|stop))?")
 ARN = re.compile(r"arn:[^|\s]+")
 NAMED = ("stateMachineArn", "executionArn", "StreamArn", "ShardIterator")
 OF_BUCKETS = {"versioning": "s3:GetBucketVersioning", "versions": "s3:ListBucketVersions"}
@@ -143,7 +143,8 @@ def _wanted(environ: Environ, region: str, service: str) -> Iterator[tuple[str, 
     elif service == "s3":
         yield from _wanted_of_s3(environ, path)
     elif service == "pipes" and (match := PIPE.fullmatch(path)):
-        yield "pipes:DescribePipe", f"arn:aws:pipes:{at}:pipe/{match[1]}"
+        verb = (match[2] or "describe").title()
+        yield f"pipes:{verb}Pipe", f"arn:aws:pipes:{at}:pipe/{match[1]}"
     elif service == "cloudformation":
         asked = parse_qs(_body(environ).decode())
         [action], [name] = asked["Action"], asked["StackName"]
