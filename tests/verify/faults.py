@@ -224,8 +224,8 @@ FAULTS = (
     Fault(
         "a-filter-that-is-no-json",
         TEMPLATE,
-        """Pattern: '{"eventName": ["INSERT", "MODIFY"]}'""",
-        """Pattern: '{"eventName": ["INSERT", "MODIFY"}'""",
+        """Pattern: '{"eventName": ["INSERT", "MODIFY"],""",
+        """Pattern: '{"eventName": ["INSERT", "MODIFY",""",
         {STRUCTURE: "test_the_pipe_s_filters_are_event_patterns"},
     ),
     Fault(

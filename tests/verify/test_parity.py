@@ -59,6 +59,7 @@ def newer_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin/python"
 
 
+@pytest.mark.timeout(600)  # s; beside other work on two cores
 def test_the_functions_pass_their_tests_on_newer_python(newer_environment: Path) -> None:
     command = [
         newer_environment,
