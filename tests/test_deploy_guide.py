@@ -18,7 +18,7 @@ from botocore.validate import ParamValidator
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from local import template as sam
-from tests.support.project import ROOT, template
+from tests.support.project import ROOT, pinned, template
 from tests.verify.application import ENDPOINT_TEMPLATE, REGION, Application
 
 TEXT = (ROOT / "docs" / "deploy.md").read_text()
@@ -178,10 +178,14 @@ def test_a_workflow_runs_make_targets_and_environments_that_exist(path: object) 
 
 
 def test_torch_is_installed_in_the_version_of_the_project() -> None:
-    [line] = re.findall(r'pip install "\$\((.*)\)" --index', (WORKFLOWS[0]).read_text())
-    ended = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True)
+    [target] = re.findall(r"run: make (\S+)", WORKFLOWS[0].read_text())
+    command = ["make", "--dry-run", "--always-make", target]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "--requirement locks/torch.txt" in ended.stdout
+    pins = pinned(ROOT / "locks/torch.txt")
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert ended.stdout.strip() in extras["optional-dependencies"]["train"]
+    assert f"torch=={pins['torch']}" in extras["optional-dependencies"]["train"]
+    assert f"torch {pins['torch']} " in (ROOT / "README.md").read_text()
 
 
 def test_nothing_is_deployed_that_has_not_passed_the_checks() -> None:
