@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cli.terminal import printable, table
+from cli.escaping import printable
+from cli.terminal import table
 
 GOOD, DIFFERS, UNCHECKED, ABSENT = "good", "DIFFERS", "unchecked", "n/a"
 HEADER = ("result", "what", "seen", "expected")
