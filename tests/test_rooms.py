@@ -16,7 +16,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "model.serving": (),  # it is copied into the container as it is
     "ops.__main__": ("cli", "ops.stack"),
     "ops.commands": (
-        *("cli", "ops.prices", "ops.stack"),
+        *("cli", "ops.bills", "ops.prices", "ops.stack"),
         *("ops.reviewing", "ops.monitoring", "ops.drawing", "ops.acceptance"),
     ),
     "ops.acceptance": ("cli", "ops.stack"),
@@ -28,6 +28,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "ops.drawing": ("cli", "ops.stack"),
     "ops.stack": ("cli", "ops.stack.uploads"),
     "ops.stack.uploads": ("cli", "ops.stack", "model.training.suffixes"),
+    "ops.bills": ("ops.prices",),
     "ops.prices": ("model.endpoint.prices",),
     "local": ("cli", "model", "ops", "local.lambdas", "local.moto_patches"),
     "local.__main__": ("cli",),
