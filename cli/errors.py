@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.terminal import escaped_output
+from cli.escaping import escaped_output
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -88,17 +88,13 @@ def explained(error: Exception, denied: str = "") -> str:
     return f"{type(error).__name__}: {error}"
 
 
+@escaped_output()
 def guarded(work: Callable[[], Any], extra: str, interrupted: str = "", denied: str = "") -> int:
     """Return the exit code of some work; say in one line why it could not be done.
 
     extra: of pyproject.toml; what the work imports. interrupted: what Ctrl-C leaves behind.
     denied: what to do where AWS does not allow a call.
     """
-    with escaped_output():
-        return _guarded(work, extra, interrupted, denied)
-
-
-def _guarded(work: Callable[[], Any], extra: str, interrupted: str, denied: str) -> int:
     try:
         code = int(work())
         sys.stdout.flush()  # a reader that has gone is noticed here, not when Python ends
@@ -151,8 +147,8 @@ def written_file(error: OSError) -> str:
     return ""
 
 
+@escaped_output()  # the command line is read before guarded() runs
 def refused(reason: str) -> int:
     """Print why a command cannot do its work; return its exit code, 2."""
-    with escaped_output():  # the command line is read before guarded() runs
-        print(f"error: {' '.join(reason.split())}", file=sys.stderr)
+    print(f"error: {' '.join(reason.split())}", file=sys.stderr)
     return 2

@@ -19,8 +19,8 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+from cli.escaping import escaped_output
 from cli.program import Program
-from cli.terminal import escaped_output
 
 # One line for each command; its module, of the same name, is imported when it is asked for.
 COMMANDS = {
@@ -33,13 +33,9 @@ COMMANDS = {
 INTERRUPTED = 130
 
 
+@escaped_output()  # before the log takes its stream
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command that the command line names; return its exit code."""
-    with escaped_output():  # before the log takes its stream
-        return _main(words)
-
-
-def _main(words: Sequence[str] | None) -> int:
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
     for logger in ("werkzeug", "moto"):  # every request; every error that an ASL state catches
         logging.getLogger(logger).setLevel(logging.CRITICAL)

@@ -4,7 +4,8 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from cli.terminal import printable, table
+from cli.escaping import printable
+from cli.terminal import table
 from local.follow import Followed, short_names
 from ops.stack.ledger import sentence
 

@@ -18,7 +18,7 @@ from botocore.validate import ParamValidator
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from local import template as sam
-from tests.support.project import ROOT, template
+from tests.support.project import ROOT, pinned, template
 from tests.verify.application import ENDPOINT_TEMPLATE, REGION, Application
 
 TEXT = (ROOT / "docs" / "deploy.md").read_text()
@@ -122,9 +122,10 @@ def test_serverless_costs_less_than_a_fifth_at_50_000_photos_a_month(workflow: s
     command = [sys.executable, "-m", "ops", "cost", "--images", "50000", "--json"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     found = json.loads(ended.stdout)
-    [instance] = [cost for name, cost in found["endpoint"].items() if name.startswith("real-time")]
-    other = sum(found["bills"][workflow].values())
-    assert other + found["endpoint"]["serverless"] < (other + instance) / 5
+    millions = found["images"] / found["per"]
+    other = sum(found["bills"][workflow].values()) * millions + sum(found["month"].values())
+    serverless = found["endpoint"]["serverless"] * millions
+    assert other + serverless < (other + found["endpoint"]["real-time, a month"]) / 5
 
 
 def services_of(types: set[str], unused: set[str]) -> set[str]:
@@ -177,10 +178,14 @@ def test_a_workflow_runs_make_targets_and_environments_that_exist(path: object) 
 
 
 def test_torch_is_installed_in_the_version_of_the_project() -> None:
-    [line] = re.findall(r'pip install "\$\((.*)\)" --index', (WORKFLOWS[0]).read_text())
-    ended = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True)
+    [target] = re.findall(r"run: make (\S+)", WORKFLOWS[0].read_text())
+    command = ["make", "--dry-run", "--always-make", target]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "--requirement locks/torch.txt" in ended.stdout
+    pins = pinned(ROOT / "locks/torch.txt")
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert ended.stdout.strip() in extras["optional-dependencies"]["train"]
+    assert f"torch=={pins['torch']}" in extras["optional-dependencies"]["train"]
+    assert f"torch {pins['torch']} " in (ROOT / "README.md").read_text()
 
 
 def test_nothing_is_deployed_that_has_not_passed_the_checks() -> None:

@@ -2,11 +2,12 @@
 
 import ast
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
-from tests.support.project import ROOT, STEPS
+from tests.support.project import ROOT, STEPS, pinned
 
 # A room is a package or a module, without those below it that have a row of their own. It may
 # import from itself and from what its row names; tests import from everything.
@@ -16,7 +17,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "model.serving": (),  # it is copied into the container as it is
     "ops.__main__": ("cli", "ops.stack"),
     "ops.commands": (
-        *("cli", "ops.prices", "ops.stack"),
+        *("cli", "ops.bills", "ops.prices", "ops.stack"),
         *("ops.reviewing", "ops.monitoring", "ops.drawing", "ops.acceptance"),
     ),
     "ops.acceptance": ("cli", "ops.stack"),
@@ -28,6 +29,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "ops.drawing": ("cli", "ops.stack"),
     "ops.stack": ("cli", "ops.stack.uploads"),
     "ops.stack.uploads": ("cli", "ops.stack", "model.training.suffixes"),
+    "ops.bills": ("ops.prices",),
     "ops.prices": ("model.endpoint.prices",),
     "local": ("cli", "model", "ops", "local.lambdas", "local.moto_patches"),
     "local.__main__": ("cli",),
@@ -115,3 +117,18 @@ def test_a_function_imports_nothing_of_the_project_but_its_own_modules(step: str
 )
 def test_every_form_of_an_import_is_seen(source: str) -> None:
     assert "ops.stack.ledger" in imported(source, "ops.stack")
+
+
+@pytest.mark.parametrize(("room", "extra"), [("cli", "ops"), ("ops", "ops"), ("local", "local")])
+def test_a_room_imports_no_package_that_its_extra_does_not_install(room: str, extra: str) -> None:
+    installed = pinned(ROOT / f"locks/{extra}.txt").keys()
+    distributions = packages_distributions()
+    missing = {
+        f"{module} imports {name}"
+        for module, path in MODULES.items()
+        if within(module, room)
+        for name in {name.partition(".")[0] for name in imported(path.read_text())}
+        if name in distributions
+        and not {found.lower().replace("_", "-") for found in distributions[name]} & installed
+    }
+    assert missing == set()

@@ -16,7 +16,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.terminal import own_command, printable
+from cli.escaping import printable
+from cli.terminal import own_command
 from local.arguments import add_cloud_options, cloud_options, stack_parameters
 from local.follow import Followed, Follower, find_files, short_names
 from local.paths import ROOT

@@ -2,7 +2,7 @@
 
 Here an event that comes in is transformed, and what a filter's pattern matches becomes a data
 point; GetTransformer and TestTransformer answer; a query of Insights may count. Of each language
-that is understood which template.yaml uses.
+only what template.yaml uses is understood.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ def installed() -> Iterator[None]:
 
     def put_log_events(self: LogGroup, log_stream_name: str, log_events: Json) -> str:
         token = put(self, log_stream_name, log_events)
-        for filter_ in [one for one in MetricFilter.made if one.group == self.name]:
+        for filter_ in [made for made in MetricFilter.made if made.group == self.name]:
             for event in log_events:
                 _measure(filter_, event["message"])
         return token
@@ -64,7 +64,7 @@ def _measure(filter_: MetricFilter, message: str) -> None:
     try:
         event = json.loads(message)
         if str(filter_.properties.get("ApplyOnTransformedLogs", False)).lower() == "true":
-            [transformer] = [one for one in Transformer.made if one.group == filter_.group]
+            [transformer] = [made for made in Transformer.made if made.group == filter_.group]
             event = json.loads(transformed(transformer.config(), message))
     except ValueError:  # no JSON, or no transformer
         return
@@ -154,7 +154,7 @@ def transformed(config: list[Json], message: str) -> str:
 
 def _get_transformer(self: LogsResponse) -> str:
     name = self._get_param("logGroupIdentifier")
-    found = [one for one in Transformer.made if one.group == name]
+    found = [made for made in Transformer.made if made.group == name]
     if not found:
         raise ResourceNotFoundException(f"{name} has no transformer")
     return json.dumps({"logGroupIdentifier": name, "transformerConfig": found[0].config()})

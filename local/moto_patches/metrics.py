@@ -74,7 +74,7 @@ def installed() -> Iterator[None]:
 def _datum(namespace: str, name: str, dimensions: dict[str, str], value: float) -> MetricDatum:
     # Queries are for whole seconds, without their end.
     now = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - timedelta(seconds=1)
-    named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+    named = [{"Name": key, "Value": text} for key, text in dimensions.items()]
     return MetricDatum(namespace, name, value, named, now)
 
 

@@ -193,7 +193,7 @@ def _watched(query: Json) -> MetricDataQuery:
     stat, found = query.get("MetricStat"), None
     if stat:
         named = stat["Metric"]
-        places = [Dimension(one["Name"], one["Value"]) for one in named.get("Dimensions", [])]
+        places = [Dimension(given["Name"], given["Value"]) for given in named.get("Dimensions", [])]
         metric = Metric(named["MetricName"], named["Namespace"], places)
         found = MetricStat(metric, stat["Period"], stat["Stat"], stat.get("Unit"))
     return MetricDataQuery(
@@ -223,7 +223,7 @@ class _OfLogGroup(Declared):
 
     @classmethod
     def delete_from_cloudformation_json(cls, resource_name: str, *_: Any, **__: Any) -> None:
-        cls.made[:] = [one for one in cls.made if one.name != resource_name]
+        cls.made[:] = [made for made in cls.made if made.name != resource_name]
 
 
 class MetricFilter(_OfLogGroup):

@@ -8,8 +8,10 @@ announcements the rule that listens, the audit log, its numbers
 metrics       the metrics of decisions and confidence
 alarms        alarms, and the dimensions that they and the dashboard watch
 dashboard     the queries of the dashboard
-machinery     endpoint, captures, scaling, pipe, dead letters
+endpoint      that it serves, captures and scales
+delivery      the pipe, the queue policies, the dead letters
 permissions   what the operator policy allows, tried with its identity
+trials        the calls that it is tried with
 failure       a failure that is provoked, and its alarm
 checks        all of them, in their order
 """

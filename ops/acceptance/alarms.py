@@ -9,9 +9,9 @@ from ops.acceptance.rows import DIFFERS, GOOD, NotChecked, Row
 from ops.acceptance.run import Run
 
 ALARMS_S = 360  # a new alarm is evaluated after its first period, 5 minutes
-# A metric that each service publishes of what this run does: one that counts errors may have no
-# data points at all, but its dimensions are those of its service.
-PULSES = {
+# By namespace: a metric that every upload of this run moves. Most alarms are on errors, which may
+# have no data points at all, but under the same dimensions as this metric.
+ACTIVITY = {
     "AWS/States": "ExecutionsStarted",
     "AWS/Lambda": "Invocations",
     "AWS/SQS": "ApproximateNumberOfMessagesVisible",
@@ -21,7 +21,7 @@ PULSES = {
 
 
 def _alarms(run: Run) -> list[dict[str, Any]]:
-    names = run.resources.get("AWS::CloudWatch::Alarm", [])
+    names = run.stack.resources.get("AWS::CloudWatch::Alarm", [])
     if not names:
         raise NotChecked("the stack has no alarms")
     answer = run.stack.client("cloudwatch").describe_alarms(
@@ -35,7 +35,7 @@ def alarms(run: Run) -> Row:
     """Wait until every alarm is OK: a new one has insufficient data at first."""
     run.until(lambda: {alarm["StateValue"] for alarm in _alarms(run)} == {"OK"}, "alarms", ALARMS_S)
     found = _alarms(run)
-    names = run.resources["AWS::CloudWatch::Alarm"]
+    names = run.stack.resources["AWS::CloudWatch::Alarm"]
     bad = [
         f"{_short(run, alarm['AlarmName'])} is {alarm['StateValue']}"
         for alarm in found
@@ -73,25 +73,25 @@ def dimensions(run: Run) -> Row:
     if not run.items:
         raise NotChecked("nothing was decided, so nothing was measured")
     watched = [*_of_alarms(run), *of_dashboard(run)]
-    pulses: dict[Watched, set[str]] = {}
+    activity: dict[Watched, set[str]] = {}
     for metric in watched:
-        pulse = PULSES.get(metric.namespace)
-        if pulse:
-            named = Watched("", metric.namespace, pulse, tuple(sorted(metric.dimensions)))
-            pulses.setdefault(named, set()).add(metric.by)
-    beating: set[Watched] = set()
+        name = ACTIVITY.get(metric.namespace)
+        if name:
+            sibling = Watched("", metric.namespace, name, tuple(sorted(metric.dimensions)))
+            activity.setdefault(sibling, set()).add(metric.by)
+    measured: set[Watched] = set()
 
-    def all_beat() -> bool:
-        for pulse in pulses.keys() - beating:
-            if statistic(run, pulse, "SampleCount"):
-                beating.add(pulse)
-        return beating == pulses.keys()
+    def all_measured() -> bool:
+        for metric in activity.keys() - measured:
+            if statistic(run, metric, "SampleCount"):
+                measured.add(metric)
+        return measured == activity.keys()
 
-    run.until(all_beat, "metrics of the services", METRIC_S)
+    run.until(all_measured, "metrics of the services", METRIC_S)
     silent = [
-        f"{pulse.namespace} has nothing for {_shown(pulse)} ({', '.join(sorted(by))})"
-        for pulse, by in pulses.items()
-        if pulse not in beating
+        f"{metric.namespace} has nothing for {_shown(metric)} ({', '.join(sorted(by))})"
+        for metric, by in activity.items()
+        if metric not in measured
     ]
     own = {metric for metric in watched if metric.namespace == run.stack.name}
     shapes = {("Decisions", ("Outcome",)), ("Confidence", ())}
@@ -102,7 +102,7 @@ def dimensions(run: Run) -> Row:
     ]
     return Row(
         "dimensions watched",
-        "; ".join(silent) or f"{len(pulses)} with data points",
+        "; ".join(silent) or f"{len(activity)} with data points",
         "all have data",
         DIFFERS if silent else GOOD,
         where="aws cloudwatch list-metrics --namespace NAMESPACE",
@@ -121,5 +121,7 @@ def _of_alarms(run: Run) -> Iterator[Watched]:
         stats = [query["MetricStat"] for query in alarm.get("Metrics", []) if "MetricStat" in query]
         named = [stat["Metric"] for stat in stats]
         for metric in named or [alarm]:
-            places = tuple((one["Name"], one["Value"]) for one in metric.get("Dimensions", []))
-            yield Watched(by, metric["Namespace"], metric["MetricName"], places)
+            dimensions = tuple(
+                (entry["Name"], entry["Value"]) for entry in metric.get("Dimensions", [])
+            )
+            yield Watched(by, metric["Namespace"], metric["MetricName"], dimensions)

@@ -4,15 +4,14 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from ops.acceptance.metrics import TRANSFORMER
 from ops.acceptance.rows import DIFFERS, GOOD, NotChecked, Row
-from ops.acceptance.run import Run
+from ops.acceptance.run import PROBE, Run
 from ops.stack.announcements import SOURCE, announcement
 
 LISTENS_S, HEARD_S, LOGGED_S = 180, 180, 120  # a new rule may take a minute until it matches
-PROBE = "scones-unlimited.acceptance"  # no rule of the stack matches it
 LISTEN_S = 1  # of one ReceiveMessage: asks every server of the queue
 UNQUOTED = "Placeholders of the pipe stand unquoted"
-TRANSFORMER = "Confidence is a metric by a transformer of the audit log"
 NUMBERS = ("confidence", "threshold")
 PLACEHOLDERS = (
     "the quotes around the placeholders of InputTemplate, AnnouncementPipe in template.yaml"

@@ -9,8 +9,9 @@ from ops.acceptance import (
     announcements,
     dashboard,
     decisions,
+    delivery,
+    endpoint,
     failure,
-    machinery,
     metrics,
     permissions,
 )
@@ -21,10 +22,10 @@ from ops.acceptance.samples import SAMPLES
 Check = Callable[[Run], Row]
 
 CHECKS: dict[str, Check] = {
-    "endpoint": machinery.endpoint,
-    "scaling target": machinery.scaling,
-    "pipe": machinery.pipe,
-    "policies of queues": machinery.queue_policies,
+    "endpoint": endpoint.endpoint,
+    "scaling target": endpoint.scaling,
+    "pipe": delivery.pipe,
+    "policies of queues": delivery.queue_policies,
     "rule that listens": announcements.listen,
     "bucket events": decisions.notifications,
     **{sample.kind: partial(decisions.sample, kind=sample.kind) for sample in SAMPLES},
@@ -39,9 +40,9 @@ CHECKS: dict[str, Check] = {
     "alarms": alarms.alarms,
     "dimensions watched": alarms.dimensions,
     "dashboard": dashboard.dashboard,
-    "captures": machinery.captures,
+    "captures": endpoint.captures,
     "operator policy": permissions.operator_policy,
-    "dead letters": machinery.dead_letters,
+    "dead letters": delivery.dead_letters,
 }
 PROVOKED = {"failure": failure.provoked}
 

@@ -15,7 +15,7 @@ QUERY_S = 60
 
 
 def _widgets(run: Run) -> list[dict[str, Any]]:
-    name = next(iter(run.resources.get("AWS::CloudWatch::Dashboard", [])), "")
+    name = next(iter(run.stack.resources.get("AWS::CloudWatch::Dashboard", [])), "")
     if not name:
         raise NotChecked("the stack has no dashboard")
     answer = run.stack.client("cloudwatch").get_dashboard(DashboardName=name)
@@ -27,10 +27,14 @@ def watched(run: Run) -> Iterator[Watched]:
     """Yield the metrics that the widgets name."""
     for widget in _widgets(run):
         if widget["type"] == "metric":
-            for row in metric_rows(widget["properties"]["metrics"]):
-                namespace, name, *rest = row
-                places = tuple(zip(rest[::2], rest[1::2], strict=True))
-                yield Watched(f"widget {widget['properties']['title']}", namespace, name, places)
+            yield from _metrics(widget["properties"])
+
+
+def _metrics(properties: dict[str, Any]) -> Iterator[Watched]:
+    """Yield the metrics of one widget, in their order."""
+    for namespace, name, *rest in metric_rows(properties["metrics"]):
+        dimensions = tuple(zip(rest[::2], rest[1::2], strict=True))
+        yield Watched(f"widget {properties['title']}", namespace, name, dimensions)
 
 
 def metric_rows(metrics: list[list[Any]]) -> Iterator[list[str]]:
@@ -99,24 +103,15 @@ def _log_query(run: Run, query: str) -> str:
 def _metric_query(run: Run, properties: dict[str, Any]) -> str:
     """Return what CloudWatch says against the metrics and expressions of a widget."""
     queries: list[dict[str, Any]] = []
-    given = properties["metrics"]
-    full = metric_rows(given)
-    for number, row in enumerate(given):
+    metrics, period_s = _metrics(properties), properties.get("period", 300)
+    for number, row in enumerate(properties["metrics"]):
         options = next((part for part in row if isinstance(part, dict)), {})
-        query: dict[str, Any] = {"Id": options.get("id", f"metric{number}")}
+        id_ = options.get("id", f"metric{number}")
         if "expression" in options:
-            query["Expression"] = options["expression"]
-            query["Period"] = properties.get("period", 300)
+            queries.append({"Id": id_, "Expression": options["expression"], "Period": period_s})
         else:
-            namespace, name, *rest = next(full)
-            pairs = zip(rest[::2], rest[1::2], strict=True)
-            places = [{"Name": key, "Value": value} for key, value in pairs]
-            query["MetricStat"] = {
-                "Metric": {"Namespace": namespace, "MetricName": name, "Dimensions": places},
-                "Period": properties.get("period", 300),
-                "Stat": options.get("stat") or properties.get("stat", "Average"),
-            }
-        queries.append(query)
+            stat = options.get("stat") or properties.get("stat", "Average")
+            queries.append(next(metrics).query(id_, period_s, stat))
     answer = run.stack.client("cloudwatch").get_metric_data(
         MetricDataQueries=queries,
         StartTime=run.since - timedelta(hours=1),

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import takewhile
 
 from ops.acceptance.rows import DIFFERS, GOOD, NotChecked, Row
-from ops.acceptance.run import Item, Run, Uploaded, encodings
+from ops.acceptance.run import DECIDED_S, Item, Run, Uploaded, encodings
 from ops.acceptance.samples import SAMPLES, Sample
 from ops.stack.executions import address_in
 from ops.stack.ledger import OUTCOMES, TYPES, Decision, name_of, sentence
@@ -16,7 +16,6 @@ from ops.stack.ledger import OUTCOMES, TYPES, Decision, name_of, sentence
 BEGIN_S = 600
 ASK_AGAIN_S = 30  # an event from before the beginning is lost: another picture asks again
 RUNNING = "RUNNING"
-DECIDED_S = 310  # every route of the workflow ends within five minutes
 EMPTY = "Every outcome has every attribute, absent values are empty"
 DECIDED = set(OUTCOMES) - {"rejected", "failed", "superseded", "reviewed"}
 
@@ -52,7 +51,7 @@ def notifications(run: Run) -> Row:
         run.upload(sample)
 
     def decided() -> bool:
-        return all(run.item(one.upload) or _misnamed(run, one) for one in run.uploads)
+        return all(run.item(upload.upload) or _misnamed(run, upload) for upload in run.uploads)
 
     run.until(decided, "decisions", DECIDED_S)
     return Row(what, f"after {passed_s:.0f} s", expected)
@@ -77,7 +76,7 @@ def _misnamed(run: Run, uploaded: Uploaded) -> str:
 
 def sample(run: Run, kind: str) -> Row:
     """Compare what became of one sample with what has to become of it."""
-    uploaded = _uploaded(run, next(one for one in SAMPLES if one.kind == kind))
+    uploaded = _uploaded(run, next(sample for sample in SAMPLES if sample.kind == kind))
     expected = "rejected" if uploaded.sample.rejected else "a decision"
     what, where = kind, f"s3://{run.stack.outputs['UploadBucket']}/{uploaded.key}"
     item = run.items.get(uploaded.upload)
@@ -111,9 +110,9 @@ def _uploaded(run: Run, sample: Sample) -> Uploaded:
 def problems_of(run: Run, uploaded: Uploaded, item: Item) -> list[str]:
     """Return what is wrong with the item of a sample, attribute by attribute."""
     wrong_types = [
-        f"{one.name} is {'absent' if one.name not in item else next(iter(item[one.name]))}"
-        for one in fields(Decision)
-        if TYPES[one.type] not in item.get(one.name, {})
+        f"{field.name} is {next(iter(item.get(field.name, {})), 'absent')}"
+        for field in fields(Decision)
+        if TYPES[field.type] not in item.get(field.name, {})
     ]
     if wrong_types:
         return wrong_types
@@ -207,7 +206,7 @@ def executions(run: Run) -> Row:
     own = [(key, status) for key, status in known.values() if key.startswith(run.folder)]
     counts = Counter(key for key, _ in own)
     bad = [f"{key}: {status}" for key, status in own if status != "SUCCEEDED"]
-    keys = [one.key for one in run.uploads]
+    keys = [uploaded.key for uploaded in run.uploads]
     missing = [key for key in keys if not counts[key]]
     # The duplicate has an execution of its own.
     more = [key for key in keys if counts[key] > 1]
@@ -228,8 +227,8 @@ def _all_ended(run: Run, known: dict[str, tuple[str, str]]) -> bool:
     pages = client.get_paginator("list_executions").paginate(
         stateMachineArn=run.stack.state_machine_arn
     )
-    listed = (execution for page in pages for execution in page["executions"])
-    for execution in takewhile(lambda one: one["startDate"] >= run.since, listed):  # newest first
+    newest_first = (execution for page in pages for execution in page["executions"])
+    for execution in takewhile(lambda found: found["startDate"] >= run.since, newest_first):
         arn = execution["executionArn"]
         if known.get(arn, ("", RUNNING))[1] == RUNNING:
             described = client.describe_execution(executionArn=arn)

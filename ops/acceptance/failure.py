@@ -7,11 +7,10 @@ from typing import Any
 
 from ops.acceptance.alarms import alarm_of
 from ops.acceptance.rows import DIFFERS, GOOD, Row
-from ops.acceptance.run import Run
+from ops.acceptance.run import DECIDED_S, Run
 from ops.stack.executions import created_event
 from ops.stack.ledger import name_of
 
-FAILED_S = 310
 ALARM_S = 600  # a period of 5 minutes has to end, and the metric to arrive
 
 
@@ -33,7 +32,7 @@ def provoked(run: Run) -> Row:
         name=run.name,
         input=created_event(run.stack, entry, bucket, "acceptance"),
     )
-    item = run.until(lambda: run.read(upload), "a failure", FAILED_S)
+    item = run.until(lambda: run.read(upload), "a failure", DECIDED_S)
     if item is None:
         return Row("failure", "no item", "failed, and told", DIFFERS, run.stack.state_machine_arn)
     outcome, reason = item["outcome"]["S"], item["reason"]["S"]

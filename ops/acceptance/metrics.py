@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from ops.acceptance.rows import DIFFERS, GOOD, NotChecked, Row
 from ops.acceptance.run import Run
@@ -14,12 +15,18 @@ MEASURED = ("accepted", "review")  # the outcomes whose confidence is published
 
 @dataclass(frozen=True)
 class Watched:
-    """A metric that an alarm or a widget names."""
+    """A metric that an alarm or a widget names. by: the name of either."""
 
     by: str
     namespace: str
     name: str
     dimensions: tuple[tuple[str, str], ...]
+
+    def query(self, id_: str, period_s: int, stat: str) -> dict[str, Any]:
+        """Return an element of GetMetricData's MetricDataQueries."""
+        dimensions = [{"Name": name, "Value": value} for name, value in self.dimensions]
+        metric = {"Namespace": self.namespace, "MetricName": self.name, "Dimensions": dimensions}
+        return {"Id": id_, "MetricStat": {"Metric": metric, "Period": period_s, "Stat": stat}}
 
 
 def statistic(run: Run, metric: Watched, stat: str) -> list[float]:
@@ -27,12 +34,8 @@ def statistic(run: Run, metric: Watched, stat: str) -> list[float]:
     # By AWS's clock, and no earlier: what others have uploaded before would be counted as well.
     first = min((item["recorded_at"]["S"] for item in run.items.values()), default="")
     begin = datetime.fromisoformat(first) if first else run.since
-    dimensions = [{"Name": name, "Value": value} for name, value in metric.dimensions]
-    named = {"Namespace": metric.namespace, "MetricName": metric.name, "Dimensions": dimensions}
     answer = run.stack.client("cloudwatch").get_metric_data(
-        MetricDataQueries=[
-            {"Id": "wanted", "MetricStat": {"Metric": named, "Period": 60, "Stat": stat}}
-        ],
+        MetricDataQueries=[metric.query("wanted", 60, stat)],
         StartTime=begin.replace(second=0, microsecond=0),
         EndTime=datetime.now(UTC) + timedelta(minutes=2),
     )

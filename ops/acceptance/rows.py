@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cli.terminal import printable, table
+from cli.escaping import escaped, printable
+from cli.terminal import shortened, table
 
 GOOD, DIFFERS, UNCHECKED, ABSENT = "good", "DIFFERS", "unchecked", "n/a"
 HEADER = ("result", "what", "seen", "expected")
@@ -45,7 +46,10 @@ def exit_code(rows: list[Row]) -> int:
 def as_text(rows: list[Row]) -> str:
     """Return the table, what differs in whole sentences, and the decisions that were settled."""
     shown = [
-        (row.result, *(_cut(getattr(row, name), width) for name, width in WIDTHS.items()))
+        (
+            row.result,
+            *(shortened(escaped(getattr(row, name)), most) for name, most in WIDTHS.items()),
+        )
         for row in rows
     ]
     parts = [table(HEADER, shown)]
@@ -60,10 +64,6 @@ def as_text(rows: list[Row]) -> str:
         if (count := sum(row.result == result for row in rows))
     ]
     return "\n\n".join([*parts, ", ".join(counts)])
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _told(row: Row) -> str:

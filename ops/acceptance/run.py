@@ -1,13 +1,11 @@
 """One acceptance run: the stack at hand, what the run has made, and how long it waits."""
 
-import json
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus
 
@@ -21,9 +19,12 @@ from ops.stack.uploads import Uploads
 Item = dict[str, dict[str, str]]  # of the ledger, in DynamoDB's typed JSON
 T = TypeVar("T")
 
+PROBE = "scones-unlimited.acceptance"  # the source of events that no rule of the stack matches
+
 # The longest pause between two looks; the first is short, for the embedded AWS.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
 CLOCKS = timedelta(minutes=1)
+DECIDED_S = 310  # every route of the workflow ends within five minutes
 UNDER_WAY_S = 30  # of executions when the run is interrupted; most take a second
 
 
@@ -70,17 +71,6 @@ class Run:
     def folder(self) -> str:
         """The beginning of the keys of everything that this run uploads."""
         return f"{self.stack.outputs['UploadPrefix']}{self.name}/"
-
-    @cached_property
-    def resources(self) -> dict[str, list[str]]:
-        """The physical names of the stack's resources, by type."""
-        pages = self.stack.client("cloudformation").get_paginator("list_stack_resources")
-        found: dict[str, list[str]] = {}
-        for page in pages.paginate(StackName=self.stack.name):
-            for resource in page["StackResourceSummaries"]:
-                names = found.setdefault(resource["ResourceType"], [])
-                names.append(resource.get("PhysicalResourceId", ""))
-        return found
 
     def until(self, look: Callable[[], T], what: str, limit_s: float) -> T:
         """Return what a look gives as soon as that is true, or its last answer.
@@ -156,11 +146,11 @@ class Run:
         """Return the uploads of this run that have no item, under their key or an encoded one."""
         bucket = self.stack.outputs["UploadBucket"]
         names = {
-            one.upload: [
-                one.upload,
-                *(name_of(bucket, key, one.etag) for key in encodings(one.key)),
+            uploaded.upload: [
+                uploaded.upload,
+                *(name_of(bucket, key, uploaded.etag) for key in encodings(uploaded.key)),
             ]
-            for one in self.uploads
+            for uploaded in self.uploads
         }
         names |= {upload: [upload] for upload in self.others}
         return [upload for upload, known in names.items() if not any(map(self.item, known))]
@@ -169,11 +159,3 @@ class Run:
 def encodings(key: str) -> list[str]:
     """Return how a key looks URL-encoded, as a form's value and as a path."""
     return [quote_plus(key, safe="/"), quote(key)]
-
-
-def statements(policy: str) -> list[dict[str, Any]]:
-    """Return the statements of a policy in JSON; none of an empty one."""
-    with suppress(ValueError):
-        found = json.loads(policy).get("Statement", [])
-        return found if isinstance(found, list) else [found]
-    return []

@@ -15,27 +15,23 @@ pictures cost as much as here, and are not counted. It asks AWS nothing and need
 import argparse
 import json
 import math
-from pathlib import Path
-from typing import Any
 
 from cli.arguments import add_json, positive
 from cli.terminal import table
 from ops import prices
-
-MEASURED = Path(__file__).parents[1] / "measured.json"
-# Of the template; a whole processor comes with 1,769 MB:
-# https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
-MEMORY_MB = {"serialize": 1024, "classify": 512, "filter": 128}
-WHOLE_PROCESSOR_MB = 1769
-# Three functions that hand bytes on. Their 8 ms each are taken, not measured: 5 cents of the bill.
-USUAL_FUNCTIONS, USUAL_MB, USUAL_MS = 3, 128, 8
-DOCUMENT_GB = 64 * 1024 / 1e9  # the most that is sent to the endpoint
-VARIANTS = [(kind, on) for kind in ("STANDARD", "EXPRESS") for on in prices.LAMBDA_GB_S]
-
-USUAL = "the usual way"
-PUT_GET = "picture: put, get"
-
-Bill = dict[str, float]  # dollars a photo, by what is billed
+from ops.bills import (
+    DOCUMENT_GB,
+    PUT_GET,
+    USUAL,
+    VARIANTS,
+    Bill,
+    all_bills,
+    endpoint_month,
+    fixed_bills,
+    kept,
+    measured,
+    serverless_bill,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=1_000_000,
         metavar="N",
-        help="photos a month, over which what is billed by time is spread (default: %(default)s)",
+        help="photos a month, evenly spread (default: %(default)s)",
     )
     parser.add_argument(
         "--tracing",
@@ -95,107 +91,6 @@ def as_text(header: list[str], cells: list[list[str]]) -> str:
     """Return a table of bills under their names, on two lines so that it fits 80 columns."""
     names = [name.removeprefix("the ").replace(" ", "\n") for name in header]
     return table(names, cells, right=names[1:], flexible=names[:1])
-
-
-def measured() -> dict[str, Any]:
-    """Return what `python -m benchmarks.costs` wrote: milliseconds, states and bytes a photo."""
-    found: dict[str, Any] = json.loads(MEASURED.read_text())
-    return found
-
-
-def all_bills(images: int, tracing: bool = False) -> dict[str, Bill]:
-    """Return dollars for a million photos, by variant and by what is billed; no endpoint.
-
-    images: a month, evenly spread, of which some are traced.
-    """
-    bills = {USUAL: usual_bill()}
-    bills |= {f"{kind} {on}": bill(kind, on, images, tracing) for kind, on in VARIANTS}
-    return {
-        name: {part: dollars * prices.MILLION for part, dollars in found.items()}
-        for name, found in bills.items()
-    }
-
-
-def usual_bill() -> Bill:
-    """Return what the design costs that most solutions of this exercise have."""
-    gb_s = USUAL_FUNCTIONS * USUAL_MB / 1024 * USUAL_MS / 1000
-    return {
-        "steps": USUAL_FUNCTIONS * prices.STANDARD_TRANSITION,
-        "functions, requests": USUAL_FUNCTIONS * prices.LAMBDA_REQUEST,
-        "functions, duration": gb_s * prices.LAMBDA_GB_S["x86_64"],
-    }
-
-
-def fixed_bills() -> Bill:
-    """Return dollars a month, by what is billed with any number of photos; no endpoint."""
-    watched = measured()["watched"]
-    return {
-        "alarms": watched["alarm_metrics"] * prices.ALARM_METRIC_MONTH,
-        "metrics": watched["custom_metrics"] * prices.CUSTOM_METRIC_MONTH,
-        "dashboard": watched["dashboards"] * prices.DASHBOARD_MONTH,
-    }
-
-
-def bill(kind: str, architecture: str, images: int, tracing: bool = False) -> Bill:
-    """Return dollars a photo of this project. kind: STANDARD or EXPRESS; images: a month."""
-    figures = measured()
-    seconds = {
-        step: milliseconds / 1000 / min(1, MEMORY_MB[step] / WHOLE_PROCESSOR_MB)
-        for step, milliseconds in figures["milliseconds"].items()
-    }
-    gb_s = sum(MEMORY_MB[step] / 1024 * duration for step, duration in seconds.items())
-    units = math.ceil(figures["item_bytes"] / 1024)
-    steps = figures["states"] * prices.STANDARD_TRANSITION
-    if kind == "EXPRESS":
-        slower = sum(seconds.values()) - sum(figures["milliseconds"].values()) / 1000
-        duration = billed_seconds(figures["execution_ms"] / 1000 + slower)
-        steps = prices.EXPRESS_REQUEST + duration * prices.EXPRESS_GB * prices.EXPRESS_GB_S
-    traces = {"traces": traced(images) * prices.TRACE} if tracing else {}
-    return {
-        "steps": steps,
-        "functions, requests": len(seconds) * prices.LAMBDA_REQUEST,
-        "functions, duration": gb_s * prices.LAMBDA_GB_S[architecture],
-        PUT_GET: prices.S3_PUT + prices.S3_GET,
-        "ledger: item, index": 2 * units * prices.DYNAMODB_WRITE,
-        "announcement: stream, pipe, bus": prices.DYNAMODB_STREAM_READ
-        + prices.PIPE_REQUEST
-        + prices.CUSTOM_EVENT,
-        "logs": figures["log_bytes"] / 1e9 * prices.LOG_GB,
-        **traces,
-    }
-
-
-def kept() -> float:
-    """Return dollars a photo for each month that it is kept."""
-    dollars: float = measured()["photo_bytes"] / 1e9 * prices.S3_GB_MONTH
-    return dollars
-
-
-def billed_seconds(seconds: float) -> float:
-    """Return how long an EXPRESS execution is billed for."""
-    return math.ceil(round(seconds / prices.EXPRESS_STEP_S, 6)) * prices.EXPRESS_STEP_S
-
-
-def traced(images: int) -> float:
-    """Return the share of photos that are traced, if a month's are evenly spread over it."""
-    a_second = images / prices.SECONDS_A_MONTH
-    first = min(a_second, prices.TRACED_A_SECOND)
-    return (first + prices.TRACED_OF_OTHERS * (a_second - first)) / a_second
-
-
-def endpoint_month() -> float:
-    """Return dollars a month of the real-time endpoint."""
-    return prices.ENDPOINT_HOUR * prices.HOURS_A_MONTH
-
-
-def serverless_bill() -> float:
-    """Return dollars for a million photos of the serverless endpoint."""
-    seconds = measured()["milliseconds"]["classify"] / 1000  # more than the endpoint itself takes
-    photo: float = (
-        seconds * prices.SERVERLESS_GB * prices.SERVERLESS_GB_S
-        + DOCUMENT_GB * prices.SERVERLESS_DATA_GB
-    )
-    return photo * prices.MILLION
 
 
 def rows(bills: dict[str, Bill]) -> list[list[str]]:

@@ -18,7 +18,8 @@ import sys
 from functools import partial
 
 from cli.arguments import add_deletion, add_json
-from cli.terminal import confirmed, printable
+from cli.escaping import printable
+from cli.terminal import confirmed
 from ops.stack import names
 from ops.stack.dead_letters import QUEUES, DeadLetters
 from ops.stack.ledger import Ledger, name_of

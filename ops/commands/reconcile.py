@@ -24,7 +24,8 @@ from typing import Any
 
 from cli.arguments import add_json, duration
 from cli.errors import CommandError
-from cli.terminal import Progress, escaped
+from cli.escaping import escaped
+from cli.terminal import Progress
 from ops.stack.executions import created_event, start_all
 from ops.stack.ledger import ABSENT, BATCH_SIZE, Ledger, name_of
 from ops.stack.outputs import Stack

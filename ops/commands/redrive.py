@@ -21,7 +21,8 @@ from itertools import islice
 
 from cli.arguments import add_dry_run, add_json, add_since, positive
 from cli.errors import CommandError, aws_errors, explained
-from cli.terminal import Progress, printable, table
+from cli.escaping import printable
+from cli.terminal import Progress, table
 from ops.stack.announcements import announce, details_in
 from ops.stack.dead_letters import QUEUES, DeadLetter, DeadLetters
 from ops.stack.executions import address_in, start_all

@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 from cli.arguments import add_json
-from cli.terminal import escaped, printable
+from cli.escaping import escaped, printable
 from ops.stack import names
 from ops.stack.ledger import Decision, Ledger, name_of, sentence
 from ops.stack.outputs import Stack

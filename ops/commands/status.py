@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cli.arguments import add_json, add_since
-from cli.terminal import escaped, own_command
+from cli.escaping import escaped
+from cli.terminal import own_command
 from ops.stack.dead_letters import QUEUES
 from ops.stack.ledger import OUTCOMES, Ledger, moment
 from ops.stack.outputs import Stack

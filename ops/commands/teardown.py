@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     stack = Stack.of(arguments)
     found = described(stack)
     endpoint = endpoint_of(found)
-    remains = remains_of(stack, found["StackId"])
+    remains = remains_of(stack)
     say = partial(print, file=sys.stderr if arguments.json else sys.stdout)
     say(f"{stack.name} in {stack.region}, {found['StackStatus']}")
     for attachment in remains.attached:
@@ -156,17 +156,9 @@ def endpoint_of(found: dict[str, Any]) -> str:
     return parameters["EndpointName"]
 
 
-def remains_of(stack: Stack, stack_id: str) -> Remains:
+def remains_of(stack: Stack) -> Remains:
     """Return what a deletion meets, by the stack's resources: it may have no Outputs any more."""
-    pages = stack.client("cloudformation").get_paginator("list_stack_resources")
-    by_type: dict[str, list[str]] = {}
-    for page in pages.paginate(StackName=stack_id):
-        for resource in page["StackResourceSummaries"]:
-            # One that was never made has no name yet.
-            if (name := resource.get("PhysicalResourceId")) and (
-                resource["ResourceStatus"] != "DELETE_COMPLETE"
-            ):
-                by_type.setdefault(resource["ResourceType"], []).append(name)
+    by_type = stack.resources
     # A name, BUS|NAME or an ARN, as the rule's bus and the age of the stack have it.
     own = {re.split(r"[|/]", name)[-1] for name in by_type.get("AWS::Events::Rule", [])}
     return Remains(

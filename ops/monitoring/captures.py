@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin
 
-from cli.terminal import escaped
+from cli.escaping import escaped
 from model.training.image_statistics import measured
 from model.training.pictures import squashed
 from ops.monitoring import capture_files

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from cli.terminal import escaped
+from cli.escaping import escaped
 from ops.stack.ledger import OTHER, OUTCOMES, Decision, Ledger, moment
 
 WITH_INFERENCE = ("accepted", "review")  # outcomes

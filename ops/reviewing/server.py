@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from cli.errors import CommandError, aws_errors, explained
-from cli.terminal import printable
+from cli.escaping import printable
 from ops.reviewing.image import shown
 from ops.reviewing.reviews import Reviews
 from ops.stack.ledger import Changed, Decision

@@ -3,7 +3,8 @@
 import re
 
 from cli.errors import CommandError
-from cli.terminal import ELLIPSIS, printable, read_back
+from cli.escaping import printable, read_back
+from cli.terminal import ELLIPSIS
 from ops.stack.ledger import Decision, Ledger, name_of
 from ops.stack.outputs import Stack
 from ops.stack.uploads import Uploads

@@ -34,7 +34,7 @@ def deployed_stack(samconfig: Path) -> str:
 
 
 class Stack:
-    """Outputs and clients of one CloudFormation stack; each is asked for once, when needed.
+    """Outputs, resources and clients of one CloudFormation stack, each asked for once, when needed.
 
     boto3 is imported with the first client: --help needs none.
     """
@@ -113,6 +113,21 @@ class Stack:
                 f"the stack {self.name} has no output StateMachineArn"
                 f" (status {stack['StackStatus']}): it is not of this template, or not complete"
             )
+        return found
+
+    @cached_property
+    def resources(self) -> dict[str, list[str]]:
+        """The physical names of the resources that the stack has, by type.
+
+        It has none that failed before they had a name, and none that are deleted.
+        """
+        pages = self.client("cloudformation").get_paginator("list_stack_resources")
+        found: dict[str, list[str]] = {}
+        for page in pages.paginate(StackName=self.name):
+            for resource in page["StackResourceSummaries"]:
+                name = resource.get("PhysicalResourceId")
+                if name and resource["ResourceStatus"] != "DELETE_COMPLETE":
+                    found.setdefault(resource["ResourceType"], []).append(name)
         return found
 
     @property

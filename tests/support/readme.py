@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ops import bills
 from ops.__main__ import COMMANDS
 from ops.commands import cost
 from tests.functions.serialize import attacks
@@ -95,12 +96,12 @@ def model() -> str:
 
 
 def growing_costs() -> str:
-    header, *rows = cost.rows(cost.all_bills(1_000_000))
+    header, *rows = cost.rows(bills.all_bills(1_000_000))
     return table(("US dollars for a million photos", *header[1:]), *map(tuple, rows))
 
 
 def fixed_costs() -> str:
-    header = cost.rows(cost.all_bills(1_000_000))[0]
+    header = cost.rows(bills.all_bills(1_000_000))[0]
     return table(("US dollars a month", *header[1:]), *map(tuple, cost.fixed_rows()))
 
 

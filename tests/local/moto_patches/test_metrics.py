@@ -27,7 +27,7 @@ def total(stack: Stack, namespace: str, name: str, **dimensions: str) -> float:
 def state(stack: Stack, name: str) -> str:
     alarms = stack.aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
     prefix = f"test-standard-{name}-"
-    [found] = [one["StateValue"] for one in alarms if one["AlarmName"].startswith(prefix)]
+    [found] = [alarm["StateValue"] for alarm in alarms if alarm["AlarmName"].startswith(prefix)]
     return str(found)
 
 
@@ -47,8 +47,8 @@ def test_a_photo_is_counted_at_every_step(standard: Stack, images: Path) -> None
     def counted() -> list[float]:
         return [total(standard, space, name, **of) for space, name, of in watched]
 
-    until(lambda: counted() == [one + 1 for one in before])
-    assert counted() == [one + 1 for one in before]
+    until(lambda: counted() == [count + 1 for count in before])
+    assert counted() == [count + 1 for count in before]
     # A metric that nothing publishes under these dimensions has no data.
     assert total(standard, "AWS/States", "ExecutionsStarted", StateMachine="x") == 0
 

@@ -20,10 +20,10 @@ from local.follow import Follower
 from local.moto_patches import pipes
 from local.moto_patches.stack_resources import MetricFilter, Pipe, Transformer
 from ops.acceptance import checks, decisions
-from ops.acceptance.permissions import trials
 from ops.acceptance.rows import DIFFERS, GOOD, UNCHECKED, Row, exit_code
 from ops.acceptance.run import Run
 from ops.acceptance.samples import SAMPLES
+from ops.acceptance.trials import trials
 from ops.stack.outputs import Stack as OpsStack
 from tests.ops.test_operator_policy import granted
 from tests.support.build import TEMPLATE
@@ -179,7 +179,7 @@ def test_pictures_from_before_the_events_began_are_removed_too(
 def test_two_executions_of_each_upload_are_named(stack: Stack) -> None:
     name = stack.outputs["StateMachineArn"]
     rules = events_backends[DEFAULT_ACCOUNT_ID][REGION].event_buses["default"].rules.values()
-    [rule] = [rule for rule in rules if any(name == one["Arn"] for one in rule.targets)]
+    [rule] = [rule for rule in rules if any(name == target["Arn"] for target in rule.targets)]
     rule.targets.append({**rule.targets[0], "Id": "again"})
     try:
         found = rows(run_of(), *TO_ITEMS, "the same upload twice", "executions")
@@ -243,7 +243,7 @@ def test_a_dimension_that_is_misspelt_is_named_with_its_alarm() -> None:
     alarms = cloudwatch_backends[DEFAULT_ACCOUNT_ID][REGION].alarms.values()
     prefix = f"{name_of('STANDARD')}-FailedExecutionsAlarm"
     [alarm] = [alarm for alarm in alarms if alarm.name.startswith(prefix)]
-    [first, *_] = [one.metric_stat for one in alarm.metric_data_queries if one.metric_stat]
+    [first, *_] = [query.metric_stat for query in alarm.metric_data_queries if query.metric_stat]
     first.metric.dimensions[0].name, name = "StateMachine", "dimensions watched"
     try:
         found = rows(run_of(), "bucket events", "alarms", name, faulty=[name])
@@ -258,7 +258,9 @@ def test_a_dimension_that_is_misspelt_is_named_with_its_alarm() -> None:
 def test_an_outcome_that_is_not_counted_is_named(stack: Stack) -> None:
     group = stack.outputs["AuditLogGroup"]
     [made] = [
-        one for one in MetricFilter.made if one.group == group and "DecisionsMetric" in one.name
+        metric
+        for metric in MetricFilter.made
+        if metric.group == group and "DecisionsMetric" in metric.name
     ]
     dimension = made.properties["MetricTransformations"][0]["Dimensions"][0]
     dimension["Key"], name = "Outcom", "metric Decisions"
@@ -271,7 +273,7 @@ def test_an_outcome_that_is_not_counted_is_named(stack: Stack) -> None:
 
 
 def test_numbers_that_stay_texts_are_named(stack: Stack) -> None:
-    [made] = [one for one in Transformer.made if one.group == stack.outputs["AuditLogGroup"]]
+    [made] = [made for made in Transformer.made if made.group == stack.outputs["AuditLogGroup"]]
     converter = made.properties["TransformerConfig"].pop()
     try:
         names = ("audit log", "numbers of the log", "metric Confidence")
@@ -299,7 +301,7 @@ def test_a_queue_without_its_policy_is_named(stack: Stack, queue: str) -> None:
 def test_an_endpoint_that_captures_nothing_is_named(stack: Stack) -> None:
     endpoints = sagemaker_backends[DEFAULT_ACCOUNT_ID][REGION].endpoints.values()
     name = stack.outputs["EndpointName"]
-    [endpoint] = [one for one in endpoints if one.endpoint_name == name]
+    [endpoint] = [endpoint for endpoint in endpoints if endpoint.endpoint_name == name]
     before = endpoint.data_capture_config
     endpoint.data_capture_config = {**before, "EnableCapture": False}
     try:
@@ -404,9 +406,9 @@ def test_a_check_that_fails_by_itself_keeps_no_other_from_being_made() -> None:
 
 
 def test_a_dry_run_makes_nothing(stack: Stack, ops: Ops) -> None:
-    calls = len(stack.aws.client("iam").list_roles()["Roles"])
+    roles = len(stack.aws.client("iam").list_roles()["Roles"])
     done = ops(None, "acceptance", "--stack", name_of("STANDARD"), "--dry-run", "--provoke")
     assert done.code == 0
-    assert [f"  {name}" in done.out for name in (*checks.CHECKS, "failure")].count(False) == 0
+    assert all(f"  {name}\n" in done.out for name in (*checks.CHECKS, "failure"))
     assert left_of(stack, "acceptance-") == []
-    assert len(stack.aws.client("iam").list_roles()["Roles"]) == calls
+    assert len(stack.aws.client("iam").list_roles()["Roles"]) == roles

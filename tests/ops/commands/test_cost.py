@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from benchmarks.costs import watched
-from ops import prices
+from ops import bills, prices
 from ops.__main__ import main
 from ops.commands import cost
 from tests.support.project import resources, state_machine
@@ -19,18 +19,18 @@ STEPS = {
 
 
 def test_the_usual_way_costs_what_its_transitions_do() -> None:
-    assert sum(cost.usual_bill().values()) * 1e6 == pytest.approx(75.65, abs=0.005)
+    assert sum(bills.usual_bill().values()) * 1e6 == pytest.approx(75.65, abs=0.005)
 
 
 def test_the_functions_memory_is_the_template_s() -> None:
     functions = resources("AWS::Serverless::Function")
-    assert {step: functions[name]["MemorySize"] for step, name in STEPS.items()} == cost.MEMORY_MB
+    assert {step: functions[name]["MemorySize"] for step, name in STEPS.items()} == bills.MEMORY_MB
 
 
 def told(monkeypatch: pytest.MonkeyPatch, **figures: Any) -> None:
     """Let the bill be made of other measurements."""
-    other = cost.measured() | figures
-    monkeypatch.setattr(cost, "measured", lambda: other)
+    other = bills.measured() | figures
+    monkeypatch.setattr(bills, "measured", lambda: other)
 
 
 def test_an_express_execution_is_billed_by_request_and_by_begun_tenths_of_a_second(
@@ -38,7 +38,7 @@ def test_an_express_execution_is_billed_by_request_and_by_begun_tenths_of_a_seco
 ) -> None:
     milliseconds = {"serialize": 1024 / 1.769, "classify": 0, "filter": 0}
     told(monkeypatch, milliseconds=milliseconds, execution_ms=1024 / 1.769 + 201)
-    express = cost.bill("EXPRESS", "x86_64", 1_000_000)
+    express = bills.bill("EXPRESS", "x86_64", 1_000_000)
     # One second in the function, as it has 1,024 of 1,769 MB, and 201 ms around it: 64 MB, 1.3 s.
     assert express["steps"] * 1e6 == pytest.approx(1 + 0.0625 * 1.3 * 16.67)
     assert express["functions, duration"] * 1e6 == pytest.approx(16.6667)
@@ -46,11 +46,11 @@ def test_an_express_execution_is_billed_by_request_and_by_begun_tenths_of_a_seco
 
 @pytest.mark.parametrize(("seconds", "billed"), [(0.2, 0.2), (0.2001, 0.3), (0.29, 0.3)])
 def test_a_tenth_of_a_second_that_has_begun_is_billed(seconds: float, billed: float) -> None:
-    assert cost.billed_seconds(seconds) == pytest.approx(billed)
+    assert bills.billed_seconds(seconds) == pytest.approx(billed)
 
 
 def test_the_architecture_changes_the_functions_duration_alone() -> None:
-    x86, arm = (cost.bill("STANDARD", kind, 1_000_000) for kind in ("x86_64", "arm64"))
+    x86, arm = (bills.bill("STANDARD", kind, 1_000_000) for kind in ("x86_64", "arm64"))
     assert {part for part in x86 if x86[part] != arm[part]} == {"functions, duration"}
 
 
@@ -58,13 +58,13 @@ def test_the_billed_states_are_those_of_the_way_of_a_decision() -> None:
     name, passed = state_machine()["StartAt"], 1
     while following := state_machine()["States"][name].get("Next"):
         name, passed = following, passed + 1
-    assert cost.measured()["states"] == passed
-    steps = cost.bill("STANDARD", "x86_64", 1_000_000)["steps"]
+    assert bills.measured()["states"] == passed
+    steps = bills.bill("STANDARD", "x86_64", 1_000_000)["steps"]
     assert steps == passed * prices.STANDARD_TRANSITION
 
 
 def test_what_is_billed_by_the_month_is_what_the_template_declares() -> None:
-    assert cost.measured()["watched"] == watched(), "run `python -m benchmarks.costs`"
+    assert bills.measured()["watched"] == watched(), "run `python -m benchmarks.costs`"
     assert watched()["custom_metrics"] == 7  # decisions by six outcomes, and their confidence
 
 
@@ -76,28 +76,28 @@ def test_what_is_billed_by_the_month_is_what_the_template_declares() -> None:
 def test_the_first_photo_of_a_second_is_traced_and_a_twentieth_of_the_others(
     images: int, share: float
 ) -> None:
-    assert cost.traced(images) == pytest.approx(share)
+    assert bills.traced(images) == pytest.approx(share)
 
 
 def test_nothing_is_billed_for_traces_unless_they_are_sent() -> None:
-    without, traced = (cost.bill("EXPRESS", "arm64", 1_000_000, on) for on in (False, True))
+    without, traced = (bills.bill("EXPRESS", "arm64", 1_000_000, on) for on in (False, True))
     assert "traces" not in without
     assert traced == without | {"traces": pytest.approx(prices.TRACE)}
 
 
 def test_express_costs_under_12_dollars_a_million_without_s3_s_requests_and_what_is_fixed() -> None:
-    express = cost.all_bills(1_000_000)["EXPRESS x86_64"]
-    assert sum(express.values()) - express[cost.PUT_GET] < 12
+    express = bills.all_bills(1_000_000)["EXPRESS x86_64"]
+    assert sum(express.values()) - express[bills.PUT_GET] < 12
 
 
 def month(kind: str, images: int) -> float:
     """Return the bill of a month of EXPRESS on arm64 with a kind of endpoint."""
-    rows = {name: cells for name, *cells in cost.month_rows(cost.all_bills(images), images)}
+    rows = {name: cells for name, *cells in cost.month_rows(bills.all_bills(images), images)}
     return float(rows[kind][-1].replace(",", ""))
 
 
 def test_a_month_s_bill_is_that_of_its_photos_and_of_what_runs_all_the_time() -> None:
-    watched = sum(cost.fixed_bills().values())
+    watched = sum(bills.fixed_bills().values())
     few, many = (
         month("endpoint serverless", images) - watched for images in (1_000_000, 100_000_000)
     )
@@ -106,16 +106,16 @@ def test_a_month_s_bill_is_that_of_its_photos_and_of_what_runs_all_the_time() ->
 
 
 def test_an_hour_of_the_endpoint_is_billed_with_few_photos_as_with_many() -> None:
-    serverless = cost.serverless_bill()
+    serverless = bills.serverless_bill()
     for images in (10_000, 1_000_000):
         more = month("endpoint real-time", images) - month("endpoint serverless", images)
-        expected = cost.endpoint_month() - serverless * images / 1e6
+        expected = bills.endpoint_month() - serverless * images / 1e6
         assert more == pytest.approx(expected, abs=0.011)
 
 
 def test_every_line_of_the_bill_has_its_source() -> None:
     sources = [line for line, *_ in cost.sources()]
-    lines = [*cost.bill("STANDARD", "arm64", 1_000, tracing=True), *cost.fixed_bills()]
+    lines = [*bills.bill("STANDARD", "arm64", 1_000, tracing=True), *bills.fixed_bills()]
     for line in [*lines, "pictures", "endpoint"]:
         start = line.partition(":")[0] if line not in sources else line
         assert any(source.startswith(start) for source in sources), line

@@ -1,112 +1,16 @@
-"""What stands around the workflow: endpoint, captures, scaling, pipe, dead letters."""
+"""What delivers: the pipe, the policies of the dead-letter queues, and that these are empty."""
 
-from datetime import UTC, datetime, timedelta
+import json
+from contextlib import suppress
 from typing import Any
-from urllib.parse import urlparse
 
 from cli.errors import code_of
-from cli.terminal import own_command
-from ops.acceptance.rows import ABSENT, DIFFERS, GOOD, UNCHECKED, NotChecked, Row
-from ops.acceptance.run import Run, statements
+from ops.acceptance.rows import DIFFERS, GOOD, NotChecked, Row
+from ops.acceptance.run import Run
 from ops.stack.dead_letters import QUEUES
 
-CAPTURED_S = 600  # SageMaker collects requests for some minutes before it writes a file
-VARIANT = "AllTraffic"
 EVENTS = "events.amazonaws.com"
-CREATE = own_command("model.create_endpoint")
 COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-
-
-def _endpoint(run: Run) -> dict[str, Any]:
-    client, name = run.stack.client("sagemaker"), run.stack.outputs["EndpointName"]
-    try:
-        found: dict[str, Any] = client.describe_endpoint(EndpointName=name)
-    except client.exceptions.ClientError as error:
-        if "Could not find" not in str(error):
-            raise
-        return {}
-    return found
-
-
-def _serverless(found: dict[str, Any]) -> bool:
-    variants = found.get("ProductionVariants", [])
-    return any("CurrentServerlessConfig" in variant for variant in variants)
-
-
-def endpoint(run: Run) -> Row:
-    """The endpoint is there and serves."""
-    status = _endpoint(run).get("EndpointStatus", "Missing")
-    return Row(
-        "endpoint",
-        status,
-        "InService",
-        GOOD if status == "InService" else DIFFERS,
-        where=f"{run.stack.outputs['EndpointName']} in the SageMaker console; {CREATE}",
-    )
-
-
-def captures(run: Run) -> Row:
-    """The endpoint captures, and a file of this run arrives."""
-    found = _endpoint(run)
-    what, expected = "captures", "a file"
-    if _serverless(found):
-        return Row(what, "serverless", expected, ABSENT)
-    config = found.get("DataCaptureConfig") or {}
-    if not config.get("EnableCapture") or config.get("CaptureStatus", "Started") != "Started":
-        return Row(
-            what,
-            "off",
-            expected,
-            DIFFERS,
-            where=f"DataCaptureConfig of aws sagemaker describe-endpoint; {CREATE}"
-            " --capture-percentage 100 turns it on",
-        )
-    if not run.items:
-        raise NotChecked("nothing was decided, so nothing is captured")
-    place = urlparse(config["DestinationS3Uri"])
-    folder = f"{place.path.strip('/')}/{run.stack.outputs['EndpointName']}/{VARIANT}/".lstrip("/")
-    name = run.until(lambda: _captured(run, place.netloc, folder), "a capture file", CAPTURED_S)
-    if name:
-        return Row(what, name.rpartition("/")[-1], expected)
-    share = int(config.get("CurrentSamplingPercentage", 100))
-    where = f"s3://{place.netloc}/{folder}, and the log of the endpoint"
-    seen = f"none, at {share} % of the requests"
-    # A few pictures may all be left out of a sample.
-    return Row(what, seen, expected, DIFFERS if share == 100 else UNCHECKED, where=where)
-
-
-def _captured(run: Run, bucket: str, folder: str) -> str:
-    """Return the key of a capture file that was written since the run began."""
-    hours, hour = [], run.since.replace(minute=0, second=0, microsecond=0)
-    while hour <= datetime.now(UTC):
-        hours.append(hour)
-        hour += timedelta(hours=1)
-    pages = run.stack.client("s3").get_paginator("list_objects_v2")
-    for hour in hours:
-        for page in pages.paginate(Bucket=bucket, Prefix=f"{folder}{hour:%Y/%m/%d/%H}/"):
-            for entry in page.get("Contents", []):
-                if entry["LastModified"] >= run.since:
-                    return str(entry["Key"])
-    return ""
-
-
-def scaling(run: Run) -> Row:
-    """The endpoint's instances are a scaling target."""
-    what, expected = "scaling target", "registered"
-    if _serverless(_endpoint(run)):
-        return Row(what, "serverless", expected, ABSENT)
-    resource = f"endpoint/{run.stack.outputs['EndpointName']}/variant/{VARIANT}"
-    found = run.stack.client("application-autoscaling").describe_scalable_targets(
-        ServiceNamespace="sagemaker", ResourceIds=[resource]
-    )["ScalableTargets"]
-    seen = [f"{one['MinCapacity']} to {one['MaxCapacity']} instances" for one in found]
-    return Row(
-        what,
-        ", ".join(seen) or "none",
-        expected,
-        GOOD if found else DIFFERS,
-        where=f"{resource}: the stack endpoint-{run.stack.outputs['EndpointName']}",
-    )
 
 
 def pipe(run: Run) -> Row:
@@ -150,7 +54,7 @@ def queue_policies(run: Run) -> Row:
 def _dead_letter_queues(run: Run) -> list[tuple[str, list[str]]]:
     """Return the ARN of each rule of the stack, and those of its targets' dead-letter queues."""
     events, found = run.stack.client("events"), []
-    for name in run.resources.get("AWS::Events::Rule", []):
+    for name in run.stack.resources.get("AWS::Events::Rule", []):
         where = _place(run, name)
         arn = events.describe_rule(**where)["Arn"]
         rule = {"Rule": where["Name"], "EventBusName": where["EventBusName"]}
@@ -185,7 +89,7 @@ def _lets(run: Run, queue: str, rule: str) -> bool:
             raise
         return False
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])
-    for statement in statements(attributes.get("Attributes", {}).get("Policy", "")):
+    for statement in _statements(attributes.get("Attributes", {}).get("Policy", "")):
         actions = {action.lower() for action in _listed(statement.get("Action"))}
         conditions = statement.get("Condition", {})
         sources = [
@@ -203,6 +107,14 @@ def _lets(run: Run, queue: str, rule: str) -> bool:
         ):
             return True
     return False
+
+
+def _statements(policy: str) -> list[dict[str, Any]]:
+    """Return the statements of a policy in JSON; none of an empty one."""
+    with suppress(ValueError):
+        found = json.loads(policy).get("Statement", [])
+        return found if isinstance(found, list) else [found]
+    return []
 
 
 def _listed(value: Any) -> list[str]:
