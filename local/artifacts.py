@@ -1,9 +1,12 @@
 """What the demo leaves in .demo/: the endpoint's captures, and a picture of each execution."""
 
+import contextlib
+import fcntl
 import json
+import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from local.cloud import EmbeddedAws
@@ -19,12 +22,25 @@ CAPTURES = "captures"  # the keys of the bucket begin so
 
 def keep(aws: EmbeddedAws, outputs: dict[str, str], pictures: Sequence[Followed]) -> None:
     """Write the captures and the pictures of a run, in place of an earlier run's."""
-    executions = FOLDER / "executions"
-    for old in (FOLDER / CAPTURES, executions):  # what else is there is the user's
-        shutil.rmtree(old, ignore_errors=True)
-    keep_captures(aws, captures_bucket(aws.client, outputs["EndpointName"]), FOLDER)
-    if outputs["WorkflowType"] == "STANDARD":  # EXPRESS keeps no history
-        keep_pictures(aws, outputs["StateMachineArn"], pictures, executions)
+    FOLDER.mkdir(exist_ok=True)
+    with _one_at_a_time(FOLDER):
+        executions = FOLDER / "executions"
+        for old in (FOLDER / CAPTURES, executions):  # what else is there is the user's
+            shutil.rmtree(old, ignore_errors=True)
+        keep_captures(aws, captures_bucket(aws.client, outputs["EndpointName"]), FOLDER)
+        if outputs["WorkflowType"] == "STANDARD":  # EXPRESS keeps no history
+            keep_pictures(aws, outputs["StateMachineArn"], pictures, executions)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait for other processes that write to a folder, and keep others waiting until the end."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def keep_captures(aws: EmbeddedAws, bucket: str, folder: Path) -> None:

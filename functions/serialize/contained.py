@@ -165,14 +165,17 @@ def outcome(data: bytes) -> bytes:
 
 def read_answer(child: int, pipe: int) -> bytes | None:
     """Return what the child writes until it ends; None if it sleeps when its time is over."""
-    answered, deadline = b"", time.monotonic() + MAX_SECONDS
-    ready = select.poll()
+    answered, before = b"", None
+    ready, deadline = select.poll(), time.monotonic() + MAX_SECONDS
     ready.register(pipe, select.POLLIN)
     while len(answered) <= MAX_ANSWER_BYTES:
-        wait = max(deadline - time.monotonic(), CHECK_SECONDS)
+        # The first look is a check before the deadline: a sleep is only seen between two.
+        wait = max(deadline - CHECK_SECONDS - time.monotonic(), CHECK_SECONDS)
         if not ready.poll(1_000 * wait):
-            if sleeps(child):
+            now = worked_until_asleep(child)
+            if now is not None and now == before:
                 return None
+            before = now
             continue
         chunk = os.read(pipe, MAX_ANSWER_BYTES)
         if not chunk:
@@ -181,13 +184,20 @@ def read_answer(child: int, pipe: int) -> bytes | None:
     return answered
 
 
-def sleeps(process: int) -> bool:
-    """Return whether no thread of a process works, or would if there were a processor (proc(5))."""
+def worked_until_asleep(process: int) -> list[list[str]] | None:
+    """Return how long each thread of a process that sleeps has worked, in ticks (proc(5)).
+
+    None if one works, or would if there were a processor. Threads that wait for each other may all
+    be seen asleep, one after another; but then their times grow.
+    """
     try:
-        stats = [path.read_text() for path in Path(f"/proc/{process}/task").glob("*/stat")]
+        paths = Path(f"/proc/{process}/task").glob("*/stat")
+        stats = [path.read_text().rpartition(")")[2].split() for path in paths]
     except OSError:  # a thread has ended meanwhile
-        return False
-    return all(stat.rpartition(")")[2].split()[0] not in "RD" for stat in stats)
+        return None
+    if any(stat[0] in "RD" for stat in stats):
+        return None
+    return [stat[11:13] for stat in stats]  # of the user, and of the system on its behalf
 
 
 def picture_of(answered: bytes, code: int) -> CanonicalPicture:

@@ -227,7 +227,7 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(413, f"a request has a length of at most {MAX_BODY:,} bytes")
         try:
             found = json.loads(self.rfile.read(int(length)))
-        except ValueError:
+        except (ValueError, RecursionError):  # no JSON, or lists within lists without end
             found = None
         if not isinstance(found, dict):
             raise Refused(400, "the request is no JSON object")

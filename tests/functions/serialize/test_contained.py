@@ -166,6 +166,13 @@ def test_a_child_that_works_is_waited_for() -> None:
     assert outcome == "decoded"
 
 
+def test_a_child_that_is_seen_asleep_while_it_works_is_waited_for() -> None:
+    naps = "while time.process_time() < end:\n        sum(range(2_000_000)); time.sleep(0.2)\n"
+    work = "end = time.process_time() + 0.3\n    " + naps
+    outcome, _, _ = run(work + "    return canonical_picture(data)", "contained.MAX_SECONDS = 0")
+    assert outcome == "decoded"
+
+
 def test_a_fault_of_the_package_fails_with_its_traceback() -> None:
     outcome, said, _ = run("return {}[data[:4]]")
     assert outcome == "failed"

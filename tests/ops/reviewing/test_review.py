@@ -353,6 +353,7 @@ def test_a_picture_is_shown_while_it_is_the_one(ask: Ask, standard: Stack, image
         pytest.param("/api/label", {"upload": ["x"]}, 404, id="odd-upload"),
         pytest.param("/api/label", b"[]", 400, id="no-object"),
         pytest.param("/api/label", b"\xff{", 400, id="no-json"),
+        pytest.param("/api/label", b"[" * MAX_BODY, 400, id="nested"),
         pytest.param("/api/label", b" " * (MAX_BODY + 1), 413, id="too-long"),
     ],
 )
