@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_terminal import NAMES
+from tests.cli.test_escaping import NAMES
 from tests.support.cloud import Stack
 from tests.support.ops import Ops, Ran, dead_letter, empty
 from tests.support.workflow import decided
