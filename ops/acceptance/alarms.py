@@ -9,6 +9,7 @@ from ops.acceptance.rows import DIFFERS, GOOD, NotChecked, Row
 from ops.acceptance.run import Run
 
 ALARMS_S = 360  # a new alarm is evaluated after its first period, 5 minutes
+PIPES = "AWS/EventBridge/Pipes"
 # A metric that each service publishes of what this run does: one that counts errors may have no
 # data points at all, but its dimensions are those of its service.
 PULSES = {
@@ -16,7 +17,7 @@ PULSES = {
     "AWS/Lambda": "Invocations",
     "AWS/SQS": "ApproximateNumberOfMessagesVisible",
     "AWS/SageMaker": "Invocations",
-    "AWS/EventBridge/Pipes": "EventCount",
+    PIPES: "EventCount",
 }
 
 
@@ -79,6 +80,9 @@ def dimensions(run: Run) -> Row:
         if pulse:
             named = Watched("", metric.namespace, pulse, tuple(sorted(metric.dimensions)))
             pulses.setdefault(named, set()).add(metric.by)
+    if not run.heard:
+        # Their own row tells that there are no announcements; the pipe's metric is not to blame.
+        pulses = {metric: by for metric, by in pulses.items() if metric.namespace != PIPES}
     beating: set[Watched] = set()
 
     def all_beat() -> bool:
@@ -106,7 +110,7 @@ def dimensions(run: Run) -> Row:
         "all have data",
         DIFFERS if silent else GOOD,
         where="aws cloudwatch list-metrics --namespace NAMESPACE",
-        decision="A pipe that stands still is an alarm",
+        decision="A pipe that stands still is an alarm" if run.heard else "",
         change="the dimensions of that alarm or widget in template.yaml" if silent else "",
     )
 

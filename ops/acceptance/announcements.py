@@ -13,6 +13,8 @@ PROBE = "scones-unlimited.acceptance"  # no rule of the stack matches it
 LISTEN_S = 1  # of one ReceiveMessage: asks every server of the queue
 UNQUOTED = "Placeholders of the pipe stand unquoted"
 TRANSFORMER = "Confidence is a metric by a transformer of the audit log"
+# The metrics are made of the log: their rows would blame what is right.
+NOT_LOGGED = "the audit log has no announcement of this run"
 NUMBERS = ("confidence", "threshold")
 PLACEHOLDERS = (
     "the quotes around the placeholders of InputTemplate, AnnouncementPipe in template.yaml"
@@ -190,7 +192,7 @@ def _detail(message: str) -> dict[str, Any]:
 def numbers(run: Run) -> Row:
     """Let the audit log's transformer read one of the announcements."""
     if not run.logged:
-        raise NotChecked("the audit log has no announcement of this run")
+        raise NotChecked(NOT_LOGGED)
     logs, group = run.stack.client("logs"), run.stack.outputs["AuditLogGroup"]
     config = logs.get_transformer(logGroupIdentifier=group).get("transformerConfig") or []
     [done] = logs.test_transformer(transformerConfig=config, logEventMessages=run.logged[:1])[
