@@ -1,8 +1,8 @@
 """Run a deployed stack: see, review, repair, check, clean.
 
-    python -m ops status                       what happened today, and what waits
-    python -m ops review --serve               label what waits, in the browser
-    python -m ops COMMAND --help               what a command does, with examples
+    python -m ops status          what happened today, and what waits
+    python -m ops review --serve  label what waits, in the browser
+    python -m ops COMMAND --help  what a command does, with examples
 
 The stack is --stack NAME, else that of the environment variable SCONES_STACK, else the one that
 samconfig.toml deploys. Credentials and region come as for every AWS tool: ~/.aws, AWS_PROFILE,
@@ -27,19 +27,19 @@ from ops.stack.outputs import DENIED, default_stack
 
 # One line for each command; its module, of the same name, is imported when it is asked for.
 COMMANDS = {
-    "status": "the stack at a glance: outcomes today, what waits, dead letters, endpoint",
+    "status": "the stack at a glance: outcomes today, what waits, its machinery",
     "list": "uploads by outcome and time, with what was found or why not",
     "show": "everything that is known of one upload",
     "reconcile": "every uploaded object against the ledger; start what is missing",
-    "review": "what waits for a person: a list, or a page in the browser to label it",
+    "review": "what waits for a person: a list, or a page to label it",
     "monitor": "report confidences, decisions, latency and drift, with plots",
-    "redrive": "start again what failed: failed uploads and dead letters, by reason",
+    "redrive": "start again what failed, by reason: uploads and dead letters",
     "announce": "announce again what was recorded in a period",
     "prune": "delete old items of the ledger and, on request, their pictures",
     "forget": "delete one upload everywhere: ledger, picture, labelled copy",
     "teardown": "delete the stack: detach its policies first, tell what it leaves",
     "picture": "draw the state machine, or one execution over it",
-    "acceptance": "prove a deployed stack from the upload to the metric, after each deployment",
+    "acceptance": "prove a deployed stack, from the upload to the metric",
     "cost": "what a million photos cost, by what is billed; needs no stack",
     "export": "write the deployed state machine as one JSON file",
 }

@@ -11,6 +11,7 @@ file that is no picture, one that is overwritten before it is read, and a missin
 import argparse
 import json
 import sys
+import textwrap
 import time
 from collections import Counter
 from pathlib import Path
@@ -21,7 +22,7 @@ from cli.terminal import own_command
 from local.arguments import add_cloud_options, cloud_options, stack_parameters
 from local.follow import Followed, Follower, find_files, short_names
 from local.paths import ROOT
-from local.table import print_table
+from local.table import WIDTH, print_table
 
 if TYPE_CHECKING:
     from local.cloud import EmbeddedAws
@@ -143,7 +144,9 @@ def print_announcements(announced: list[dict[str, Any]]) -> None:
     """Print how many announcements there are, by outcome, and the first of them."""
     outcomes = Counter(event["detail"]["outcome"] for event in announced)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
-    print(f"\nannounced on the event bus: {counts or 'nothing'}; the first:")
+    first = "; the first:" if announced else ""
+    told = f"announced on the event bus: {counts or 'nothing'}{first}"
+    print("\n" + textwrap.fill(told, WIDTH))
     for event in announced[:1]:
         print(f"  {event['detail-type']}")
         for name in SHOWN:

@@ -1,7 +1,7 @@
 """Write a template with which `sam local invoke` reaches the embedded AWS.
 
     sam build
-    python -m local up --host 172.17.0.1      in another terminal; paste its export lines here
+    python -m local up --host 172.17.0.1  elsewhere; paste its export lines
     python -m local sam
     sam local invoke FilterFunction -t .aws-sam/build/embedded.yaml -e events/filter.json
 

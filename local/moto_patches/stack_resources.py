@@ -88,8 +88,9 @@ class Declared(CloudFormationModel):
     def delete_from_cloudformation_json(cls, *_: Any, **__: Any) -> None:
         """Nothing is left of a declaration."""
 
-    def delete(self, *_: Any) -> None:
-        """Nothing is left of a declaration."""
+    def delete(self, account_id: str, region_name: str) -> None:
+        """Do what deleting the resource does elsewhere: moto asks the resource, not its class."""
+        self.delete_from_cloudformation_json(self.name, {}, account_id, region_name)
 
     def put(self) -> None:
         """Do what creating or updating the resource does elsewhere."""

@@ -4,14 +4,16 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ops.acceptance.metrics import TRANSFORMER
 from ops.acceptance.rows import DIFFERS, GOOD, NotChecked, Row
 from ops.acceptance.run import PROBE, Run
 from ops.stack.announcements import SOURCE, announcement
 
 LISTENS_S, HEARD_S, LOGGED_S = 180, 180, 120  # a new rule may take a minute until it matches
 LISTEN_S = 1  # of one ReceiveMessage: asks every server of the queue
+TRANSFORMER = "Confidence is a metric by a transformer of the audit log"
 UNQUOTED = "Placeholders of the pipe stand unquoted"
+# The metrics are made of the log: their rows would blame what is right.
+NOT_LOGGED = "the audit log has no announcement of this run"
 NUMBERS = ("confidence", "threshold")
 PLACEHOLDERS = (
     "the quotes around the placeholders of InputTemplate, AnnouncementPipe in template.yaml"
@@ -189,7 +191,7 @@ def _detail(message: str) -> dict[str, Any]:
 def numbers(run: Run) -> Row:
     """Let the audit log's transformer read one of the announcements."""
     if not run.logged:
-        raise NotChecked("the audit log has no announcement of this run")
+        raise NotChecked(NOT_LOGGED)
     logs, group = run.stack.client("logs"), run.stack.outputs["AuditLogGroup"]
     config = logs.get_transformer(logGroupIdentifier=group).get("transformerConfig") or []
     [done] = logs.test_transformer(transformerConfig=config, logEventMessages=run.logged[:1])[

@@ -77,7 +77,9 @@ def removed(run: Run) -> Row:
     """Tell what is left of the run."""
     return Row(
         "removed afterwards",
-        f"left: {'; '.join(run.left)}" if run.left else f"{len(run.removed)} things",
+        f"left: {'; '.join(run.left)}"
+        if run.left
+        else f"{len(run.removed)} thing{'s' * (len(run.removed) != 1)}",
         "all of the run",
         DIFFERS if run.left else GOOD,
         where=f"delete what is named {run.name}" if run.left else "",

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ops.acceptance.announcements import NOT_LOGGED, TRANSFORMER
 from ops.acceptance.rows import DIFFERS, GOOD, NotChecked, Row
 from ops.acceptance.run import Run
 
 METRIC_S = 900  # most take 1 to 3 minutes; those of a queue that was quiet up to 15
-TRANSFORMER = "Confidence is a metric by a transformer of the audit log"
 MEASURED = ("accepted", "review")  # the outcomes whose confidence is published
 
 
@@ -52,6 +52,8 @@ def outcomes(run: Run) -> Row:
     expected = Counter(item["outcome"]["S"] for item in run.items.values())
     if not expected:
         raise NotChecked("nothing was decided")
+    if not run.logged:
+        raise NotChecked(NOT_LOGGED)
 
     def short() -> dict[str, float]:
         found = {
@@ -79,6 +81,8 @@ def confidence(run: Run) -> Row:
     count = sum(item["outcome"]["S"] in MEASURED for item in run.items.values())
     if not count:
         raise NotChecked("the model decided nothing")
+    if not run.logged:
+        raise NotChecked(NOT_LOGGED)
     metric = _own(run, "Confidence")
 
     def samples() -> float:

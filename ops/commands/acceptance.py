@@ -1,8 +1,8 @@
 """Prove a deployed stack: send pictures through it, and compare all that follows with what should.
 
-    python -m ops acceptance                    after a deployment, on AWS or on the embedded AWS
-    python -m ops acceptance --provoke          an upload that fails, and its alarm, too
-    python -m ops acceptance --dry-run          what it would make and check
+    python -m ops acceptance            after each deployment
+    python -m ops acceptance --provoke  an upload that fails, and its alarm, too
+    python -m ops acceptance --dry-run  what it would make and check
     python -m ops acceptance --json > acceptance.json
 
 It uploads eight pictures into a folder of their own and follows them to ledger, announcements,

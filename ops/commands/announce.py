@@ -1,6 +1,6 @@
 """Announce again what the ledger recorded in a period: for announcements that nobody kept.
 
-    python -m ops announce --since 2026-11-23T06:00 --until 2026-11-24T18:00 --dry-run
+    python -m ops announce --since 2026-11-23 --until 2026-11-25 --dry-run
     python -m ops announce --since 2d
 
 The pipe announces every change by itself, and `redrive` what waits as a dead letter. This is for a

@@ -1,9 +1,9 @@
 """What a million photos cost, by what is billed, beside the usual way to build this.
 
-    python -m ops cost                      STANDARD and EXPRESS, x86_64 and arm64
-    python -m ops cost --images 50000       the bill of a month with so many, evenly spread
-    python -m ops cost --tracing Active     with traces in X-Ray, as the parameter of the stack
-    python -m ops cost --sources            what each line is made of, and the page of its price
+    python -m ops cost                   STANDARD and EXPRESS, x86_64 and arm64
+    python -m ops cost --images 50000    the bill of a month with so many
+    python -m ops cost --tracing Active  with traces in X-Ray
+    python -m ops cost --sources         each line's parts, price and page
 
 Durations, states and bytes were measured on the embedded AWS with photos of 12 megapixels
 (`python -m benchmarks.costs` does it anew); a function that has a part of a processor is taken to
@@ -15,6 +15,7 @@ pictures cost as much as here, and are not counted. It asks AWS nothing and need
 import argparse
 import json
 import math
+import textwrap
 
 from cli.arguments import add_json, positive
 from cli.terminal import table
@@ -32,6 +33,9 @@ from ops.bills import (
     measured,
     serverless_bill,
 )
+
+SOURCE = ("line", "billed", "price", "page")  # the fields of --sources --json
+LINE = 80  # columns
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,9 +63,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the table."""
     images, tracing = arguments.images, arguments.tracing == "Active"
     if arguments.sources:
-        print(f"for a photo; what is fixed, for a month ({prices.NOTED})\n")
+        if arguments.json:
+            print(json.dumps([dict(zip(SOURCE, row, strict=True)) for row in sources()], indent=2))
+            return 0
+        print(f"for a photo; what is fixed, for a month\n({prices.NOTED})\n")
         for line, billed, price, page in sources():
-            print(f"{line}: {billed}\n    {price}\n    {page}")
+            print(textwrap.fill(f"{line}: {billed}", LINE, subsequent_indent="  "))
+            print(f"    {price}\n    {page}")
         return 0
     bills, fixed = all_bills(images, tracing), fixed_bills()
     endpoint, serverless = endpoint_month(), serverless_bill()

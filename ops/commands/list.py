@@ -1,8 +1,8 @@
 r"""Uploads by outcome and time, newest first: what was rejected, what failed, and why.
 
-    python -m ops list                                 the last 20 of the last day
+    python -m ops list           the last 20 of the last day
     python -m ops list rejected failed --since 7d
-    python -m ops list failed --reason EndpointUnavailable --json | jq -r .s3_key
+    python -m ops list failed --reason EndpointRefused --json | jq -r .s3_key
 
 The last column is the upload's short name, which `show` and `forget` take: its key without the
 stack's UploadPrefix, and the beginning of its etag. Put it in single quotes. What a terminal would

@@ -1,15 +1,15 @@
 """Confidences, decisions, labels, latency and drift: a report with plots, and a summary.
 
-    python -m ops monitor                                    the ledger of the last 24 hours
+    python -m ops monitor                            the ledger of a day
     python -m ops monitor --since 7d --out week
-    python -m ops monitor --captures                         what the stack's endpoint captured
-    python -m ops monitor --captures .demo/captures          capture files of a folder
+    python -m ops monitor --captures                 what the endpoint captured
+    python -m ops monitor --captures .demo/captures  files of a folder
     python -m ops monitor --captures s3://BUCKET/captures/NAME/ --since 24h
     python -m ops monitor --captures FOLDER --labels bicycle,motorcycle
-                                                             an endpoint that answers [0.98, 0.02]
 
 The ledger has the outcome of every upload and the latency; captures have the pictures, so that
-brightness, sharpness and colour are compared as well. Each window and the whole are compared with
+brightness, sharpness and colour are compared as well; --labels names the classes of an endpoint
+that answers [0.98, 0.02]. Each window and the whole are compared with
 the baseline, which by default the card of the model holds: its training pictures. A camera of your
 own differs from these; once the workflow does well, make a baseline of its own pictures:
 

@@ -1,8 +1,8 @@
 """Draw the state machine, or one execution over it, as SVG or PNG.
 
     python -m ops picture --definition statemachine/classify_image.asl.json --out workflow.svg
-    python -m ops picture --out workflow.svg                          as it is deployed
-    python -m ops picture --execution latest --out execution.png      the newest execution
+    python -m ops picture --out workflow.svg                      as deployed
+    python -m ops picture --execution latest --out execution.png  the newest
     python -m ops picture --execution ARN --out execution.svg
 
 Over an execution the picture shows the states passed, the time in each, retries and errors, from

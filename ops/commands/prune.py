@@ -1,8 +1,8 @@
 """Delete what the ledger has recorded long ago.
 
-    python -m ops prune --older-than 400d               shows what would go, then asks
-    python -m ops prune --older-than 400d --pictures    their pictures too
-    python -m ops prune --older-than 400d --yes         does not ask
+    python -m ops prune --older-than 400d             shows what goes, asks
+    python -m ops prune --older-than 400d --pictures  their pictures too
+    python -m ops prune --older-than 400d --yes       does not ask
 
 Pictures that a reviewer has labelled stay under labelled/; `forget` deletes them too. Without
 --pictures the objects stay, and reconcile would call them missing: give it --newer-than. What

@@ -1,8 +1,8 @@
 """Hold every object under the upload prefix against the ledger: is anything unaccounted for?
 
     python -m ops reconcile
-    python -m ops reconcile --missing missing.txt    their keys, one a line, as JSON
-    python -m ops reconcile --start                  start an execution for each that is missing
+    python -m ops reconcile --missing missing.txt  their keys, one a line
+    python -m ops reconcile --start                start what is missing
 
 An object is decided (the ledger has an outcome), failed (it has only a failure: see redrive), in
 flight (no outcome yet, but younger than --grace) or missing. What the ledger says was gone before

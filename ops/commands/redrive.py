@@ -1,7 +1,7 @@
 """Start again what failed: failed uploads of the ledger, dead letters of both queues.
 
-    python -m ops redrive --dry-run            what there is, by reason
-    python -m ops redrive --limit 100          a hundred first, to see whether the cause is gone
+    python -m ops redrive --dry-run    what there is, by reason
+    python -m ops redrive --limit 100  first see whether the cause is gone
     python -m ops redrive --reason EndpointUnavailable --since 2d
 
 A failed upload becomes a new execution with its kept event; so does an event that could not start

@@ -1,8 +1,8 @@
 """Look at what the model was not sure of: a list, or a page in the browser to label it.
 
-    python -m ops review                      what waits, newest first
-    python -m ops review --order unsure       least confident first
-    python -m ops review --serve              the page; it prints the address to open
+    python -m ops review                 what waits, newest first
+    python -m ops review --order unsure  least confident first
+    python -m ops review --serve         the page; it prints the address to open
     python -m ops review --serve --reviewer ann --class scooter
 
 A label becomes the record's label, with who gave it and what the model had said, and is

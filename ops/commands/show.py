@@ -4,7 +4,8 @@
     python -m ops show s3://BUCKET/uploads/photo.jpg --json
 
 UPLOAD is the name that `list` and `review` print; without its etag it is looked up in the whole
-ledger. Exit code 1 if the ledger has no such upload.
+ledger. Exit code 1 if the ledger does not know an upload that is named whole or is in the bucket,
+2 if there is none of that name.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Delete the stack: take away first what would hold it, and tell what it leaves.
 
-    python -m ops teardown                shows what would go and what stays, then asks
-    python -m ops teardown --data         the bucket with its pictures and the ledger too
-    python -m ops teardown --dry-run      shows it, changes nothing
+    python -m ops teardown            shows what goes and what stays, then asks
+    python -m ops teardown --data     the pictures and the ledger too
+    python -m ops teardown --dry-run  shows it, changes nothing
 
 CloudFormation deletes no policy that is attached to anybody, and no event bus with rules that are
 not of the stack: `sam delete` alone ends as DELETE_FAILED. The policies are detached here. Rules
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     endpoint = endpoint_of(found)
     remains = remains_of(stack)
     say = partial(print, file=sys.stderr if arguments.json else sys.stdout)
-    say(f"{stack.name} in {stack.region}, {found['StackStatus']}")
+    say(f"{stack.name} in {stack.region}, {found['StackStatus']}\n  deletes   the stack")
     for attachment in remains.attached:
         say(f"  detaches  {attachment}")
     kept = "deletes " if arguments.data else "keeps   "

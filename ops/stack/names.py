@@ -43,17 +43,16 @@ def find(stack: Stack, text: str) -> tuple[str, str]:
     found = next(filter(None, (_short(stack, uploads, name) for name in readings)), set())
     if len(found) == 1:
         return found.pop()
+    asked = printable(readings[0])  # as tables print it, and not escaped twice
     if not found:
         raise CommandError(
-            f"'{printable(text)}' is no upload of this stack: write its name as list prints it,"
-            f" {uploads.bucket}/KEY#ETAG or s3://{uploads.bucket}/KEY"
+            f"'{asked}' is no upload of this stack: neither its bucket nor its ledger has it;"
+            f" write its name as list prints it, {uploads.bucket}/KEY#ETAG or s3://{uploads.bucket}/KEY"
         )
     names = [name_of(uploads.bucket, *address) for address in sorted(found)]
     more = f", and {len(names) - CHOICES:,} more" if len(names) > CHOICES else ""
     listed = ", ".join(map(printable, names[:CHOICES]))
-    raise CommandError(
-        f"'{printable(text)}' is one of {len(names):,} uploads, name it whole: {listed}{more}"
-    )
+    raise CommandError(f"'{asked}' is one of {len(names):,} uploads, name it whole: {listed}{more}")
 
 
 def _current(uploads: Uploads, readings: list[str]) -> tuple[str, str]:
@@ -61,7 +60,8 @@ def _current(uploads: Uploads, readings: list[str]) -> tuple[str, str]:
         bucket, _, key = address.removeprefix("s3://").partition("/")
         if bucket != uploads.bucket or not key:
             raise CommandError(
-                f"'{printable(address)}' is no upload of this stack: its bucket is {uploads.bucket}"
+                f"'{printable(readings[0])}' is no upload of this stack: its bucket is"
+                f" {uploads.bucket}"
             )
         if _possible(key) and (etag := uploads.etag(key)) is not None:
             return key, etag
@@ -76,8 +76,8 @@ def _whole(stack: Stack, uploads: Uploads, readings: list[str]) -> tuple[str, st
         key, mark, etag = name.removeprefix(f"{uploads.bucket}/").rpartition("#")
         if not (key and mark and etag and _possible(key)):
             raise CommandError(
-                f"'{printable(name)}' has no #ETAG, or a key of more than {LONGEST_KEY:,} bytes:"
-                " write the name that the ledger gives it"
+                f"'{printable(readings[0])}' has no #ETAG, or a key of more than {LONGEST_KEY:,}"
+                " bytes: write the name that the ledger gives it"
             )
         addresses.append((key, etag))
     if len(addresses) > 1:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.__main__ import COMMANDS, main
+from tests.support.help import wide
 from tests.support.processes import command, run, take_interrupts
 from tests.support.project import ROOT
 
@@ -25,11 +26,16 @@ def handlers() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_teaches(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_teaches(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as ended:
         main([name, "--help"])
     assert ended.value.code == 0
-    assert f"python -m local {name}" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"python -m local {name}" in told
+    assert wide(told) == []
 
 
 @pytest.mark.parametrize(

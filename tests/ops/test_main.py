@@ -15,27 +15,36 @@ from ops.__main__ import COMMANDS, main
 from ops.stack.outputs import Stack as OpsStack
 from ops.stack.outputs import deployed_stack
 from tests.support.cloud import Stack
+from tests.support.help import wide
 from tests.support.ops import Ops
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_teaches(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_teaches(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as ended:
         main([name, "--help"])
     told = capsys.readouterr().out
     assert ended.value.code == 0
     assert f"python -m ops {name}" in told
     assert "--stack NAME" in told
+    assert wide(told) == []
 
 
-def test_help_lists_every_command_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_every_command_and_the_exit_codes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit):
         main(["--help"])
     told = capsys.readouterr().out
     assert [name for name in COMMANDS if f"\n  {name} " not in told] == []
     assert "Exit codes:" in told
+    assert wide(told) == []
 
 
 def test_a_command_imports_no_other() -> None:

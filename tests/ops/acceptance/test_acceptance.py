@@ -230,12 +230,17 @@ def test_a_pipe_that_is_stopped_is_named(stack: Stack) -> None:
     client, name = stack.aws.client("pipes"), stack.outputs["AnnouncementPipe"]
     client.stop_pipe(Name=name)
     try:
-        found = rows(run_of(), "pipe", *TO_RULE, faulty=["announcements"])
+        names = ("audit log", "metric Decisions", "metric Confidence", "dimensions watched")
+        vain = ["announcements", *names]
+        found = rows(run_of(), "pipe", *TO_RULE, *names, faulty=vain)
     finally:
         client.start_pipe(Name=name)
     assert (found["pipe"].result, found["pipe"].seen) == (DIFFERS, "STOPPED")
     assert name in found["pipe"].where
     assert found["announcements"].result == DIFFERS
+    # What follows from it blames no line of the template.
+    assert {found[name].result for name in names[1:3]} == {UNCHECKED}
+    assert (found["dimensions watched"].result, found["dimensions watched"].decision) == (GOOD, "")
 
 
 @pytest.mark.usefixtures("stack")
@@ -265,7 +270,7 @@ def test_an_outcome_that_is_not_counted_is_named(stack: Stack) -> None:
     dimension = made.properties["MetricTransformations"][0]["Dimensions"][0]
     dimension["Key"], name = "Outcom", "metric Decisions"
     try:
-        found = rows(run_of(), *TO_RULE, name, faulty=[name])
+        found = rows(run_of(), *TO_RULE, "audit log", name, faulty=[name])
     finally:
         dimension["Key"] = "Outcome"
     assert found["metric Decisions"].result == DIFFERS

@@ -162,3 +162,13 @@ def test_no_photos_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["cost", "--images", "0"])
     assert "write a whole number from 1" in capsys.readouterr().err
+
+
+def test_the_sources_fit_a_terminal_and_are_json_on_request(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["cost", "--sources"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+    assert main(["cost", "--sources", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [list(source.values()) for source in told] == cost.sources()

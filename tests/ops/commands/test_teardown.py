@@ -9,6 +9,7 @@ import pytest
 
 from cli.terminal import own_command
 from local.follow import Follower
+from local.moto_patches.stack_resources import MetricFilter, Pipe, Transformer
 from tests.support.cloud import Cloud, Stack
 from tests.support.ops import Ops
 from tests.support.workflow import decided
@@ -62,6 +63,14 @@ def attached(stack: Stack) -> int:
     return len(found)
 
 
+def working(stack: Stack) -> list[str]:
+    """Return what of the stack would go on: its pipe, alarms and metric filters."""
+    alarms = stack.aws.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{NAME}-")
+    names = [alarm["AlarmName"] for alarm in alarms["MetricAlarms"]]
+    names += [made.name for kind in (Pipe, MetricFilter, Transformer) for made in kind.made]
+    return [name for name in names if name.startswith(f"{NAME}-")]
+
+
 def exists(stack: Stack) -> tuple[bool, bool]:
     """Return whether the bucket is there, and whether the table is."""
     buckets = stack.aws.client("s3").list_buckets()["Buckets"]
@@ -82,6 +91,7 @@ def test_it_shows_and_changes_nothing_without_consent(
     for whom in ("the user ann", "the group operators", "the role on-call"):
         assert f"  detaches  {NAME}-OperatorPolicy-" in shown.out
         assert f" from {whom}\n" in shown.out
+    assert "\n  deletes   the stack\n" in shown.out
     assert f"  keeps     s3://{doomed.outputs['UploadBucket']}\n" in shown.out
     assert f"  keeps     the table {doomed.outputs['DecisionsTable']}\n" in shown.out
     endpoint = doomed.outputs["EndpointName"]
@@ -96,9 +106,11 @@ def test_a_stack_is_deleted_though_its_policies_are_attached(
     decided(doomed, (images / "bicycle.png").read_bytes())
     doomed.aws.client("cloudformation").delete_stack(StackName=NAME)  # as `sam delete` does
     assert status(doomed) == "DELETE_FAILED"
+    assert len(working(doomed)) > 3
     ran = ops(None, "teardown", "--yes", *WORDS)
     assert ran.code == 0, ran.err
     assert (attached(doomed), status(doomed)) == (0, "DELETE_COMPLETE")
+    assert working(doomed) == []
     assert exists(doomed) == (True, True)
     bucket, table = doomed.outputs["UploadBucket"], doomed.outputs["DecisionsTable"]
     assert ran.out.splitlines()[-2:] == [

@@ -81,6 +81,13 @@ def test_a_name_of_several_uploads_is_refused_with_the_choices(
         assert find(found, f"{name}#{etag[:8]}") == (key, etag)
 
 
+def test_a_name_that_is_gone_is_told_as_tables_print_it(found: OpsStack) -> None:
+    text = r"odd \u202e \\ name.jpg#9e107d9d"
+    with pytest.raises(CommandError) as refused:
+        find(found, text)
+    assert str(refused.value).startswith(f"'{text}' is no upload of this stack: neither its bucket")
+
+
 @pytest.mark.parametrize("text", ["nobody.jpg", "nobody.jpg#0", "#", "uploads/nobody", "…"])
 def test_a_name_of_no_upload_is_refused(found: OpsStack, text: str) -> None:
     with pytest.raises(CommandError, match="is no upload of this stack|is one of"):
