@@ -3,8 +3,9 @@
     DIR/bicycle/*.png  DIR/motorcycle/*.jpg  DIR/other/*.jpg
 
 The class list is the list of folders. `other` is reserved: "none of the classes", which the
-workflow never accepts. Pictures whose names begin with the same `group__` (for instance a
-series of one scene, or one kind of `other`) stay in the same fold of a validation.
+workflow never accepts. A folder within a class holds pictures of one kind (DIR/other/page/*.png):
+every fold of a validation gets some of each kind. Pictures whose names begin with the same
+`group__`, for instance a series of one scene, stay in the same fold.
 """
 
 import hashlib
@@ -33,13 +34,15 @@ class DatasetError(CommandError):
 class Pictures:
     """Labelled pictures in memory.
 
-    labels[truth[i]] is the class of images[i], an RGB picture of at most KEPT_SIDE a side.
+    labels[truth[i]] is the class of images[i], an RGB picture of at most KEPT_SIDE a side;
+    kinds[i] is its folder within the class, "." for the class's own.
     """
 
     labels: tuple[str, ...]
     paths: tuple[Path, ...]
     images: tuple[Image.Image, ...]
     truth: NDArray[np.int64]
+    kinds: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -52,8 +55,8 @@ class Pictures:
     def groups(self) -> list[str]:
         """Return what stays together in a fold: the `group__` of the name, else the file itself."""
         return [
-            f"{self.labels[label]}/{path.name.split('__')[0]}"
-            for label, path in zip(self.truth, self.paths, strict=True)
+            f"{self.labels[label]}/{kind}/{path.name.split('__')[0]}"
+            for label, kind, path in zip(self.truth, self.kinds, self.paths, strict=True)
         ]
 
 
@@ -131,7 +134,7 @@ def load(folder: Path, labels: Sequence[str] = ()) -> Pictures:
             f"{folder} has classes the model does not know: {', '.join(unknown)};"
             f" it knows {', '.join(known)}"
         )
-    paths, images, truth = [], [], []
+    paths, images, truth, kinds = [], [], [], []
     for name, members in found.items():
         for path in members:
             picture = upright(path)
@@ -140,7 +143,8 @@ def load(folder: Path, labels: Sequence[str] = ()) -> Pictures:
             paths.append(path)
             images.append(picture)
             truth.append(known.index(name if name in known else OTHER))
-    return Pictures(known, tuple(paths), tuple(images), np.array(truth, np.int64))
+            kinds.append(path.parent.relative_to(folder / name).as_posix())
+    return Pictures(known, tuple(paths), tuple(images), np.array(truth, np.int64), tuple(kinds))
 
 
 def fingerprint(picture: Image.Image) -> str:
@@ -165,23 +169,30 @@ def refuse_duplicates(splits: Mapping[str, Pictures]) -> None:
 
 
 def folds(pictures: Pictures, count: int, seed: int) -> NDArray[np.int64]:
-    """Return (n,) the fold, 0..count-1, of each picture: classes spread evenly, groups whole.
+    """Return (n,) the fold, 0..count-1, of each picture.
+
+    Classes and kinds are spread evenly, groups stay whole.
 
     Raises DatasetError if a class has fewer groups than folds.
     """
     rng = np.random.default_rng(seed)
     fold = np.zeros(len(pictures), np.int64)
-    groups = np.array(pictures.groups())
+    groups, kinds = np.array(pictures.groups()), np.array(pictures.kinds)
     for label, name in enumerate(pictures.labels):
-        own, sizes = np.unique(groups[pictures.truth == label], return_counts=True)
-        if len(own) < count:
+        own = pictures.truth == label
+        if (found := len(np.unique(groups[own]))) < count:
             raise DatasetError(
-                f"class {name} has {len(own)} pictures or groups, {count} folds need {count};"
+                f"class {name} has {found} pictures or groups, {count} folds need {count};"
                 " add pictures or use fewer --folds"
             )
-        filled = np.zeros(count)
-        order = rng.permutation(len(own))
-        for index in order[np.argsort(-sizes[order], kind="stable")]:  # largest first, evenly
-            fold[groups == own[index]] = smallest = int(filled.argmin())
-            filled[smallest] += sizes[index]
+        filled = np.zeros(count)  # of the class
+        for kind in np.unique(kinds[own]):
+            members, sizes = np.unique(groups[own & (kinds == kind)], return_counts=True)
+            of_kind = np.zeros(count)
+            order = rng.permutation(len(members))
+            for index in order[np.argsort(-sizes[order], kind="stable")]:  # largest first, evenly
+                smallest = int(np.lexsort((filled, of_kind))[0])
+                fold[groups == members[index]] = smallest
+                of_kind[smallest] += sizes[index]
+                filled[smallest] += sizes[index]
     return fold

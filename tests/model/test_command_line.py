@@ -45,9 +45,9 @@ def test_help_needs_no_extra_and_works_anywhere(name: str, tmp_path: Path) -> No
         ("train", ["--data", "x", "--fold", "3"], "unrecognized arguments: --fold 3"),
         ("train", [], "--data is needed"),
         ("train", ["--data", "x", "--size", "0"], "'0': write a whole number from 1"),
-        ("train", ["--data", "x", "--frozen", "17"], "'17': write a whole number from 0 to 16"),
+        ("train", ["--data", "x", "--frozen", "22"], "'22': write a whole number from 0 to 21"),
         ("evaluate", ["model.onnx", "x", "--thres", "1"], "unrecognized arguments: --thres 1"),
-        ("dataset", ["--others", "501"], "'501': write a whole number from 1 to 500"),
+        ("dataset", ["--others", "5001"], "'5001': write a whole number from 1 to 5000"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

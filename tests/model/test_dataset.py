@@ -1,4 +1,4 @@
-"""CIFAR-100 from a server and own folders: what is laid out, and what is refused."""
+"""CIFAR's archives from a server and own folders: what is laid out, and what is refused."""
 
 import hashlib
 import http.server
@@ -19,29 +19,41 @@ from PIL import Image
 pytest.importorskip("tqdm", reason="the data set's download needs the extra `train`")
 
 from model.dataset import main
-from model.training.cifar import WITHHELD, Source, download, lay_out, members
-from model.training.pictures import DatasetError
+from model.training import strangers
+from model.training.cifar import (
+    CIFAR10,
+    CIFAR100,
+    MISLABELLED,
+    WITHHELD,
+    Source,
+    download,
+    lay_out,
+    members,
+    mislabelled,
+)
+from model.training.pictures import DatasetError, fingerprint, load
 
 CLASSES = ["apple", "bicycle", "bus", "lawn_mower", "motorcycle"]
+TEN = ["frog", "ship"]
 PER_CLASS = 4
 
 
-def archive_bytes() -> bytes:
-    """Make a cifar-100-python.tar.gz of a few pictures of five classes, as the original."""
-    rng = np.random.default_rng(0)
-    parts: dict[str, object] = {"meta": {b"fine_label_names": [c.encode() for c in CLASSES]}}
-    for split in ("train", "test"):
-        labels = [c for c in range(len(CLASSES)) for _ in range(PER_CLASS)]
+def archive_bytes(source: Source, classes: list[str], seed: int = 0) -> bytes:
+    """Make an archive of a few pictures of some classes, as the original."""
+    rng = np.random.default_rng(seed)
+    parts: dict[str, object] = {source.meta: {source.names: [c.encode() for c in classes]}}
+    for split in (*source.train, *source.test):
+        labels = [c for c in range(len(classes)) for _ in range(PER_CLASS)]
         parts[split] = {
             b"data": rng.integers(0, 256, (len(labels), 3072), np.uint8),
-            b"fine_labels": labels,
-            b"filenames": [f"{CLASSES[c]}_s_{i:06}.png".encode() for i, c in enumerate(labels)],
+            source.labels: labels,
+            b"filenames": [f"{classes[c]}_s_{i:06}.png".encode() for i, c in enumerate(labels)],
         }
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz") as tar:
         for name, part in parts.items():
             content = python2_pickle(part)
-            entry = tarfile.TarInfo(f"cifar-100-python/{name}")
+            entry = tarfile.TarInfo(f"{source.folder}/{name}")
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     return file.getvalue()
@@ -92,7 +104,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def content() -> bytes:
-    return archive_bytes()
+    return archive_bytes(CIFAR100, CLASSES)
 
 
 @pytest.fixture
@@ -106,11 +118,12 @@ def home(content: bytes) -> Iterator[Home]:
     server.server_close()
 
 
-def source(home: Home) -> Source:
-    return Source(
-        f"http://127.0.0.1:{home.server_port}/cifar-100-python.tar.gz",
-        hashlib.sha256(home.content).hexdigest(),
-        len(home.content),
+def source(home: Home, of: Source = CIFAR100) -> Source:
+    """Return the source of what a server has, in place of the original."""
+    return of._replace(
+        url=f"http://127.0.0.1:{home.server_port}/{of.url.rsplit('/', 1)[1]}",
+        sha256=hashlib.sha256(home.content).hexdigest(),
+        size=len(home.content),
     )
 
 
@@ -156,7 +169,7 @@ def test_a_wrong_checksum_is_refused_and_the_file_removed(home: Home, tmp_path: 
 
 
 def test_a_server_that_is_gone_is_named(tmp_path: Path) -> None:
-    gone = Source("http://127.0.0.1:9/x.tar.gz", "0" * 64, 10)
+    gone = CIFAR100._replace(url="http://127.0.0.1:9/x.tar.gz", sha256="0" * 64, size=10)
     with pytest.raises(DatasetError, match=r"127\.0\.0\.1:9.*run the same command"):
         download(gone, tmp_path / "x.tar.gz")
 
@@ -174,47 +187,110 @@ def test_an_archive_that_wants_to_run_code_is_refused(tmp_path: Path) -> None:
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     with pytest.raises(DatasetError, match="wants to run"):
-        next(members(path, "train"))
+        next(members(CIFAR100, path, "train"))
+
+
+def test_an_archive_of_another_data_set_is_refused(archive: Path) -> None:
+    with pytest.raises(DatasetError, match="is not CIFAR-10 for Python"):
+        next(members(CIFAR10, archive, "train"))
 
 
 def test_the_layout_has_the_named_classes_other_and_the_withheld(
     archive: Path, tmp_path: Path
 ) -> None:
-    counts = lay_out(archive, tmp_path / "data", others=3)
+    ten = tmp_path / "ten.tar.gz"
+    ten.write_bytes(archive_bytes(CIFAR10, TEN, seed=1))
+    counts = lay_out({CIFAR100: archive, CIFAR10: ten}, tmp_path / "data", others=3)
     assert counts == {
         "test/bicycle": 4,
         "test/motorcycle": 4,
         "test/other": 8,  # apple and bus, all of them
         "train/bicycle": 4,
         "train/motorcycle": 4,
-        "train/other": 6,  # three of each
+        "train/other": 12,  # three of each of both archives
         "withheld": 4,
     }
     assert "lawn_mower" in WITHHELD
     assert [p.name for p in (tmp_path / "data/withheld").iterdir()] == ["lawn_mower"]
-    names = {p.name.split("__")[0] for p in (tmp_path / "data/train/other").iterdir()}
-    assert names == {"apple", "bus"}
+    kinds = {p.name for p in (tmp_path / "data/train/other").iterdir()}
+    assert kinds == {"apple", "bus", "cifar10-frog", "cifar10-ship"}
+
+
+def test_what_shows_something_else_is_left_out_of_training_alone(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = tmp_path / "mislabelled.csv"
+    listed.write_text("name,labelled,shows\nbicycle_s_000004,bicycle,a bag\n")
+    monkeypatch.setattr("model.training.cifar.MISLABELLED", listed)
+    counts = lay_out({CIFAR100: archive}, tmp_path / "data", others=3)
+    assert (counts["train/bicycle"], counts["test/bicycle"]) == (3, 4)
+    assert not (tmp_path / "data/train/bicycle/bicycle_s_000004.png").exists()
+    assert (tmp_path / "data/test/bicycle/bicycle_s_000004.png").exists()
+
+
+def test_every_picture_that_is_left_out_has_its_class_and_a_reason() -> None:
+    lines = MISLABELLED.read_text().splitlines()
+    assert lines[0] == "name,labelled,shows"
+    assert len(mislabelled()) == len(lines) - 1
+    for line in lines[1:]:
+        name, kind, reason = line.split(",")
+        assert re.fullmatch(r"[a-z_]+_s_\d{6}", name)
+        assert kind in ("bicycle", "motorcycle")
+        assert reason
 
 
 def test_pixels_survive_the_layout(archive: Path, tmp_path: Path) -> None:
-    lay_out(archive, tmp_path / "data", others=3)
-    original = next(image for kind, _, image in members(archive, "train") if kind == "bicycle")
+    lay_out({CIFAR100: archive}, tmp_path / "data", others=3)
+    pictures = members(CIFAR100, archive, "train")
+    original = next(image for kind, _, image in pictures if kind == "bicycle")
     written = sorted((tmp_path / "data/train/bicycle").iterdir())[0]
     assert Image.open(written).tobytes() == original.tobytes()
 
 
 def test_the_command_downloads_lays_out_and_checks(
-    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    home: Home,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert main(["--out", str(tmp_path / "data")], source(home)) == 0
+    photo = tmp_path / "mine/bicycle/scene1__a.png"
+    picture(photo, 5, (800, 600))
+    picture(tmp_path / "mine/van/b.png", 6)
+    monkeypatch.setattr("model.dataset.DRAWN", 2)
+    monkeypatch.setattr("model.dataset.UNSEEN", 3)
+    words = ["--out", str(tmp_path / "data"), "--own", str(tmp_path / "mine")]
+    assert main(words, [source(home)]) == 0
     printed = capsys.readouterr().out
-    assert "train: 4 bicycle, 4 motorcycle, 8 other" in printed
+    drawn = 2 * (len(strangers.KINDS) - len(strangers.KEPT_BACK))
+    assert f"train: 5 bicycle, 4 motorcycle, 1 van, {8 + drawn} other" in printed
     assert len(list((tmp_path / "data/test/motorcycle").iterdir())) == PER_CLASS
+    [own] = (tmp_path / "data/train/bicycle/own").iterdir()
+    assert own.name.startswith("scene1__")  # its scene stays in one fold
+    with Image.open(own) as reduced:
+        assert 32 <= max(reduced.size) <= 256
+        assert reduced.width / reduced.height == pytest.approx(4 / 3, abs=0.05)
+    for kind in strangers.KEPT_BACK:
+        assert len(list((tmp_path / "data/unseen/other" / kind).iterdir())) == 3
+        assert not (tmp_path / "data/train/other" / kind).exists()
 
 
-def picture(path: Path, seed: int) -> None:
+@pytest.mark.parametrize("kind", strangers.KINDS)
+def test_a_drawn_stranger_is_the_same_for_the_same_number(kind: str) -> None:
+    pictures = [strangers.drawn(kind, number) for number in range(5)]
+    assert len({fingerprint(image) for image in pictures}) == 5
+    assert fingerprint(strangers.drawn(kind, 3)) == fingerprint(pictures[3])
+    assert all(image.mode == "RGB" and max(image.size) <= 600 for image in pictures)
+
+
+def test_a_folder_within_a_class_is_a_kind(tmp_path: Path) -> None:
+    for name in ("ant/a.png", "other/page/b.png", "other/map/deep/c.png"):
+        picture(tmp_path / name, len(name))
+    assert load(tmp_path).kinds == (".", "map/deep", "page")
+
+
+def picture(path: Path, seed: int, size: tuple[int, int] = (8, 8)) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), np.uint8)
     Image.fromarray(pixels).save(path)
 
 

@@ -84,6 +84,17 @@ def test_a_group_stays_in_one_fold_and_classes_are_spread_evenly(tmp_path: Path)
         assert np.bincount(fold[pictures.truth == label]).tolist() == [6, 6]
 
 
+def test_every_kind_is_in_every_fold(tmp_path: Path) -> None:
+    names = [f"ant/{n}.png" for n in range(9)]
+    names += [f"other/{kind}/{n}.png" for kind in "pqrstu" for n in range(4)]
+    pictures = load(some(tmp_path, names))
+    fold = folds(pictures, 3, seed=0)
+    for kind in "pqrstu":
+        members = [found == kind for found in pictures.kinds]
+        assert sorted(np.bincount(fold[members])) == [1, 1, 2]
+    assert np.bincount(fold[pictures.truth == 1]).tolist() == [8, 8, 8]
+
+
 def test_more_folds_than_pictures_of_a_class_are_refused(tmp_path: Path) -> None:
     pictures: Pictures = load(some(tmp_path, ["ant/a.png", "ant/b.png", "bee/c.png"]))
     with pytest.raises(DatasetError, match="class bee has 1 pictures or groups, 2 folds need 2"):
