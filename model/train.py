@@ -9,8 +9,9 @@ training job: there the SM_* variables are the defaults of --data, --test, --out
 
 What happens, in this order: folds of the training data give predictions of unseen pictures;
 on these the temperature and the threshold are chosen; the folds' networks are then averaged
-into one, exported as int8 and fp32, and checked; int8 is served unless it lost too much. Finished
-trainings are kept as checkpoints: the same command continues where an interrupted one stopped.
+into one, exported as int8 and fp32, and checked; int8 is served unless it lost too much. Trainings
+are kept as checkpoints, an unfinished one every minute: the same command continues where an
+interrupted one stopped.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from cli.arguments import Parser, integer_between, positive
 from cli.errors import guarded
-from model.training.settings import Settings
+from model.training.settings import NETWORKS, Settings
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,15 +63,23 @@ def parser() -> argparse.ArgumentParser:
             metavar="N",
             help=f"{text} (default: {default})",
         )
-    types = {"size": positive, "batch": positive, "frozen": integer_between(0, 16)}
+    how.add_argument(
+        "--network",
+        choices=NETWORKS,
+        default=Settings.network,
+        help="EfficientNet-Lite0, 1 or 2 (default: %(default)s): each is better on ImageNet than"
+        " the one before, and takes longer",
+    )
+    types = {"size": positive, "batch": positive, "frozen": integer_between(0, 21)}
     for field in fields(Settings):
-        how.add_argument(
-            "--" + field.name.replace("_", "-"),
-            type=types.get(field.name, float),
-            default=field.default,
-            metavar="N",
-            help="(default: %(default)s)",
-        )
+        if field.name != "network":
+            how.add_argument(
+                "--" + field.name.replace("_", "-"),
+                type=types.get(field.name, float),
+                default=field.default,
+                metavar="N",
+                help="(default: %(default)s)",
+            )
     return found
 
 

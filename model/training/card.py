@@ -84,11 +84,13 @@ def write_card(folder: Path, card: dict[str, Any]) -> None:
 def readable(card: dict[str, Any]) -> str:
     """Return the card as Markdown."""
     threshold, data = card["threshold"], card["data"]
+    # Older cards do not name the network.
+    network, size = card["recipe"].get("network", "lite0"), card["input"]["size"]
     counts = ", ".join(f"{count} {label}" for label, count in data["pictures"].items())
     parts = [
         f"# Model {card['version']}",
         "",
-        f"EfficientNet-Lite0, {card['input']['size']}x{card['input']['size']} pixels, labels "
+        f"EfficientNet-{network.title()}, {size}x{size} pixels, labels "
         + ", ".join(f"`{label}`" for label in card["labels"])
         + ". A confidence is a probability: the temperature"
         + f" ({card['temperature']:.3f}) is inside the graph.",

@@ -65,7 +65,9 @@ class CrossValidation:
     def _checkpoint(self, chosen: NDArray[np.int64], seed: int) -> Path:
         """Return the file of a training; its name tells settings, seed and pictures."""
         pictures = self.pictures
-        names = [f"{pictures.truth[i]}/{pictures.paths[i].name}" for i in chosen]
+        names = [
+            f"{pictures.truth[i]}/{pictures.kinds[i]}/{pictures.paths[i].name}" for i in chosen
+        ]
         key = repr((self.settings, seed, pictures.labels, names)).encode()
         return self.checkpoints / f"{hashlib.sha256(key).hexdigest()[:16]}.pt"
 
@@ -74,8 +76,7 @@ class CrossValidation:
         if not path.is_file():
             return None
         kept = torch.load(path, weights_only=True)
-        settings = self.settings
-        network = Classifier(len(self.pictures.labels), settings.size, settings.frozen)
+        network = Classifier(len(self.pictures.labels), self.settings)
         network.load_state_dict(kept["weights"])
         self.history[name] = kept["history"]
         say(f"{name}: taken from {path}")
@@ -91,14 +92,15 @@ class CrossValidation:
             rows.append((at.step, at.loss, at.accuracy))
             if at.step % max(1, at.steps // 20) == 0 or at.step == at.steps:
                 spent = time.monotonic() - started
-                left = spent / at.step * (at.steps - at.step)
+                left = spent / len(rows) * (at.steps - at.step)
                 say(
                     f"{name} step={at.step}/{at.steps} left={left:.0f}s",
                     train__loss=at.loss,
                     train__accuracy=at.accuracy,
                 )
 
-        network = fit(self.pictures, chosen, self.settings, seed, report)
+        unfinished = path.with_suffix(".unfinished")
+        network = fit(self.pictures, chosen, self.settings, seed, unfinished, report)
         partial = path.with_suffix(".partial")
         torch.save({"weights": network.state_dict(), "history": rows}, partial)
         partial.replace(path)

@@ -1,9 +1,11 @@
 """One training of the network: settings, batches, the loop."""
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any, cast
 
@@ -19,6 +21,8 @@ from model.training.augment import augmented
 from model.training.network import Classifier
 from model.training.pictures import OTHER, Pictures, squashed
 from model.training.settings import Settings
+
+SAVED_EVERY = 60  # seconds: what an interruption costs at most
 
 
 class TrainingError(CommandError):
@@ -40,61 +44,113 @@ def fit(
     chosen: NDArray[np.int64],
     settings: Settings,
     seed: int,
+    unfinished: Path,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Classifier:
     """Train on the chosen pictures (indices) and return the network with averaged weights.
 
+    unfinished: where the state is kept every minute, and taken up again; removed at the end.
     Raises TrainingError if the loss is not a number, or if at the end of training one class is
     predicted for everything.
     """
-
-    def average(kept: Tensor, new: Tensor, count: Any) -> Tensor:
-        decay = min(settings.average, (1 + int(count)) / (4 + int(count)))  # first ones fade soon
-        return torch.lerp(new, kept, decay)
-
-    torch.manual_seed(seed)
-    classes = len(pictures.labels)
-    network = channels_last(Classifier(classes, settings.size, settings.frozen))
-    averaged = AveragedModel(network, avg_fn=average)
-    named_classes = classes - (OTHER in pictures.labels)  # `other` is the last
-    named = sum(pictures.truth[chosen] < named_classes)
-    steps = max(1, round(settings.epochs * named / (settings.batch * named_classes / classes)))
-    groups = network.groups(settings.trunk_rate, settings.bias_rate, settings.head_rate)
-    optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_share(step, steps))
-    rng = Random(seed)
-    predicted: set[int] = set()
-    network.train()
-    for step, (image, truth) in enumerate(batches(pictures, chosen, settings, seed, steps), 1):
-        target = torch.nn.functional.one_hot(truth, classes).float()
-        if rng.random() < settings.mixup:
-            weight, other = rng.betavariate(0.4, 0.4), torch.randperm(len(truth))
-            image = weight * image + (1 - weight) * image[other]
-            target = weight * target + (1 - weight) * target[other]
-        logits = network(image)
-        loss = torch.nn.functional.cross_entropy(logits, target, label_smoothing=settings.smoothing)
+    state = _State.fresh(pictures, chosen, settings, seed)
+    if unfinished.is_file():
+        state.load(unfinished)
+    truth = torch.from_numpy(pictures.truth)
+    saved = time.monotonic()
+    state.network.train()
+    for step, (image, drawn) in enumerate(
+        batches(pictures, chosen, settings, seed, state.steps, state.done), state.done + 1
+    ):
+        logits = state.network(image)
+        loss = torch.nn.functional.cross_entropy(
+            logits, truth[drawn], label_smoothing=settings.smoothing
+        )
         if not torch.isfinite(loss):
             raise TrainingError(
-                f"the loss is {loss.item()} at step {step} of {steps}; lower the learning rates"
-                f" (trunk {settings.trunk_rate:g}, head {settings.head_rate:g})"
+                f"the loss is {loss.item()} at step {step} of {state.steps}; lower the learning"
+                f" rates (trunk {settings.trunk_rate:g}, head {settings.head_rate:g})"
             )
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        averaged.update_parameters(network)
         guess = logits.argmax(1)
-        if step > steps // 2:
-            predicted |= set(guess.tolist())
-        right = (guess == target.argmax(1)).float().mean().item()
-        report(Progress(step, steps, loss.item(), right))
-    if len(predicted) == 1 and steps > 1:
+        state.take(loss, guess)
+        right = (guess == truth[drawn]).float().mean().item()
+        report(Progress(step, state.steps, loss.item(), right))
+        if time.monotonic() > saved + SAVED_EVERY:
+            state.save(unfinished)
+            saved = time.monotonic()
+    unfinished.unlink(missing_ok=True)
+    if len(state.predicted) == 1 and state.steps > 1:
         raise TrainingError(
-            f"the network predicts {pictures.labels[predicted.pop()]} for every picture after"
-            f" {steps} steps; check the labels, add epochs or lower the learning rates"
+            f"the network predicts {pictures.labels[state.predicted.pop()]} for every picture after"
+            f" {state.steps} steps; check the labels, add epochs or lower the learning rates"
         )
-    trained: Any = averaged.module
+    trained: Any = state.averaged.module
     return cast(Classifier, trained.eval())
+
+
+@dataclass
+class _State:
+    """A training as it stands. done: steps; predicted: classes in the second half of them."""
+
+    network: Classifier
+    averaged: AveragedModel
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LambdaLR
+    steps: int
+    done: int
+    predicted: set[int]
+
+    @classmethod
+    def fresh(
+        cls, pictures: Pictures, chosen: NDArray[np.int64], settings: Settings, seed: int
+    ) -> "_State":
+        def average(kept: Tensor, new: Tensor, count: Any) -> Tensor:
+            decay = min(settings.average, (1 + int(count)) / (4 + int(count)))  # first ones fade
+            return torch.lerp(new, kept, decay)
+
+        torch.manual_seed(seed)
+        classes = len(pictures.labels)
+        network = channels_last(Classifier(classes, settings))
+        named_classes = classes - (OTHER in pictures.labels)  # `other` is the last
+        named = sum(pictures.truth[chosen] < named_classes)
+        steps = max(1, round(settings.epochs * named / (settings.batch * named_classes / classes)))
+        groups = network.groups(settings.trunk_rate, settings.bias_rate, settings.head_rate)
+        optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda at: rate_share(at, steps))
+        averaged = AveragedModel(network, avg_fn=average)
+        return cls(network, averaged, optimiser, schedule, steps, 0, set())
+
+    def take(self, loss: Tensor, guess: Tensor) -> None:
+        """Take one step."""
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        self.schedule.step()
+        self.averaged.update_parameters(self.network)
+        self.done += 1
+        if self.done > self.steps // 2:
+            self.predicted |= set(guess.tolist())
+
+    def save(self, path: Path) -> None:
+        """Write all that a later run needs to go on with the same numbers."""
+        parts = (self.network, self.averaged, self.optimiser, self.schedule)
+        partial = path.with_suffix(".partial")
+        kept = [part.state_dict() for part in parts]
+        random = torch.get_rng_state()
+        torch.save(
+            {"parts": kept, "random": random, "done": self.done, "predicted": [*self.predicted]},
+            partial,
+        )
+        partial.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Go on from what `save` wrote."""
+        kept = torch.load(path, weights_only=True)
+        parts: tuple[Any, ...] = (self.network, self.averaged, self.optimiser, self.schedule)
+        for part, state in zip(parts, kept["parts"], strict=True):
+            part.load_state_dict(state)
+        torch.set_rng_state(kept["random"])
+        self.done, self.predicted = kept["done"], set(kept["predicted"])
 
 
 def rate_share(step: int, steps: int) -> float:
@@ -111,9 +167,17 @@ def channels_last(network: Any) -> Classifier:
 
 
 def batches(
-    pictures: Pictures, chosen: NDArray[np.int64], settings: Settings, seed: int, steps: int
+    pictures: Pictures,
+    chosen: NDArray[np.int64],
+    settings: Settings,
+    seed: int,
+    steps: int,
+    done: int = 0,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (batch, 3, size, size) float 0..1 and (batch,) labels; every class equally often."""
+    """Yield (batch, 3, size, size) float 0..1 and (batch,) indices; every class equally often.
+
+    done: steps that have been taken already.
+    """
     rng = np.random.default_rng(seed)
     decks = [_Deck(chosen[pictures.truth[chosen] == c], rng) for c in range(len(pictures.labels))]
 
@@ -126,11 +190,13 @@ def batches(
 
     def make(plan: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
         variations = [augmented(pictures.images[i], settings.size, Random(s)) for i, s in plan]
-        return tensor(variations), torch.from_numpy(pictures.truth[[i for i, _ in plan]])
+        return tensor(variations), torch.tensor([i for i, _ in plan])
 
+    for step in range(done):
+        plan(step)  # draws what those steps drew
     with ThreadPoolExecutor(1) as ahead:  # the next batch is made during this one's step
-        waiting = ahead.submit(make, plan(0))
-        for step in range(1, steps + 1):
+        waiting = ahead.submit(make, plan(done))
+        for step in range(done + 1, steps + 1):
             ready, waiting = waiting, ahead.submit(make, plan(step))
             yield ready.result()
 

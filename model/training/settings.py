@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
+# EfficientNet-Lite0, 1 and 2: 4.7, 5.4 and 6.1 million weights; each takes more time than the last.
+NETWORKS = ("lite0", "lite1", "lite2")
+
 
 @dataclass(frozen=True)
 class Settings:
     """One training. Each default was chosen on out-of-fold pictures: see model/LOG.md."""
 
-    size: int = 128  # pixels a side; a picture at 160 takes 1.6 times as long to serve
+    network: str = "lite0"  # one of NETWORKS
+    size: int = 128  # pixels a side; the time to serve a picture grows with its square
     epochs: float = 6  # passes over the named classes (all but `other`)
     batch: int = 40  # pictures a step, every class equally often
     trunk_rate: float = 2e-3  # peak change a step of a pretrained weight, relative to its layer
@@ -15,6 +19,5 @@ class Settings:
     head_rate: float = 3e-3  # the head starts from nothing
     weight_decay: float = 0.02
     smoothing: float = 0.02  # label smoothing: CIFAR-100 has a few wrong labels
-    mixup: float = 0.0  # share of steps that blend pairs of pictures
-    frozen: int = 3  # blocks, of 16, that keep their ImageNet weights
+    frozen: int = 3  # blocks, of 16 (lite0) or 21, that keep their ImageNet weights
     average: float = 0.98  # decay per step of the exponential moving average of the weights

