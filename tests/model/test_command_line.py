@@ -47,7 +47,7 @@ def test_help_needs_no_extra_and_works_anywhere(name: str, tmp_path: Path) -> No
         ("train", ["--data", "x", "--size", "0"], "'0': write a whole number from 1"),
         ("train", ["--data", "x", "--frozen", "22"], "'22': write a whole number from 0 to 21"),
         ("evaluate", ["model.onnx", "x", "--thres", "1"], "unrecognized arguments: --thres 1"),
-        ("dataset", ["--others", "5001"], "'5001': write a whole number from 1 to 5000"),
+        ("dataset", ["--others", "5001"], "'5001': write a whole number from 1 to 5,000"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
