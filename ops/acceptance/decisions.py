@@ -187,7 +187,7 @@ def duplicate(run: Run) -> Row:
         "one decision",
         GOOD if same else DIFFERS,
         where="the condition of Record decision in statemachine/classify_image.asl.json",
-        decision="Two Record states, one condition",
+        decision="Two Record states",
     )
 
 

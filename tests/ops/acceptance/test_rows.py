@@ -8,7 +8,7 @@ from cli.terminal import columns_of
 from ops.acceptance.dashboard import metric_rows
 from ops.acceptance.rows import ABSENT, DIFFERS, UNCHECKED, Row, as_text, exit_code
 
-GOOD_ROW = Row("executions", "7", "one an upload", decision="Two Record states, one condition")
+GOOD_ROW = Row("executions", "7", "one an upload", decision="Two Record states")
 BAD_ROW = Row(
     "announcements of the pipe",
     "6 of 7; missing: uploads/acceptance-20261126/\"quoted\" 'name'.heic",
