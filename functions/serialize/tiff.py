@@ -71,7 +71,7 @@ def strip(data: bytes) -> Stripped:
     except error:
         raise truncated("TIFF", data) from None
     bits = (*directory.numbers(BITS), 1)[0]
-    inverted = bits > 8 and directory.number(PHOTOMETRIC) == WHITE_IS_ZERO
+    inverted = bits > 8 and directory.number(PHOTOMETRIC, BLACK_IS_ZERO) == WHITE_IS_ZERO
     if inverted:  # which Pillow does not do to samples of more than 8 bits
         directory.replace(PHOTOMETRIC, BLACK_IS_ZERO)
     return Stripped(

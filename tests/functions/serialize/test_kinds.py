@@ -241,6 +241,13 @@ def test_grey_of_any_depth_is_as_bright_as_it_is(bits: int, inverted: bool) -> N
     check_quarters(picture_of(data), grey=True)
 
 
+def test_grey_of_16_bits_that_does_not_say_which_end_is_white_has_black_at_zero() -> None:
+    data = tiff((64, 48), [samples(quarters(), 16)], [16], 1)
+    photometric, unknown = (struct.pack("<HHL", tag, 3, 1) for tag in (262, 263))
+    assert photometric in data
+    check_quarters(picture_of(data.replace(photometric, unknown)), grey=True)
+
+
 @pytest.mark.parametrize("order", ["<", ">"], ids=["little", "big"])
 @pytest.mark.parametrize("bits", [8, 16])
 def test_planes_may_lie_apart(bits: int, order: str) -> None:
