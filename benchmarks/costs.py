@@ -10,6 +10,7 @@ template has what is billed by the month.
 import argparse
 import json
 import logging
+import math
 import statistics
 import sys
 import time
@@ -22,6 +23,7 @@ from benchmarks.serialize import file_of, photo
 from local import template
 from local.cloud import EmbeddedAws, embedded_aws
 from local.follow import Follower
+from ops.stack.ledger import OUTCOMES
 
 ROOT = Path(__file__).parents[1]
 MEASURED, TEMPLATE = ROOT / "ops" / "measured.json", ROOT / "template.yaml"
@@ -29,7 +31,7 @@ ALARM = "AWS::CloudWatch::Alarm"
 STACK = "costs"
 WARM_UP, PHOTOS = 3, 20
 STEPS = ("serialize", "classify", "filter")
-OUTCOMES = 6  # accepted, review, rejected, superseded, failed, reviewed: each value of a dimension
+VALUES = {"Outcome": len(OUTCOMES), "Audit": 2}  # of a dimension; audits are agreed or corrected
 
 
 def main() -> int:
@@ -90,7 +92,7 @@ def watched() -> dict[str, int]:
     return {
         "alarm_metrics": sum("MetricStat" in metric for metrics in listed for metric in metrics),
         "custom_metrics": sum(
-            OUTCOMES if metric.get("Dimensions") else 1
+            math.prod(VALUES[dimension["Key"]] for dimension in metric.get("Dimensions", []))
             for filter_ in declared("AWS::Logs::MetricFilter")
             for metric in filter_["MetricTransformations"]
         ),

@@ -175,7 +175,7 @@ def observed(
         [best, *_] = look.classify(file.getvalue())["inferences"]
         yield Observation(
             datetime(2026, 1, 1, tzinfo=UTC),
-            decide(best["label"], best["confidence"], baseline.threshold),
+            decide(best["label"], best["confidence"], baseline.threshold, baseline.none_threshold),
             label=best["label"],
             confidence=best["confidence"],
             statistics=measured(squashed(changed, baseline.size)),

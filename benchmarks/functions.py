@@ -127,6 +127,8 @@ def services() -> Iterator[dict[str, str]]:
                 "AWS_DEFAULT_REGION": "us-east-1",
                 "ENDPOINT_NAME": "endpoint",
                 "CONFIDENCE_THRESHOLD": "0.93",
+                "NONE_THRESHOLD": "0.9",
+                "AUDIT_SHARE": "2",
             }
         finally:
             server.shutdown()

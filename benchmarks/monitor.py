@@ -54,7 +54,7 @@ def lines(captures: int) -> Iterator[bytes]:
 def monitor(captures: int) -> None:
     """Read so many as the command does."""
     windows = Windows()
-    windows.add_all(Captures([], 0.9, SIZE).read(lines(captures), None))
+    windows.add_all(Captures([], 0.9, 0, SIZE).read(lines(captures), None))
     assert windows.whole().inferences == captures
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from cli.errors import CommandError
 from local.paths import PRETRAINED
-from model.endpoint.artifacts import card_of, threshold_of
+from model.endpoint.artifacts import card_of, thresholds_of
 
 
 def add_cloud_options(parser: argparse.ArgumentParser) -> None:
@@ -48,14 +48,11 @@ def cloud_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def stack_parameters(arguments: argparse.Namespace) -> dict[str, str]:
-    """Return the stack's parameters; the threshold is that of the model's card.
+    """Return the stack's parameters; the thresholds are those of the model's card.
 
     Raises CommandError for one without a value.
     """
-    parameters = {"WorkflowType": arguments.type}
-    threshold = threshold_of(card_of(arguments.model))
-    if threshold:
-        parameters["ConfidenceThreshold"] = threshold
+    parameters = {"WorkflowType": arguments.type} | thresholds_of(card_of(arguments.model))
     for parameter in arguments.parameter:
         name, equals, value = parameter.partition("=")
         if not (name and equals):

@@ -29,7 +29,7 @@ from model.endpoint.artifacts import (
     card_of,
     keep_card,
     packed,
-    threshold_of,
+    thresholds_of,
     upload,
     uploaded_card,
     version_of,
@@ -129,17 +129,15 @@ def roll_back(options: argparse.Namespace, where: Place, before: Values) -> int:
 
 
 def finish(options: argparse.Namespace, where: Place, values: Values) -> int:
-    """Send a first picture, say which threshold the workflow needs; return the exit code."""
+    """Send a first picture, say which thresholds the workflow needs; return the exit code."""
     print(smoke_test(where))
     wanted = {} if where.name == default_name() else {"EndpointName": where.name}
     card = uploaded_card(where, values["ModelData"])
     if card:
         keep_card(where, card)
-    threshold = threshold_of(card)
-    if threshold:
-        wanted["ConfidenceThreshold"] = threshold
-    else:
-        print("warning: the model has no card: the workflow keeps its ConfidenceThreshold")
+    wanted |= thresholds_of(card)
+    if "ConfidenceThreshold" not in wanted:
+        print("warning: the model has no card: the workflow keeps its thresholds")
     if wanted:
         tell_workflow(options, wanted)
     print(f"to remove all of it:\n  {where.deletion()}")

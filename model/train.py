@@ -8,10 +8,10 @@ DATA holds a folder per class (bicycle/ motorcycle/ other/, or any other names, 
 training job: there the SM_* variables are the defaults of --data, --test, --out.
 
 What happens, in this order: folds of the training data give predictions of unseen pictures;
-on these the temperature and the threshold are chosen; the folds' networks are then averaged
-into one, exported as int8 and fp32, and checked; int8 is served unless it lost too much. Trainings
-are kept as checkpoints, an unfinished one every minute: the same command continues where an
-interrupted one stopped.
+on these the temperature and the thresholds are chosen; one network then learns from all pictures
+and from these predictions, is exported as int8 and fp32, and checked; int8 is served unless it
+lost too much. Trainings are kept as checkpoints, an unfinished one every minute: the same command
+continues where an interrupted one stopped.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     )
     how = found.add_argument_group("how (defaults were chosen on out-of-fold pictures)")
     for flag, least, most, default, text in (
-        ("--folds", 2, 100, 3, "parts that the training pictures are split into"),
+        ("--folds", 2, 100, 5, "parts that the training pictures are split into"),
         ("--seeds", 1, 100, 1, "repetitions of the folds"),
         ("--threads", 0, 1024, 0, "processor threads, 0 for as many as cores"),
     ):
@@ -67,8 +67,8 @@ def parser() -> argparse.ArgumentParser:
         "--network",
         choices=NETWORKS,
         default=Settings.network,
-        help="EfficientNet-Lite0, 1 or 2 (default: %(default)s): each is better on ImageNet than"
-        " the one before, and takes longer",
+        help="EfficientNet-Lite0, 1 or 2 (default: %(default)s); lite0 at --size 128 is less than"
+        " half the work for a small device",
     )
     types = {"size": positive, "batch": positive, "frozen": integer_between(0, 21)}
     for field in fields(Settings):

@@ -203,13 +203,13 @@ def test_a_record_is_tried_again_when_dynamodb_throttles_under_a_name_its_sdk_la
     assert "DynamoDB.AmazonDynamoDBException" in errors_named(RECORDS[name], "Retry")
 
 
-def test_the_announcement_carries_what_the_ledger_holds_but_the_event() -> None:
+def test_the_announcement_carries_what_the_ledger_holds_but_event_and_history() -> None:
     [pipe] = resources("AWS::Pipes::Pipe").values()
     announced = re.findall(
         r'"(\w+)": <\$\.dynamodb\.NewImage\.(\w+)\.[SN]>', pipe["TargetParameters"]["InputTemplate"]
     )
     assert all(name == attribute for name, attribute in announced)
-    recorded = {*attributes_set(RECORDS["Record decision"]), "upload"} - {"event"}
+    recorded = {*attributes_set(RECORDS["Record decision"]), "upload"} - {"event", "history"}
     assert {name for name, _ in announced} == recorded
 
 

@@ -45,13 +45,19 @@ def version_of(card: dict[str, Any]) -> str:
     return str(card.get("version", "without a card"))
 
 
-def threshold_of(card: dict[str, Any]) -> str | None:
-    """Return the confidence threshold of a card in three digits, None without one.
+def thresholds_of(card: dict[str, Any]) -> dict[str, str]:
+    """Return the workflow's parameters that a card gives, in three digits; none without a card.
 
-    It is rounded up: what the card promises of a threshold holds for a higher one too.
+    They are rounded up: what the card promises of a threshold holds for a higher one too. Without a
+    threshold for none of the classes, that of another model must not stay: 0 turns it off.
     """
-    threshold = card.get("threshold")
-    return rounded_up(threshold["value"]) if threshold else None
+    if not card.get("threshold"):
+        return {}
+    none = (card.get("none") or {}).get("value")
+    return {
+        "ConfidenceThreshold": rounded_up(card["threshold"]["value"]),
+        "NoneThreshold": rounded_up(none) if none else "0",
+    }
 
 
 def key_part(version: str) -> str:

@@ -1,6 +1,6 @@
-"""Temperature scaling, and a confidence threshold with a statistical guarantee.
+"""Temperature scaling, and two confidence thresholds with a statistical guarantee.
 
-Both are chosen on out-of-fold predictions: of pictures that the predicting network had not seen.
+All are chosen on out-of-fold predictions: of pictures that the predicting network had not seen.
 """
 
 import numpy as np
@@ -9,6 +9,7 @@ from scipy.optimize import minimize_scalar
 from model.training.figures import Bools, Floats, Ints, softmax, upper_bound
 
 RISK = 0.01  # of the pictures accepted without a person, at most 1 % may be wrong ...
+NONE_RISK = 0.01  # of the pictures of named classes, at most 1 % may be called none of them ...
 LEVEL = 0.95  # ... with this confidence; with no error at all that takes 299 accepted pictures
 FIRST_COVERAGE, STEP = 0.5, 0.005  # where the sequence of tests begins, and how it goes on
 
@@ -65,6 +66,50 @@ def find_threshold(
         best = candidate
     assert best is not None
     return best
+
+
+def find_none_threshold(
+    confidence: Floats, named: Bools, total: int, risk: float = NONE_RISK, level: float = LEVEL
+) -> float:
+    """Return the lowest confidence in `other` at which few pictures of named classes are lost.
+
+    confidence, named: of the pictures called `other`, with whether they are of a named class.
+    total: pictures of named classes. The tests are those of `find_threshold`, of "the share of the
+    named classes' pictures that are called none of them is above risk": a share that does not
+    depend on how many strangers there are. Where strangers are as frequent as the named classes'
+    pictures, it is also the share of wrong ones among what is called none, to within a tenth.
+    Raises NoThreshold if already the first test fails.
+    """
+    if not len(confidence):
+        raise NoThreshold("no picture was given the class `other`; check the labels")
+    ordered = np.sort(confidence)[::-1]
+    best = None
+    for coverage in np.append(np.arange(FIRST_COVERAGE, 1, STEP), 1.0):
+        candidate = float(ordered[max(1, int(coverage * len(ordered))) - 1])
+        lost = int((named & (confidence >= candidate)).sum())
+        bound = upper_bound(lost, total, level)
+        if bound > risk:
+            if best is None:
+                raise NoThreshold(
+                    f"{lost} of {total} pictures of named classes are among the surest strangers,"
+                    f" so {bound:.2%} may be; the limit is {risk:.2%} with {level:.0%} confidence."
+                    " Add pictures or correct labels"
+                )
+            break
+        best = candidate
+    assert best is not None
+    return best
+
+
+def choose_none_threshold(confidence: Floats, named: Bools, total: int) -> tuple[float | None, str]:
+    """Return (threshold, what it promises); without a promise there is no threshold."""
+    try:
+        return find_none_threshold(confidence, named, total), (
+            f"at most {NONE_RISK:.0%} of the pictures of named classes are called none of them,"
+            f" with {LEVEL:.0%} confidence"
+        )
+    except NoThreshold as error:
+        return None, f"no promise: {error}"
 
 
 def choose_threshold(confidence: Floats, right: Bools) -> tuple[float, str]:

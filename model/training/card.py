@@ -84,6 +84,7 @@ def write_card(folder: Path, card: dict[str, Any]) -> None:
 def readable(card: dict[str, Any]) -> str:
     """Return the card as Markdown."""
     threshold, data = card["threshold"], card["data"]
+    none = card.get("none", {}).get("value") and card["none"]
     # Older cards do not name the network.
     network, size = card["recipe"].get("network", "lite0"), card["input"]["size"]
     counts = ", ".join(f"{count} {label}" for label, count in data["pictures"].items())
@@ -99,6 +100,7 @@ def readable(card: dict[str, Any]) -> str:
         f" predictions of {sum(data['pictures'].values())} pictures ({counts};"
         f" {data['folds']} folds).",
         "",
+        *([f"**None of these at {none['value']:.3f}**: {none['promise']}.", ""] if none else []),
         *(line for warning in card["warnings"] for line in (f"> **Warning.** {warning}", "")),
         "| measured on | pictures | accuracy, named classes | accepted | right among these"
         " | false acceptance rate | AUROC | ECE |",

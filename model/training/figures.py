@@ -110,20 +110,38 @@ def accepted(probabilities: Floats, labels: Sequence[str], threshold: float) -> 
     return taken
 
 
+def called_none(probabilities: Floats, labels: Sequence[str], threshold: float | None) -> Bools:
+    """Return (n,) whether a picture is surely of no named class: `other`, at the threshold.
+
+    threshold: None if there is none; then no picture is.
+    """
+    if threshold is None or OTHER not in labels:
+        return np.zeros(len(probabilities), bool)
+    surely: Bools = ~accepted(probabilities, labels, 0) & (probabilities.max(1) >= threshold)
+    return surely
+
+
 def measure(
-    probabilities: Floats, truth: Ints, labels: Sequence[str], threshold: float
+    probabilities: Floats,
+    truth: Ints,
+    labels: Sequence[str],
+    threshold: float,
+    none_threshold: float | None = None,
 ) -> dict[str, Any]:
     """Return every figure of the card for labelled pictures, by name.
 
     accuracy, accepted, right_of_accepted: of pictures of named classes. false_acceptance_rate: of
-    pictures labelled `other`, those accepted as a named class. auroc: one class against the rest,
-    mean over the named classes. auroc_out_of_distribution: named classes against `other`, by the
-    highest probability of a named class. ece: expected calibration error, of all pictures.
+    pictures labelled `other`, those accepted as a named class. none: of these, those surely of
+    no named class; lost: of pictures of named classes, those that are called so too. auroc: one
+    class against the rest, mean over the named classes. auroc_out_of_distribution: named classes
+    against `other`, by the highest probability of a named class. ece: expected calibration error,
+    of all pictures.
     """
     guess, confidence = probabilities.argmax(1), probabilities.max(1)
     other = np.array(labels)[truth] == OTHER
     named, right = ~other, guess == truth
     taken = accepted(probabilities, labels, threshold)
+    none = called_none(probabilities, labels, none_threshold)
     columns = [c for c, label in enumerate(labels) if label != OTHER and (truth == c).any()]
     areas = [auroc(probabilities[truth == c, c], probabilities[truth != c, c]) for c in columns]
     surest = probabilities[:, [c for c, label in enumerate(labels) if label != OTHER]].max(1)
@@ -135,6 +153,9 @@ def measure(
         "accepted": share(int(taken[named].sum()), int(named.sum())),
         "right_of_accepted": share(int((taken & right)[named].sum()), int(taken[named].sum())),
         "false_acceptance_rate": share(int(taken[other].sum()), int(other.sum())),
+        "none_threshold": none_threshold,
+        "none": share(int(none[other].sum()), int(other.sum())),
+        "lost": share(int(none[named].sum()), int(named.sum())),
         "auroc": float(np.mean(areas)) if areas else float("nan"),
         "auroc_out_of_distribution": auroc(surest[named], surest[other]),
         "ece": {"value": ece(confidence, right), "low": low, "high": high},
@@ -166,6 +187,8 @@ def table(measured: dict[str, Any], labels: Sequence[str]) -> str:
             line(f"accepted at {rounded_up(measured['threshold'])}", measured["accepted"]),
             line("right among these", measured["right_of_accepted"]),
             line("false acceptance rate, other", measured["false_acceptance_rate"]),
+            line("other surely none", measured["none"]),
+            line("named classes called none", measured["lost"]),
             f"{'AUROC, one class against the rest':<34} {measured['auroc']:6.3f}",
             f"{'AUROC, named classes against other':<34}"
             f" {measured['auroc_out_of_distribution']:6.3f}",

@@ -18,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from cli.errors import CommandError
 from model.training.augment import augmented
+from model.training.figures import Floats
 from model.training.network import Classifier
 from model.training.pictures import OTHER, Pictures, squashed
 from model.training.settings import Settings
@@ -46,26 +47,31 @@ def fit(
     seed: int,
     unfinished: Path,
     report: Callable[[Progress], None] = lambda _: None,
+    teacher: Floats | None = None,
 ) -> Classifier:
     """Train on the chosen pictures (indices) and return the network with averaged weights.
 
     unfinished: where the state is kept every minute, and taken up again; removed at the end.
+    teacher: (n, classes) probabilities of all pictures, which settings.teacher mixes with the
+    labels (Hinton et al. 2015, "Distilling the knowledge in a neural network").
     Raises TrainingError if the loss is not a number, or if at the end of training one class is
     predicted for everything.
     """
     state = _State.fresh(pictures, chosen, settings, seed)
     if unfinished.is_file():
         state.load(unfinished)
-    truth = torch.from_numpy(pictures.truth)
+    labels = torch.eye(len(pictures.labels))[torch.from_numpy(pictures.truth)]
+    smooth = settings.smoothing / len(pictures.labels)
+    targets = labels * (1 - settings.smoothing) + smooth
+    if teacher is not None:
+        targets = torch.lerp(targets, torch.from_numpy(teacher).float(), settings.teacher)
     saved = time.monotonic()
     state.network.train()
     for step, (image, drawn) in enumerate(
         batches(pictures, chosen, settings, seed, state.steps, state.done), state.done + 1
     ):
         logits = state.network(image)
-        loss = torch.nn.functional.cross_entropy(
-            logits, truth[drawn], label_smoothing=settings.smoothing
-        )
+        loss = torch.nn.functional.cross_entropy(logits, targets[drawn])
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"the loss is {loss.item()} at step {step} of {state.steps}; lower the learning"
@@ -73,7 +79,7 @@ def fit(
             )
         guess = logits.argmax(1)
         state.take(loss, guess)
-        right = (guess == truth[drawn]).float().mean().item()
+        right = (guess == labels[drawn].argmax(1)).float().mean().item()
         report(Progress(step, state.steps, loss.item(), right))
         if time.monotonic() > saved + SAVED_EVERY:
             state.save(unfinished)
@@ -222,12 +228,15 @@ def tensor(images: Sequence[Image.Image] | Sequence[NDArray[np.uint8]]) -> Tenso
 
 @torch.inference_mode()
 def logits(
-    network: Classifier, pictures: Pictures, chosen: NDArray[np.int64]
+    network: Classifier, pictures: Pictures, chosen: NDArray[np.int64], mirrored: bool = False
 ) -> NDArray[np.float32]:
-    """Return (chosen, classes) raw outputs for pictures as the server would see them."""
+    """Return (chosen, classes) raw outputs for pictures as the server would see them.
+
+    mirrored: of the pictures' mirror images.
+    """
     network.eval()
     size, parts = network.size, []
     for i in range(0, len(chosen), 100):
-        members = [squashed(pictures.images[j], size) for j in chosen[i : i + 100]]
-        parts.append(network(tensor(members)).numpy())
+        image = tensor([squashed(pictures.images[j], size) for j in chosen[i : i + 100]])
+        parts.append(network(image.flip(3) if mirrored else image).numpy())
     return np.concatenate(parts)

@@ -14,12 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.training import plots
-from model.training.calibration import LEVEL, RISK, choose_threshold, fit_temperature
+from model.training.calibration import (
+    LEVEL,
+    NONE_RISK,
+    RISK,
+    choose_none_threshold,
+    choose_threshold,
+    fit_temperature,
+)
 from model.training.card import baseline, write_card
 from model.training.cross_validation import CrossValidation
 from model.training.export import ExportError, Model, check, export, milliseconds
 from model.training.figures import Floats, accepted, measure, softmax, table
-from model.training.fit import TrainingError, logits
 from model.training.network import Classifier
 from model.training.pictures import OTHER, Pictures, folds, load, pixels, refuse_duplicates
 from model.training.rounding import rounded_up
@@ -45,14 +51,16 @@ WITHOUT_OTHER = (
 class Calibration:
     """What is chosen on out-of-fold predictions, and the figures that it gives there.
 
-    probabilities: (n, classes). accuracy: of all pictures. per_seed: figures of each seed alone.
+    none_threshold: None without a promise. probabilities: (n, classes). per_seed: figures of each
+    seed alone.
     """
 
     temperature: float
     threshold: float
     promise: str
+    none_threshold: float | None
+    none_promise: str
     probabilities: Floats
-    accuracy: float
     figures: dict[str, Any]
     per_seed: list[dict[str, float]]
 
@@ -80,14 +88,14 @@ def train(
 
     trainings = CrossValidation(pictures, settings, count, checkpoints)
     outputs = [trainings.out_of_fold(seed) for seed in range(seeds)]
-    plots.curves(trainings.history, out / "curves.png")
-    calibration = calibrate(outputs, pictures)
+    calibration = calibrate([upright for upright, _ in outputs], pictures)
     plots.draw(calibration.probabilities, pictures, calibration.threshold, out)
 
-    # The network that is served is the mean of the folds' weights. It has learnt from every
-    # picture, costs no further training, and is flatter, so steadier, than any of them.
-    network = trainings.average()
-    check_average(network, pictures, calibration.accuracy, settings.trunk_rate)
+    # The network that is served learns from every picture, and from what the others, which had not
+    # seen it, together said of the picture and its mirror image: surer than any of them.
+    both = np.mean(outputs, axis=(0, 1))
+    network = trainings.served(softmax(both, fit_temperature(both, pictures.truth)))
+    plots.curves(trainings.history, out / "curves.png")
     version = f"{datetime.now(UTC):%Y.%m.%d}-{digest(network, calibration.temperature)[:8]}"
     sample = np.random.default_rng(0).permutation(len(pictures))[:CALIBRATION_PICTURES]
     samples = pixels(pictures, sample, settings.size)
@@ -101,7 +109,11 @@ def train(
     if held_out:
         probabilities = Model(files["int8"]).probabilities(images)
         figures["test"] = measure(
-            probabilities, held_out.truth, held_out.labels, calibration.threshold
+            probabilities,
+            held_out.truth,
+            held_out.labels,
+            calibration.threshold,
+            calibration.none_threshold,
         )
         say("test set\n" + table(figures["test"], held_out.labels))
         say("", **metrics("test", figures["test"]))
@@ -116,6 +128,12 @@ def train(
             "risk": RISK,
             "level": LEVEL,
             "promise": calibration.promise,
+        },
+        "none": {
+            "value": calibration.none_threshold,
+            "risk": NONE_RISK,
+            "level": LEVEL,
+            "promise": calibration.none_promise,
         },
         "temperature": calibration.temperature,
         "data": {"pictures": pictures.counts(), "folds": count},
@@ -154,10 +172,10 @@ def warn(warnings: Sequence[str]) -> None:
 
 
 def calibrate(outputs: list[Floats], pictures: Pictures) -> Calibration:
-    """Choose temperature and threshold on raw outputs (n, classes) of each seed; print figures.
+    """Choose temperature and thresholds on raw outputs (n, classes) of each seed; print figures.
 
     With several seeds the mean of the outputs of the networks that had not seen a picture stands
-    for the output of the mean of their weights.
+    for the output of the network that is served, which learns from it.
     """
     truth, labels = pictures.truth, pictures.labels
     mean = np.mean(outputs, axis=0)
@@ -166,7 +184,11 @@ def calibrate(outputs: list[Floats], pictures: Pictures) -> Calibration:
     confidence, right = probabilities.max(1), probabilities.argmax(1) == truth
     named = accepted(probabilities, labels, 0)
     limit, promise = choose_threshold(confidence[named], right[named])
-    figures = measure(probabilities, truth, labels, limit)
+    of_class = np.array(labels)[truth] != OTHER
+    none_limit, none_promise = choose_none_threshold(
+        confidence[~named], of_class[~named], int(of_class.sum())
+    )
+    figures = measure(probabilities, truth, labels, limit, none_limit)
     say(table(figures, labels) + "\n")
     per_seed = []
     for seed, output in enumerate(outputs):
@@ -175,23 +197,10 @@ def calibrate(outputs: list[Floats], pictures: Pictures) -> Calibration:
         say(f"seed {seed}: " + ", ".join(f"{n} {value:.4f}" for n, value in per_seed[-1].items()))
     say("", **metrics("oof", figures), oof__auroc=figures["auroc"])
     say(promise, calibration__temperature=temperature, calibration__threshold=limit)
+    say(f"none: {none_promise}")
     return Calibration(
-        temperature, limit, promise, probabilities, float(right.mean()), figures, per_seed
+        temperature, limit, promise, none_limit, none_promise, probabilities, figures, per_seed
     )
-
-
-def check_average(network: Classifier, pictures: Pictures, unseen: float, rate: float) -> None:
-    """Raise TrainingError if the folds' networks are too far apart to be averaged.
-
-    unseen: their accuracy on pictures that they had not seen. rate: the setting trunk_rate.
-    """
-    guess = logits(network, pictures, np.arange(len(pictures))).argmax(1)
-    seen = (guess == pictures.truth).mean()
-    if seen < unseen - 0.02:
-        raise TrainingError(
-            f"the mean of the folds' networks is right on {seen:.3f} of the training"
-            f" pictures, its members on {unseen:.3f} of unseen ones; lower --trunk-rate ({rate:g})"
-        )
 
 
 def check_files(

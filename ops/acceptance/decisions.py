@@ -10,14 +10,13 @@ from ops.acceptance.rows import DIFFERS, GOOD, NotChecked, Row
 from ops.acceptance.run import DECIDED_S, Item, Run, Uploaded, encodings
 from ops.acceptance.samples import SAMPLES, Sample
 from ops.stack.executions import address_in
-from ops.stack.ledger import OUTCOMES, TYPES, Decision, name_of, sentence
+from ops.stack.ledger import DECISIONS, NOT_DUE, TYPES, Decision, name_of, sentence
 
 # "The events of a new bucket start after about five minutes": twice that.
 BEGIN_S = 600
 ASK_AGAIN_S = 30  # an event from before the beginning is lost: another picture asks again
 RUNNING = "RUNNING"
 EMPTY = "Every outcome has every attribute, absent values are empty"
-DECIDED = set(OUTCOMES) - {"rejected", "failed", "superseded", "reviewed"}
 
 
 def notifications(run: Run) -> Row:
@@ -141,16 +140,20 @@ def problems_of(run: Run, uploaded: Uploaded, item: Item) -> list[str]:
         expect("inferences", found.inferences == "[]")
         expect("label", found.label == found.model == "")
         expect("confidence", found.confidence == found.threshold == 0)
+        expect("decision", found.decision == "" and found.audit == NOT_DUE)
         return problems
-    expect("outcome", found.outcome in DECIDED)
+    expect("outcome", found.outcome == found.decision and found.decision in DECISIONS)
     expect("reason", found.reason == found.detail == "")
     expect("model", bool(found.model))
     # The largest of a sorted list, which is what the label goes by.
     guesses = _guesses(found)
     expect("inferences", bool(guesses) and guesses == sorted(guesses, reverse=True))
     expect("confidence", bool(guesses) and abs(guesses[0] - found.confidence) < 1e-9)
-    threshold = float(run.stack.outputs["ConfidenceThreshold"])
+    outputs = run.stack.outputs
+    threshold = float(outputs["ConfidenceThreshold"])
     expect("threshold", abs(found.threshold - threshold) < 1e-9)
+    expect("none_threshold", abs(found.none_threshold - float(outputs["NoneThreshold"])) < 1e-9)
+    expect("audit_share", abs(found.audit_share - float(outputs["AuditShare"])) < 1e-9)
     return problems
 
 

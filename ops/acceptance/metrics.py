@@ -8,9 +8,9 @@ from typing import Any
 from ops.acceptance.announcements import NOT_LOGGED, TRANSFORMER
 from ops.acceptance.rows import DIFFERS, GOOD, NotChecked, Row
 from ops.acceptance.run import Run
+from ops.stack.ledger import DECISIONS
 
 METRIC_S = 900  # most take 1 to 3 minutes; those of a queue that was quiet up to 15
-MEASURED = ("accepted", "review")  # the outcomes whose confidence is published
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def outcomes(run: Run) -> Row:
 
 def confidence(run: Run) -> Row:
     """Wait until the metric of confidence has as many samples as the model decided."""
-    count = sum(item["outcome"]["S"] in MEASURED for item in run.items.values())
+    count = sum(item["outcome"]["S"] in DECISIONS for item in run.items.values())
     if not count:
         raise NotChecked("the model decided nothing")
     if not run.logged:

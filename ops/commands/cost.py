@@ -191,7 +191,7 @@ def sources() -> list[list[str]]:
             prices.S3,
         ],
         [
-            "ledger: item, index",
+            "ledger: item, indexes",
             f"{figures['item_bytes']:,} bytes: {units} write units in the table and in its index",
             a_million(prices.DYNAMODB_WRITE),
             prices.DYNAMODB,

@@ -91,5 +91,6 @@ def finding(item: Decision) -> str:
     """Return label and confidence of a decision, the reason of what has none."""
     if not item.label:
         return item.reason[:FOUND_CHARACTERS]
-    by = f", by {item.reviewer}" if item.outcome == "reviewed" else f" {item.confidence:.3f}"
+    person = item.outcome in ("reviewed", "confirmed")
+    by = f", by {item.reviewer}" if person else f" {item.confidence:.3f}"
     return f"{item.label}{by}"[:FOUND_CHARACTERS]

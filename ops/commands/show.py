@@ -15,7 +15,7 @@ from typing import Any
 from cli.arguments import add_json
 from cli.escaping import escaped, printable
 from ops.stack import names
-from ops.stack.ledger import Decision, Ledger, name_of, sentence
+from ops.stack.ledger import KEY, NOT_DUE, Decision, Ledger, name_of, sentence
 from ops.stack.outputs import Stack
 from ops.stack.uploads import Uploads
 
@@ -52,6 +52,7 @@ def attributes(item: Decision | None, stack: Stack) -> list[tuple[str, str]]:
         hint = stack.command("reconcile")
         return [("outcome", f"none: the ledger does not know it; {hint}")]
     found = vars(item) | {
+        "audit": "" if item.audit == NOT_DUE else item.audit,
         "detail": sentence(item.detail),
         "inferences": ", ".join(
             f"{guess['label']} {guess['confidence']:.3f}" for guess in item.guesses()
@@ -59,7 +60,7 @@ def attributes(item: Decision | None, stack: Stack) -> list[tuple[str, str]]:
     }
     if not item.label:
         found |= {"confidence": "", "threshold": ""}
-    hidden = {"upload", "s3_bucket", "s3_key", "etag", "event"}
+    hidden = {*KEY, "event", "history"}
     return [(name, str(value)) for name, value in found.items() if value and name not in hidden]
 
 

@@ -51,6 +51,7 @@ def glance(stack: Stack, since: datetime) -> dict[str, Any]:
         "outcomes": {name: ledger.count(name, since=moment(since)) for name in OUTCOMES},
         "waiting": {
             "reviews": ledger.count("review"),
+            "audits": ledger.count_due_audits(),
             "oldest_review": oldest.recorded_at if oldest else None,
             "failures": ledger.count("failed"),
         },
@@ -137,6 +138,7 @@ def as_text(found: dict[str, Any]) -> str:
         *(f"  {name:<12}{count:>8,}" for name, count in found["outcomes"].items()),
         "waiting",
         f"  reviews     {waiting['reviews']:>8,}{oldest}",
+        f"  audits      {waiting['audits']:>8,}",
         f"  failures    {waiting['failures']:>8,}",
         f"dead letters  {dead['uploads']:,} uploads, {dead['announcements']:,} announcements",
         *(f"! {sentence}" for sentence in found["attention"]),

@@ -15,11 +15,10 @@ from model.endpoint.place import bucket_name
 from model.training.image_statistics import CONFIDENCE_BINS, PERCENTILES, STATISTICS
 from ops.monitoring.two_samples import Counts
 from ops.monitoring.windows import EDGES, Histogram, Windows
-from ops.stack.ledger import OTHER, Ledger
+from ops.stack.ledger import DECISIONS, OTHER, Ledger
 from ops.stack.outputs import Stack
 
 CARD = Path(__file__).parents[2] / "model" / "pretrained" / "card.json"
-DECIDED = ("accepted", "review")  # the outcomes that a model has just given
 OWN = "inferences seen by python -m ops monitor"  # the source of a baseline that is no model's
 
 
@@ -31,6 +30,7 @@ class Baseline:
     threshold: float
     size: int  # pixels of a side, to which pictures are squashed before they are measured
     facts: dict[str, Any]
+    none_threshold: float = 0.0
 
     @classmethod
     def read(cls, path: Path) -> "Baseline":
@@ -54,6 +54,7 @@ class Baseline:
                 float(card["threshold"]["value"]),
                 int(card["input"]["size"]),
                 card["baseline"],
+                float((card.get("none") or {}).get("value") or 0),
             )
             found.check()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -97,7 +98,7 @@ def of_model_in_use(stack: Stack) -> Baseline:
 
     shipped = Baseline.read(CARD)
     ledger = Ledger(stack)
-    decided = [next(ledger.of_outcome(name, newest_first=True), None) for name in DECIDED]
+    decided = [next(ledger.of_outcome(name, newest_first=True), None) for name in DECISIONS]
     last = max(filter(None, decided), key=lambda item: item.recorded_at, default=None)
     if last is None or last.model == shipped.model:
         return shipped

@@ -35,14 +35,20 @@ class BadLineError(Exception):
 class Captures:
     """Observations of capture files; `bad` counts the lines left out, by kind of fault.
 
-    labels: of an endpoint that answers numbers alone, by position. threshold: what was accepted.
-    size: the side in pixels to which pictures are squashed before they are measured.
+    labels: of an endpoint that answers numbers alone, by position. threshold, none_threshold: of
+    the workflow. size: the side in pixels to which pictures are squashed before they are measured.
     """
 
     def __init__(
-        self, labels: Sequence[str], threshold: float, size: int, bad: Counter[str] | None = None
+        self,
+        labels: Sequence[str],
+        threshold: float,
+        none_threshold: float,
+        size: int,
+        bad: Counter[str] | None = None,
     ) -> None:
-        self.labels, self.threshold, self.size = labels, threshold, size
+        self.labels, self.size = labels, size
+        self.threshold, self.none_threshold = threshold, none_threshold
         self.bad: Counter[str] = Counter() if bad is None else bad
 
     def read(self, lines: Iterable[bytes | None], since: datetime | None) -> Iterator[Observation]:
@@ -79,7 +85,7 @@ class Captures:
         statistics = _measured(picture, self.size)
         return Observation(
             time.astimezone(UTC),
-            decide(label, confidence, self.threshold),
+            decide(label, confidence, self.threshold, self.none_threshold),
             model=model,
             label=label,
             confidence=confidence,

@@ -69,14 +69,15 @@ def observations(
         stack = Stack.of(arguments)
         since = arguments.since or datetime.now(UTC) - timedelta(hours=24)
         return f"Ledger of {stack.name}", from_ledger(Ledger(stack), since)
-    threshold = baseline.threshold
+    threshold, none_threshold = baseline.threshold, baseline.none_threshold
     stack = Stack.of(arguments)
     if not address:  # of the stack's endpoint
         address = destination(stack)
         threshold = float(stack.outputs["ConfidenceThreshold"])
+        none_threshold = float(stack.outputs["NoneThreshold"])
     if arguments.threshold is not None:
         threshold = arguments.threshold
-    captures = Captures(arguments.labels, threshold, baseline.size, bad)
+    captures = Captures(arguments.labels, threshold, none_threshold, baseline.size, bad)
     if address.startswith("s3://"):
         lines = in_s3(stack, address, arguments.since)
     else:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from cli.escaping import escaped
 from ops.stack.ledger import OTHER, OUTCOMES, Decision, Ledger, moment
 
-WITH_INFERENCE = ("accepted", "review")  # outcomes
 LONGEST_NAME = 100  # characters of a label or a model
 
 
@@ -15,10 +14,11 @@ LONGEST_NAME = 100  # characters of a label or a model
 class Observation:
     """An upload, or an inference that was captured.
 
-    time: of the upload or the inference, with zone. outcome: as in the ledger, a reviewed upload
-    counts as review. label, confidence: the model's likeliest; confidence is None without an
-    inference. latency_s: from upload to decision. right: whether a reviewer agreed with the model.
-    statistics: of the picture, as model.training.image_statistics measures them. picture: its file.
+    time: of the upload or the inference, with zone. outcome: as in the ledger, but what the
+    workflow decided where a person has looked since. label, confidence: the model's likeliest;
+    confidence is None without an inference. latency_s: from upload to decision. right: whether a
+    reviewer agreed with the model. statistics: of the picture, as model.training.image_statistics
+    measures them. picture: its file.
     """
 
     time: datetime
@@ -33,10 +33,11 @@ class Observation:
     picture: bytes | None = None
 
 
-def decide(label: str, confidence: float, threshold: float) -> str:
-    """Return what the workflow makes of an inference: accepted or review."""
-    sure = label != OTHER and confidence >= threshold
-    return "accepted" if sure else "review"
+def decide(label: str, confidence: float, threshold: float, none_threshold: float) -> str:
+    """Return what the workflow makes of an inference: accepted, none or review."""
+    if label == OTHER:
+        return "none" if 0 < none_threshold <= confidence else "review"
+    return "accepted" if confidence >= threshold else "review"
 
 
 def from_ledger(ledger: Ledger, since: datetime) -> Iterator[Observation]:
@@ -56,10 +57,10 @@ def observation_of(decision: Decision) -> Observation:
     if not guesses:
         return Observation(uploaded, decision.outcome)
     best = guesses[0]
-    reviewed = decision.outcome == "reviewed"
+    reviewed = bool(decision.reviewer) and decision.outcome in ("reviewed", "confirmed")
     return Observation(
         uploaded,
-        "review" if reviewed else decision.outcome,
+        (decision.decision or "review") if reviewed else decision.outcome,
         model=escaped(decision.model[:LONGEST_NAME]),
         label=escaped(best["label"][:LONGEST_NAME]),
         confidence=best["confidence"],

@@ -30,6 +30,7 @@ from ops.stack.ledger import OTHER
 
 OUTCOME_COLOURS = {
     "accepted": "#2e8b57",
+    "none": "#3567b0",
     "review": "#e0a030",
     "rejected": "#8a8f98",
     "superseded": "#c3c7cd",

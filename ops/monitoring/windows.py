@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.training.image_statistics import BINS, STATISTICS, quantiles
-from ops.monitoring.observations import WITH_INFERENCE, Observation
+from ops.monitoring.observations import Observation
+from ops.stack.ledger import DECISIONS
 
 # Good models are sure: nine of ten confidences are above 0.95, so bins narrow towards 1.
 CONFIDENCE_EDGES = np.concatenate([np.arange(990) / 1000, 1 - np.geomspace(1e-2, 1e-5, 61), [1.0]])
@@ -101,8 +102,8 @@ class Sums:
 
     @property
     def decisions(self) -> int:
-        """How many inferences were accepted or went to review."""
-        return sum(self.outcomes[name] for name in WITH_INFERENCE)
+        """How many inferences led to a decision."""
+        return sum(self.outcomes[name] for name in DECISIONS)
 
     def quantiles(self, name: str, shares: Sequence[float]) -> list[float]:
         """Return quantiles of confidence, latency or a picture's statistic; nan of nothing."""

@@ -12,22 +12,23 @@ from time import sleep
 from typing import Any
 
 from cli.errors import CommandError
-from ops.stack.ledger import OUTCOMES, TYPES, Decision, Ledger, moment
+from ops.stack.ledger import OUTCOMES, TYPES, Decision, Ledger, absent, moment
 from ops.stack.outputs import Stack
 
-SOURCE, DETAIL_TYPE = "scones-unlimited", "Outcome recorded"
+SOURCE, DETAIL_TYPE, VERSION = "scones-unlimited", "Outcome recorded", "2"
 BATCH_SIZE = 10  # the most that PutEvents takes
 # An item is in the stream within seconds of its recorded_at, retries of the write included.
 MARGIN = timedelta(minutes=1)
 # A read of a stream may be empty although there is more: it can take several calls.
 EMPTY_READS, EMPTY_READ_S = 50, 0.1
-ATTRIBUTES = [field for field in fields(Decision) if field.name != "event"]  # it is long
+ATTRIBUTES = [field for field in fields(Decision) if field.name not in ("event", "history")]  # long
 
 
 def announcement(image: Mapping[str, Mapping[str, str]]) -> str:
     """Return the detail that the template's pipe makes of an item in DynamoDB's typed JSON."""
-    values = {field.name: image[field.name][TYPES[field.type]] for field in ATTRIBUTES}
-    return json.dumps({"version": "1", **values}, ensure_ascii=False)
+    empty = {field.name: {TYPES[field.type]: str(absent(field))} for field in ATTRIBUTES}
+    values = {name: next(iter(image.get(name, value).values())) for name, value in empty.items()}
+    return json.dumps({"version": VERSION, **values}, ensure_ascii=False)
 
 
 def recorded(stack: Stack, since: str, until: str = "9") -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, Field, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from time import sleep
@@ -11,12 +11,16 @@ from typing import Any, TypedDict
 from cli.errors import CommandError
 from ops.stack.outputs import Stack
 
-OUTCOMES = ("accepted", "review", "reviewed", "rejected", "failed", "superseded")
+DECISIONS = ("accepted", "none", "review")  # what the workflow decides
+# ... what a person says of it since, and what has none
+OUTCOMES = (*DECISIONS, "reviewed", "confirmed", "rejected", "failed", "superseded")
 # Reasons that say only that the object was not there when it was read: should it be there again,
 # the state machine takes a decision for it.
 ABSENT_REASONS = {"superseded", "not_found"}
 ABSENT = "absent"
-INDEX = "outcome-recorded_at"
+KEY = ("upload", "s3_bucket", "s3_key", "etag")
+NOT_DUE, DUE, AGREED, CORRECTED = "not_due", "due", "agreed", "corrected"  # of an audit
+INDEX, AUDITS = "outcome-recorded_at", "audit-recorded_at"
 OTHER = "other"  # the label of the contract that is none of the classes
 BATCH_SIZE = 100  # the most that BatchGetItem takes
 # What forget leaves stays until no delivery of the upload's event can still come: EventBridge tries
@@ -56,25 +60,41 @@ class Decision:
     reviewer: str
     previous_label: str
     revision: int
+    # Items from before audits have none of these.
+    decision: str = ""
+    none_threshold: float = 0.0
+    audit: str = NOT_DUE
+    audit_share: float = 0.0  # percent
+    history: str = "[]"  # JSON text
 
     @classmethod
     def of(cls, item: Mapping[str, Mapping[str, str]]) -> "Decision":
         """Return a DynamoDB item, in its typed JSON, as a decision."""
         given = {name: next(iter(value.values())) for name, value in item.items()}
         values = {
-            field.name: field.type(given.get(field.name) or field.type())  # type: ignore[operator]
+            field.name: field.type(given.get(field.name) or absent(field))  # type: ignore[operator]
             for field in fields(cls)
         }
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return every attribute, the inferences parsed, to be written as JSON."""
-        return vars(self) | {"inferences": self.guesses()}
+        """Return every attribute, inferences and history parsed, to be written as JSON."""
+        return vars(self) | {"inferences": self.guesses(), "history": self.changes()}
 
     def guesses(self) -> list[Inference]:
         """Return the model's inferences, highest confidence first."""
         found: list[Inference] = json.loads(self.inferences or "[]")
         return found
+
+    def changes(self) -> list[dict[str, str]]:
+        """Return what people have changed, first to last; docs/contracts.md has the attributes."""
+        found: list[dict[str, str]] = json.loads(self.history)
+        return found
+
+
+def absent(field: Field[Any]) -> Any:
+    """Return the value that a field of a decision has where it does not apply."""
+    return field.type() if field.default is MISSING else field.default  # type: ignore[operator]
 
 
 class Changed(Exception):
@@ -172,28 +192,55 @@ class Ledger:
         )
         return pages
 
+    def due_audits(self, *, newest_first: bool = False) -> Iterator[Decision]:
+        """Yield the decisions that a person is to audit, in the order they were recorded."""
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName=AUDITS,
+            KeyConditionExpression="audit = :due",
+            ExpressionAttributeValues={":due": {"S": DUE}},
+            ScanIndexForward=not newest_first,
+            PaginationConfig={"PageSize": BATCH_SIZE},
+        )
+        for page in pages:
+            names = [item["upload"]["S"] for item in page["Items"]]
+            found = {item["upload"]["S"]: item for item in self._batch(names)}
+            yield from (Decision.of(found[name]) for name in names if name in found)
+
+    def count_due_audits(self) -> int:
+        """Return how many decisions a person is to audit."""
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName=AUDITS,
+            KeyConditionExpression="audit = :due",
+            ExpressionAttributeValues={":due": {"S": DUE}},
+            Select="COUNT",
+        )
+        return sum(int(page["Count"]) for page in pages)
+
     def outcomes(self, uploads: Collection[str]) -> dict[str, str]:
         """Return the outcome of each of at most 100 uploads that the ledger knows.
 
         ABSENT stands for that of an upload which was gone before it could be read.
         """
-        if not uploads:
-            return {}
-        asked: Any = {
-            self._table: {
-                "Keys": [{"upload": {"S": upload}} for upload in uploads],
-                "ProjectionExpression": "upload, outcome, reason",
-                "ConsistentRead": True,
-            }
+        return {
+            item["upload"]["S"]: ABSENT
+            if item["reason"]["S"] in ABSENT_REASONS
+            else item["outcome"]["S"]
+            for item in self._batch(uploads, ProjectionExpression="upload, outcome, reason")
         }
-        found: dict[str, str] = {}
+
+    def _batch(self, uploads: Collection[str], **options: str) -> list[Any]:
+        """Return the items of at most 100 uploads, without what forget has left."""
+        if not uploads:
+            return []
+        keys = [{"upload": {"S": upload}} for upload in uploads]
+        asked: Any = {self._table: {"Keys": keys, "ConsistentRead": True, **options}}
+        found: list[Any] = []
         for attempt in range(BATCH_TRIES):
             answer = self._dynamodb.batch_get_item(RequestItems=asked)
-            for item in answer["Responses"].get(self._table, []):
-                if "outcome" not in item:  # what forget has left
-                    continue
-                absent = item["reason"]["S"] in ABSENT_REASONS
-                found[item["upload"]["S"]] = ABSENT if absent else item["outcome"]["S"]
+            items = answer["Responses"].get(self._table, [])
+            found += [item for item in items if "outcome" in item]
             asked = answer.get("UnprocessedKeys")
             if not asked:
                 return found
@@ -206,7 +253,8 @@ class Ledger:
         The revision grows by one and the change is announced. Raises Changed.
         """
         new = replace(read, **changes, revision=read.revision + 1)
-        names = [*changes, "revision"]
+        # All of them: the pipe cannot announce an item that lacks some, as one from before audits.
+        names = [field.name for field in fields(new) if field.name not in (*KEY, "event")]
         values = {
             f":{name}": {TYPES[type(getattr(new, name))]: str(getattr(new, name))} for name in names
         }
@@ -218,7 +266,7 @@ class Ledger:
                 UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in names),
                 # A failure that gave way to a decision has another outcome.
                 ConditionExpression="revision = :read AND #outcome = :was",
-                ExpressionAttributeNames={f"#{name}": name for name in {*names, "outcome"}},
+                ExpressionAttributeNames={f"#{name}": name for name in names},
                 ExpressionAttributeValues=values,
             )
         except self._dynamodb.exceptions.ConditionalCheckFailedException:

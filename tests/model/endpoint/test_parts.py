@@ -17,7 +17,7 @@ from cli.errors import CommandError
 from model import create_endpoint
 from model.endpoint import place as endpoint
 from model.endpoint import samconfig, stack
-from model.endpoint.artifacts import keep_card, packed, threshold_of, upload
+from model.endpoint.artifacts import keep_card, packed, thresholds_of, upload
 from model.endpoint.image import repository_arn
 from model.endpoint.place import EndpointError, Place
 from model.training.rounding import rounded_up
@@ -301,8 +301,11 @@ def test_the_archive_is_the_same_for_the_same_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [0.9, 0.98339, 0.984, 0.9840001, 1.0])
 def test_a_threshold_is_rounded_as_the_card_s_text_does(value: float) -> None:
-    assert threshold_of({"threshold": {"value": value}}) == rounded_up(value)
-    assert threshold_of({}) is None
+    thresholds = thresholds_of({"threshold": {"value": value}})
+    assert thresholds == {"ConfidenceThreshold": rounded_up(value), "NoneThreshold": "0"}
+    card = {"threshold": {"value": value}, "none": {"value": 0.9761}}
+    assert thresholds_of(card)["NoneThreshold"] == "0.977"
+    assert thresholds_of({}) == {}
 
 
 SAMCONFIG = """# a comment

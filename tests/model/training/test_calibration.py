@@ -5,7 +5,15 @@ import pytest
 
 pytest.importorskip("scipy", reason="calibration needs the extra `train`")
 
-from model.training.calibration import RISK, NoThreshold, find_threshold, fit_temperature
+from model.training.calibration import (
+    NONE_RISK,
+    RISK,
+    NoThreshold,
+    choose_none_threshold,
+    find_none_threshold,
+    find_threshold,
+    fit_temperature,
+)
 from model.training.figures import Bools, Floats, Ints, ece, softmax
 
 
@@ -43,6 +51,29 @@ def threshold_or_one(confidence: Floats, right: Bools) -> float:
         return find_threshold(confidence, right)
     except NoThreshold:
         return 1.0
+
+
+def test_more_vehicles_are_lost_than_the_limit_in_at_most_one_of_twenty_samples() -> None:
+    rng = np.random.default_rng(4)
+    broken, rounds, total = 0, 300, 1000
+    for _ in range(rounds):
+        # One of 25 vehicles is called `other`, at any confidence alike; strangers at a high one.
+        lost = rng.random(rng.binomial(total, 0.04))
+        confidence = np.concatenate([lost, rng.random(3000) ** 0.3])
+        named = np.arange(len(confidence)) < len(lost)
+        try:
+            limit = find_none_threshold(confidence, named, total)
+        except NoThreshold:
+            continue
+        broken += 0.04 * (1 - limit) > NONE_RISK
+    assert broken / rounds <= 0.05 + 2 * (0.05 * 0.95 / rounds) ** 0.5
+
+
+def test_a_loss_that_is_too_frequent_leaves_no_threshold() -> None:
+    confidence, named = np.linspace(0.4, 1, 200), np.arange(200) % 2 == 0
+    limit, promise = choose_none_threshold(confidence, named, 500)
+    assert limit is None
+    assert promise.startswith("no promise: 50 of 500 pictures of named classes")
 
 
 def test_without_errors_everything_is_accepted() -> None:

@@ -225,7 +225,7 @@ from ops.monitoring.captures import Captures
 
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()
-assert Captures([], 0.9, 128).observation(sys.stdin.buffer.read()).statistics == {}
+assert Captures([], 0.9, 0, 128).observation(sys.stdin.buffer.read()).statistics == {}
 print(peak() - before)
 """
 
@@ -320,7 +320,7 @@ def peak_of(lines: int) -> int:
 
     tracemalloc.start()
     windows = Windows()
-    windows.add_all(Captures([], 0.9, 128).read(made(), None))
+    windows.add_all(Captures([], 0.9, 0, 128).read(made(), None))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return peak
@@ -461,9 +461,9 @@ def test_plots_leave_no_gap_in_rows_of_two(folder: Path) -> None:
 
 
 def test_decide_is_what_the_workflow_does() -> None:
-    assert decide("bicycle", 0.9, 0.9) == "accepted"
-    assert decide("bicycle", 0.89, 0.9) == "review"
-    assert decide("other", 1.0, 0.9) == "review"
+    assert decide("bicycle", 0.9, 0.9, 0) == "accepted"
+    assert decide("bicycle", 0.89, 0.9, 0) == "review"
+    assert decide("other", 1.0, 0.9, 0) == "review"
 
 
 def test_the_ledger_and_the_captures_of_a_stack_tell_the_same(

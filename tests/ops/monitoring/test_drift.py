@@ -137,7 +137,7 @@ def test_what_is_accepted_by_another_threshold_is_not_compared(threshold: float)
     for _ in range(300):
         one = seen(number, baseline)
         assert one.confidence is not None
-        outcome = decide(one.label, one.confidence, threshold)
+        outcome = decide(one.label, one.confidence, threshold, 0)
         windows.add(replace(one, outcome=outcome, threshold=threshold))
     judgement = judge(windows, baseline, 0.01)
     assert "share accepted" not in [found.name for found in judgement.whole]
