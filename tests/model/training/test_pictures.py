@@ -1,5 +1,6 @@
 """Folders of pictures: what is read, and how it is dealt into folds."""
 
+from collections import Counter
 from pathlib import Path
 from random import Random
 
@@ -9,7 +10,7 @@ from PIL import Image
 from pillow_heif import register_heif_opener
 
 from model.training.augment import augmented
-from model.training.pictures import DatasetError, Pictures, folds, load, upright
+from model.training.pictures import DatasetError, Pictures, folds, load, upright, usual
 from model.training.suffixes import SUFFIXES
 from ops.stack.uploads import labelled_name
 
@@ -93,6 +94,33 @@ def test_every_kind_is_in_every_fold(tmp_path: Path) -> None:
         members = [found == kind for found in pictures.kinds]
         assert sorted(np.bincount(fold[members])) == [1, 1, 2]
     assert np.bincount(fold[pictures.truth == 1]).tolist() == [8, 8, 8]
+
+
+def kinds(count: dict[str, int]) -> Pictures:
+    """Return pictures by CLASS/KIND and how many of it there are."""
+    names = [name for name, number in count.items() for _ in range(number)]
+    labels = ("bicycle", "motorcycle", "other")
+    truth = np.array([labels.index(name.split("/")[0]) for name in names])
+    paths = tuple(Path(f"{number}.png") for number in range(len(names)))
+    dots = tuple(Image.new("RGB", (1, 1)) for _ in names)
+    return Pictures(labels, paths, dots, truth, tuple(name.split("/")[1] for name in names))
+
+
+def test_promises_are_made_of_two_strangers_to_a_picture_of_a_class_every_kind_alike() -> None:
+    rare = {f"other/kind{number}": 2 for number in range(5)}
+    pictures = kinds(
+        {"bicycle/.": 10, "motorcycle/.": 5, "other/truck": 400, "other/cat": 30} | rare
+    )
+    chosen = pictures.only(usual(pictures))
+    assert chosen.counts() == {"bicycle": 10, "motorcycle": 5, "other": 30}
+    strangers = Counter(chosen.kinds)
+    assert [strangers[f"kind{number}"] for number in range(5)] == [2] * 5
+    assert strangers["truck"] == strangers["cat"] == 10
+
+
+def test_all_strangers_are_usual_where_there_are_few() -> None:
+    pictures = kinds({"bicycle/.": 10, "motorcycle/.": 5, "other/truck": 9})
+    assert len(usual(pictures)) == len(pictures)
 
 
 def test_more_folds_than_pictures_of_a_class_are_refused(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from model import evaluate, train
 from model.training import fit as fitting
 from model.training import pipeline
 from model.training.export import ExportError, Model, check
-from model.training.fit import Progress, TrainingError, fit, rate_share
+from model.training.fit import Progress, TrainingError, fit, rate_share, turn
 from model.training.network import Classifier
 from model.training.pictures import load, pixels
 from model.training.settings import Settings
@@ -271,6 +271,24 @@ def test_a_training_that_was_interrupted_in_the_middle_gives_the_same_network(
     whole = fit(pictures, every, settings, 0, tmp_path / "b.unfinished")
     for name, tensor in whole.state_dict().items():
         assert torch.allclose(tensor, resumed.state_dict()[name], atol=1e-6), name
+
+
+@pytest.mark.parametrize(
+    ("classes", "share", "counts"),
+    [
+        pytest.param(3, 0.5, [300, 300, 600], id="half-strangers"),
+        pytest.param(3, 0.25, [450, 450, 300], id="a-quarter"),
+        pytest.param(2, 0.0, [600, 600], id="without-strangers"),
+    ],
+)
+def test_named_classes_share_what_other_leaves_evenly(
+    classes: int, share: float, counts: list[int]
+) -> None:
+    drawn = [turn(number, classes, share) for number in range(1200)]
+    assert np.bincount(drawn).tolist() == counts
+    # In every batch, not only in the long run.
+    for first in range(0, 1200, 48):
+        assert abs(drawn[first : first + 48].count(classes - 1) / 48 - counts[-1] / 1200) < 0.05
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
