@@ -10,8 +10,7 @@ from pillow_heif import register_heif_opener
 
 from model.training.augment import augmented
 from model.training.pictures import DatasetError, Pictures, folds, load, upright
-from model.training.suffixes import SUFFIXES
-from ops.stack.uploads import labelled_name
+from model.training.suffixes import SUFFIXES, labelled_name
 
 
 def some(tmp_path: Path, names: list[str]) -> Path:
