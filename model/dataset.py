@@ -3,7 +3,7 @@
     python -m model.dataset                     download, verify, lay out in data/
     python -m model.dataset --own MINE          the same, with the class folders of MINE
     python -m model.dataset --check MINE/train MINE/test
-    python -m model.dataset --from-stack NAME --out labels
+    python -m model.dataset --from-stack NAME --out out/labels
 
 The first two write data/train and data/test, each with bicycle/ motorcycle/ other/, and two folders
 of what training never sees: data/withheld, twenty classes, one of each CIFAR-100 superclass, and
@@ -11,12 +11,12 @@ data/unseen, three kinds of drawn pictures. An interrupted download continues wh
 
 The last takes what people have labelled and audited in a deployed stack; it needs the extra `ops`
 and the stack's ViewerPolicy. Run it again when there are more labels: it fetches what is new, moves
-what has another label, removes what has none any more. A picture, known by its bytes, stays in
-labels/test for ever or in labels/train. Train with these and others, measure on those held out:
+what has another label, removes what has none any more. A picture, known by its bytes, is for ever
+in test/ or in train/. Train with these and others, measure on those held out:
 
-    python -m model.dataset --own labels/train
-    python -m model.train --data data/train --test labels/test --out out/model
-    python -m model.evaluate out/model/model.onnx labels/test
+    python -m model.dataset --own out/labels/train
+    python -m model.train --data data/train --test out/labels/test --out out/model
+    python -m model.evaluate out/model/model.onnx out/labels/test
 
 Beside the classes stands weights.csv: how many of the stack's decisions each picture stands for, 1
 if it was doubtful, 100 / AuditShare if it was audited, 0 if it was corrected without an audit.
@@ -104,7 +104,7 @@ def main(words: Sequence[str] | None = None, sources: "Sequence[Source] | None" 
     if arguments.own or arguments.check:
         parser().error("--from-stack goes without --own and --check: run the command twice")
     if not arguments.out:
-        parser().error("--from-stack needs --out: a folder of its own, for instance labels")
+        parser().error("--from-stack needs --out: a folder of its own, for instance out/labels")
     return guarded(lambda: take(arguments), "ops", CONTINUE, VIEWER)
 
 
