@@ -58,16 +58,13 @@ def run(arguments: argparse.Namespace) -> int:
     from model.training.plots import draw
 
     model = Model(arguments.model)
-    threshold = arguments.threshold
-    if threshold is None:
-        threshold = threshold_of_card(arguments.model)
+    threshold, none_threshold = thresholds(arguments.model, arguments.threshold)
     pictures = load(arguments.data, model.labels)
     probabilities = predict(model, pictures)
-    figures = measure(probabilities, pictures.truth, pictures.labels, threshold)
+    seen = probabilities, pictures.truth, pictures.labels, threshold
+    figures = measure(*seen, none_threshold)
     given = weights(arguments.data, pictures)
-    by_weight = None
-    if given is not None:
-        by_weight = weighted(probabilities, pictures.truth, pictures.labels, threshold, given)
+    by_weight = None if given is None else weighted(*seen, given, none_threshold)
     record = as_json(
         {"model": model.version, "labels": model.labels, **figures}
         | ({"weighted": by_weight} if by_weight else {})
@@ -82,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
         (arguments.out / "figures.json").write_text(record)
-        draw(probabilities, pictures, threshold, arguments.out)
+        draw(probabilities, pictures, threshold, none_threshold, arguments.out)
         print(f"plots in {arguments.out}", file=notes)
     if arguments.card:
         path = arguments.model.with_name("card.json")
@@ -105,12 +102,17 @@ def predict(model: "Model", pictures: "Pictures") -> "Floats":
     return np.concatenate([model.probabilities(pixels(pictures, part, model.size)) for part in bar])
 
 
-def threshold_of_card(model: Path) -> float:
-    """Return the threshold of the card beside the model; raise CommandError without a card."""
-    card = model.with_name("card.json")
-    if not card.is_file():
-        raise CommandError(f"there is no {card}: give --threshold, for instance 0.9")
-    return float(json.loads(card.read_text())["threshold"]["value"])
+def thresholds(model: Path, given: float | None) -> tuple[float, float | None]:
+    """Return the thresholds to accept and for none of the classes, by the card beside the model.
+
+    given: used instead of the card's. Raises CommandError without either.
+    """
+    path = model.with_name("card.json")
+    card = json.loads(path.read_text()) if path.is_file() else {}
+    if given is None and not card:
+        raise CommandError(f"there is no {path}: give --threshold, for instance 0.9")
+    none = (card.get("none") or {}).get("value")
+    return float(card["threshold"]["value"] if given is None else given), none
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ DATA holds a folder per class (bicycle/ motorcycle/ other/, or any other names, 
 training job: there the SM_* variables are the defaults of --data, --test, --out.
 
 What happens, in this order: folds of the training data give predictions of unseen pictures;
-on these the temperature and the thresholds are chosen; one network then learns from all pictures
-and from these predictions, is exported as int8 and fp32, and checked; int8 is served unless it
-lost too much. Trainings are kept as checkpoints, an unfinished one every minute: the same command
-continues where an interrupted one stopped.
+on these the temperature and the thresholds are chosen; the folds' networks are then averaged
+into one, exported as int8 and fp32, and checked; int8 is served unless it lost too much. Trainings
+are kept as checkpoints, an unfinished one every minute: the same command continues where an
+interrupted one stopped.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from cli.arguments import Parser, integer_between, positive
+from cli.arguments import Parser, fraction, integer_between, positive
 from cli.errors import guarded
 from model.training.settings import NETWORKS, Settings
 
@@ -70,7 +70,12 @@ def parser() -> argparse.ArgumentParser:
         help="EfficientNet-Lite0, 1 or 2 (default: %(default)s); lite0 at --size 128 is less than"
         " half the work for a small device",
     )
-    types = {"size": positive, "batch": positive, "frozen": integer_between(0, 21)}
+    types = {
+        "size": positive,
+        "batch": positive,
+        "frozen": integer_between(0, 21),
+        "other": fraction,
+    }
     for field in fields(Settings):
         if field.name != "network":
             how.add_argument(
@@ -80,6 +85,14 @@ def parser() -> argparse.ArgumentParser:
                 metavar="N",
                 help="(default: %(default)s)",
             )
+    return found
+
+
+def part(text: str) -> float:
+    """Return a share that is neither nothing nor all."""
+    found = fraction(text)
+    if found in (0, 1):
+        raise argparse.ArgumentTypeError(f"{text!r}: write a share above 0 and below 1")
     return found
 
 

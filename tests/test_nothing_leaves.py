@@ -85,7 +85,7 @@ def test_a_training_calls_nobody_and_writes_nothing_at_home(tmp_path: Path) -> N
             noise.save(tmp_path / "data" / name / f"{number}.png")
     command = [sys.executable, "-m", "model.train", "--data", str(tmp_path / "data")]
     command += ["--out", str(tmp_path / "model"), "--epochs", "1", "--folds", "2", "--size", "64"]
-    command += ["--batch", "12", "--threads", "1"]
+    command += ["--network", "lite0", "--batch", "12", "--threads", "1"]
     fonts = {"MPLCONFIGDIR": str(tmp_path / "fonts")}  # matplotlib keeps a list of those it finds
     ended, called, written = watched(command, tmp_path, fonts)
     assert ended.returncode == 0, ended.stderr

@@ -84,10 +84,10 @@ def write_card(folder: Path, card: dict[str, Any]) -> None:
 def readable(card: dict[str, Any]) -> str:
     """Return the card as Markdown."""
     threshold, data = card["threshold"], card["data"]
-    none = card.get("none", {}).get("value") and card["none"]
     # Older cards do not name the network.
     network, size = card["recipe"].get("network", "lite0"), card["input"]["size"]
-    counts = ", ".join(f"{count} {label}" for label, count in data["pictures"].items())
+    calibrated = data.get("calibrated_on", data["pictures"])  # older cards: all of them
+    counts = ", ".join(f"{count} {label}" for label, count in calibrated.items())
     parts = [
         f"# Model {card['version']}",
         "",
@@ -97,10 +97,9 @@ def readable(card: dict[str, Any]) -> str:
         + f" ({card['temperature']:.3f}) is inside the graph.",
         "",
         f"**Threshold {rounded_up(threshold['value'])}**: {threshold['promise']}, on out-of-fold"
-        f" predictions of {sum(data['pictures'].values())} pictures ({counts};"
-        f" {data['folds']} folds).",
+        f" predictions of {sum(calibrated.values())} pictures ({counts}; {data['folds']} folds).",
         "",
-        *([f"**None of these at {none['value']:.3f}**: {none['promise']}.", ""] if none else []),
+        *_none(card),
         *(line for warning in card["warnings"] for line in (f"> **Warning.** {warning}", "")),
         "| measured on | pictures | accuracy, named classes | accepted | right among these"
         " | false acceptance rate | AUROC | ECE |",
@@ -141,6 +140,14 @@ def readable(card: dict[str, Any]) -> str:
     recipe = ", ".join(f"{name} {value}" for name, value in card["recipe"].items())
     parts += ["", f"Recipe: {recipe}.", ""]
     return "\n".join(parts)
+
+
+def _none(card: dict[str, Any]) -> list[str]:
+    """Return the lines about the threshold for none of the classes; older cards have none."""
+    none = card.get("none") or {"value": None}
+    if none["value"] is None:
+        return []
+    return [f"**None of the classes from {rounded_up(none['value'])} on**: {none['promise']}.", ""]
 
 
 def _row(name: str, found: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Out-of-fold predictions: of each picture by a network that was trained without it."""
 
+import copy
 import hashlib
 import time
 from dataclasses import dataclass, field
@@ -21,7 +22,8 @@ from model.training.telemetry import say
 class CrossValidation:
     """The trainings of one data set: pictures, how often they are split, where results are kept.
 
-    history: (step, loss, accuracy) rows of each training, by name; it grows with every training.
+    history: (step, loss, accuracy) rows of each training, by name. networks: one for each fold of
+    each seed. Both grow with every call of `out_of_fold`.
     """
 
     pictures: Pictures
@@ -29,62 +31,50 @@ class CrossValidation:
     count: int  # folds
     checkpoints: Path
     history: dict[str, list[tuple[int, float, float]]] = field(default_factory=dict)
+    networks: list[Classifier] = field(default_factory=list)
 
-    def out_of_fold(self, seed: int) -> tuple[Floats, Floats]:
-        """Return (n, classes) raw outputs, each by the network that had not seen the picture.
-
-        The second are those of the mirror images.
-        """
+    def out_of_fold(self, seed: int) -> Floats:
+        """Return (n, classes) raw outputs, each by the network that had not seen the picture."""
         fold = folds(self.pictures, self.count, seed)
-        outputs = np.zeros((2, len(self.pictures), len(self.pictures.labels)), np.float32)
+        outputs = np.zeros((len(self.pictures), len(self.pictures.labels)), np.float32)
         for number in range(self.count):
             seen, unseen = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
             name = f"seed {seed} fold {number + 1}/{self.count}"
             path = self._checkpoint(seen, seed * 100 + number)
+            network = self._resume(path, name) or self._train(path, name, seen, seed * 100 + number)
             predicted = path.with_suffix(".npy")
             if not predicted.is_file():
-                network = self._network(path, name, seen, seed * 100 + number)
-                both = [
-                    logits(network, self.pictures, unseen, flipped) for flipped in (False, True)
-                ]
-                np.save(predicted, both)
-            else:
-                say(f"{name}: taken from {predicted}")
-            outputs[:, unseen] = np.load(predicted)
-        return outputs[0], outputs[1]
+                np.save(predicted, logits(network, self.pictures, unseen))
+            outputs[unseen] = np.load(predicted)
+            self.networks.append(network)
+        return outputs
 
-    def served(self, teacher: Floats) -> Classifier:
-        """Return the network that is served: trained on every picture, and on what others saw.
+    def average(self) -> Classifier:
+        """Return a network with the mean of all weights (Wortsman et al. 2022, "model soups").
 
-        teacher: (n, classes) probabilities, each by networks that had not seen the picture.
+        It works because all start from the same pretrained weights and stay near them.
         """
-        every = np.arange(len(self.pictures))
-        path = self._checkpoint(every, 0, teacher)
-        return self._network(path, "served", every, 0, teacher)
+        network = copy.deepcopy(self.networks[0])
+        states = [member.state_dict() for member in self.networks]
+        network.load_state_dict(
+            {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
+        )
+        network.eval()
+        return network
 
-    def _checkpoint(
-        self, chosen: NDArray[np.int64], seed: int, teacher: Floats | None = None
-    ) -> Path:
-        """Return the file of a training; its name tells settings, seed, pictures and teacher."""
+    def _checkpoint(self, chosen: NDArray[np.int64], seed: int) -> Path:
+        """Return the file of a training; its name tells settings, seed and pictures."""
         pictures = self.pictures
         names = [
             f"{pictures.truth[i]}/{pictures.kinds[i]}/{pictures.paths[i].name}" for i in chosen
         ]
         key = repr((self.settings, seed, pictures.labels, names)).encode()
-        taught = b"" if teacher is None else teacher.tobytes()
-        return self.checkpoints / f"{hashlib.sha256(key + taught).hexdigest()[:16]}.pt"
+        return self.checkpoints / f"{hashlib.sha256(key).hexdigest()[:16]}.pt"
 
-    def _network(
-        self,
-        path: Path,
-        name: str,
-        chosen: NDArray[np.int64],
-        seed: int,
-        teacher: Floats | None = None,
-    ) -> Classifier:
-        """Return the network of a finished training, or train it."""
+    def _resume(self, path: Path, name: str) -> Classifier | None:
+        """Return the network of a finished training, if there is one."""
         if not path.is_file():
-            return self._train(path, name, chosen, seed, teacher)
+            return None
         kept = torch.load(path, weights_only=True)
         network = Classifier(len(self.pictures.labels), self.settings)
         network.load_state_dict(kept["weights"])
@@ -93,14 +83,7 @@ class CrossValidation:
         network.eval()
         return channels_last(network)
 
-    def _train(
-        self,
-        path: Path,
-        name: str,
-        chosen: NDArray[np.int64],
-        seed: int,
-        teacher: Floats | None,
-    ) -> Classifier:
+    def _train(self, path: Path, name: str, chosen: NDArray[np.int64], seed: int) -> Classifier:
         """Train on the chosen pictures (indices) and keep the network at `path`."""
         rows: list[tuple[int, float, float]] = []
         started = time.monotonic()
@@ -117,7 +100,7 @@ class CrossValidation:
                 )
 
         unfinished = path.with_suffix(".unfinished")
-        network = fit(self.pictures, chosen, self.settings, seed, unfinished, report, teacher)
+        network = fit(self.pictures, chosen, self.settings, seed, unfinished, report)
         partial = path.with_suffix(".partial")
         torch.save({"weights": network.state_dict(), "history": rows}, partial)
         partial.replace(path)

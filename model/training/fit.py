@@ -18,7 +18,6 @@ from torch.optim.swa_utils import AveragedModel
 
 from cli.errors import CommandError
 from model.training.augment import augmented
-from model.training.figures import Floats
 from model.training.network import Classifier
 from model.training.pictures import OTHER, Pictures, squashed
 from model.training.settings import Settings
@@ -47,31 +46,26 @@ def fit(
     seed: int,
     unfinished: Path,
     report: Callable[[Progress], None] = lambda _: None,
-    teacher: Floats | None = None,
 ) -> Classifier:
     """Train on the chosen pictures (indices) and return the network with averaged weights.
 
     unfinished: where the state is kept every minute, and taken up again; removed at the end.
-    teacher: (n, classes) probabilities of all pictures, which settings.teacher mixes with the
-    labels (Hinton et al. 2015, "Distilling the knowledge in a neural network").
     Raises TrainingError if the loss is not a number, or if at the end of training one class is
     predicted for everything.
     """
     state = _State.fresh(pictures, chosen, settings, seed)
     if unfinished.is_file():
         state.load(unfinished)
-    labels = torch.eye(len(pictures.labels))[torch.from_numpy(pictures.truth)]
-    smooth = settings.smoothing / len(pictures.labels)
-    targets = labels * (1 - settings.smoothing) + smooth
-    if teacher is not None:
-        targets = torch.lerp(targets, torch.from_numpy(teacher).float(), settings.teacher)
+    truth = torch.from_numpy(pictures.truth)
     saved = time.monotonic()
     state.network.train()
     for step, (image, drawn) in enumerate(
         batches(pictures, chosen, settings, seed, state.steps, state.done), state.done + 1
     ):
         logits = state.network(image)
-        loss = torch.nn.functional.cross_entropy(logits, targets[drawn])
+        loss = torch.nn.functional.cross_entropy(
+            logits, truth[drawn], label_smoothing=settings.smoothing
+        )
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"the loss is {loss.item()} at step {step} of {state.steps}; lower the learning"
@@ -79,7 +73,7 @@ def fit(
             )
         guess = logits.argmax(1)
         state.take(loss, guess)
-        right = (guess == labels[drawn].argmax(1)).float().mean().item()
+        right = (guess == truth[drawn]).float().mean().item()
         report(Progress(step, state.steps, loss.item(), right))
         if time.monotonic() > saved + SAVED_EVERY:
             state.save(unfinished)
@@ -119,7 +113,8 @@ class _State:
         network = channels_last(Classifier(classes, settings))
         named_classes = classes - (OTHER in pictures.labels)  # `other` is the last
         named = sum(pictures.truth[chosen] < named_classes)
-        steps = max(1, round(settings.epochs * named / (settings.batch * named_classes / classes)))
+        share = 1 - other_share(pictures, settings)
+        steps = max(1, round(settings.epochs * named / (settings.batch * share)))
         groups = network.groups(settings.trunk_rate, settings.bias_rate, settings.head_rate)
         optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda at: rate_share(at, steps))
@@ -180,19 +175,18 @@ def batches(
     steps: int,
     done: int = 0,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (batch, 3, size, size) float 0..1 and (batch,) indices; every class equally often.
+    """Yield (batch, 3, size, size) float 0..1 and (batch,) indices, in the shares of the settings.
 
     done: steps that have been taken already.
     """
     rng = np.random.default_rng(seed)
+    share = other_share(pictures, settings)
     decks = [_Deck(chosen[pictures.truth[chosen] == c], rng) for c in range(len(pictures.labels))]
 
     def plan(step: int) -> list[tuple[int, int]]:
-        first = step * settings.batch  # classes take turns, across batches too
-        return [
-            (decks[(first + i) % len(decks)].draw(), int(rng.integers(2**32)))
-            for i in range(settings.batch)
-        ]
+        first = step * settings.batch
+        turns = [turn(first + i, len(decks), share) for i in range(settings.batch)]
+        return [(decks[at].draw(), int(rng.integers(2**32))) for at in turns]
 
     def make(plan: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
         variations = [augmented(pictures.images[i], settings.size, Random(s)) for i, s in plan]
@@ -205,6 +199,19 @@ def batches(
         for step in range(done + 1, steps + 1):
             ready, waiting = waiting, ahead.submit(make, plan(step))
             yield ready.result()
+
+
+def other_share(pictures: Pictures, settings: Settings) -> float:
+    """Return the share of `other` among the pictures of a step: none without that class."""
+    return settings.other if OTHER in pictures.labels else 0.0
+
+
+def turn(number: int, classes: int, share: float) -> int:
+    """Return the class whose turn it is, across batches too; `other`, the last, has the share."""
+    others = math.floor(number * share)
+    if math.floor((number + 1) * share) > others:
+        return classes - 1
+    return (number - others) % (classes - (share > 0))
 
 
 class _Deck:
@@ -228,15 +235,12 @@ def tensor(images: Sequence[Image.Image] | Sequence[NDArray[np.uint8]]) -> Tenso
 
 @torch.inference_mode()
 def logits(
-    network: Classifier, pictures: Pictures, chosen: NDArray[np.int64], mirrored: bool = False
+    network: Classifier, pictures: Pictures, chosen: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Return (chosen, classes) raw outputs for pictures as the server would see them.
-
-    mirrored: of the pictures' mirror images.
-    """
+    """Return (chosen, classes) raw outputs for pictures as the server would see them."""
     network.eval()
     size, parts = network.size, []
     for i in range(0, len(chosen), 100):
-        image = tensor([squashed(pictures.images[j], size) for j in chosen[i : i + 100]])
-        parts.append(network(image.flip(3) if mirrored else image).numpy())
+        members = [squashed(pictures.images[j], size) for j in chosen[i : i + 100]]
+        parts.append(network(tensor(members)).numpy())
     return np.concatenate(parts)

@@ -12,6 +12,7 @@ A file weights.csv beside the classes (file,weight) says how many pictures each 
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ from model.training.suffixes import SUFFIXES
 OTHER = "other"
 WEIGHTS = "weights.csv"
 MAX_PIXELS = 50_000_000  # a 50-megapixel phone; more is a decompression bomb or a mistake
+# Strangers to a picture of a named class, in figures and promises. Data sets have any number of
+# them; the shipped model's first one had 1.9.
+OTHERS_A_NAMED = 2
 KEPT_SIDE = 256  # pixels; twice the network's input, so that cropping still finds detail
 
 
@@ -55,6 +59,13 @@ class Pictures:
         """Return how many pictures each class has."""
         counts = np.bincount(self.truth, minlength=len(self.labels)).tolist()
         return dict(zip(self.labels, counts, strict=True))
+
+    def only(self, chosen: NDArray[np.int64]) -> "Pictures":
+        """Return some of them (indices)."""
+        paths, images, kinds = (
+            tuple(values[i] for i in chosen) for values in (self.paths, self.images, self.kinds)
+        )
+        return Pictures(self.labels, paths, images, self.truth[chosen], kinds)
 
     def groups(self) -> list[str]:
         """Return what stays together in a fold: the `group__` of the name, else the file itself."""
@@ -197,6 +208,24 @@ def refuse_duplicates(splits: Mapping[str, Pictures]) -> None:
             f"{len(pairs)} pictures are in two splits, remove one of each pair: "
             + "; ".join(pairs[:5])
         )
+
+
+def usual(pictures: Pictures) -> NDArray[np.int64]:
+    """Return the indices of every picture of named classes, and of strangers in a usual share.
+
+    Strangers are at most OTHERS_A_NAMED times as many; every kind of them has as many as the
+    others, or all that it has.
+    """
+    named = np.array(pictures.labels)[pictures.truth] != OTHER
+    rng = np.random.default_rng(0)
+    strangers = rng.permutation(np.flatnonzero(~named))
+    seen: Counter[str] = Counter()
+    turns = []  # of each stranger within its kind
+    for index in strangers:
+        turns.append(seen[pictures.kinds[index]])
+        seen[pictures.kinds[index]] += 1
+    first = strangers[np.argsort(turns, kind="stable")][: OTHERS_A_NAMED * int(named.sum())]
+    return np.sort(np.concatenate([np.flatnonzero(named), first]))
 
 
 def folds(pictures: Pictures, count: int, seed: int) -> NDArray[np.int64]:

@@ -26,8 +26,17 @@ from model.training.card import baseline, write_card
 from model.training.cross_validation import CrossValidation
 from model.training.export import ExportError, Model, check, export, milliseconds
 from model.training.figures import Floats, accepted, measure, softmax, table
+from model.training.fit import TrainingError, logits
 from model.training.network import Classifier
-from model.training.pictures import OTHER, Pictures, folds, load, pixels, refuse_duplicates
+from model.training.pictures import (
+    OTHER,
+    Pictures,
+    folds,
+    load,
+    pixels,
+    refuse_duplicates,
+    usual,
+)
 from model.training.rounding import rounded_up
 from model.training.settings import Settings
 from model.training.telemetry import say
@@ -51,8 +60,8 @@ WITHOUT_OTHER = (
 class Calibration:
     """What is chosen on out-of-fold predictions, and the figures that it gives there.
 
-    none_threshold: None without a promise. probabilities: (n, classes). per_seed: figures of each
-    seed alone.
+    none_threshold: None without a promise. probabilities: (n, classes). accuracy: of all pictures.
+    per_seed: figures of each seed alone.
     """
 
     temperature: float
@@ -61,6 +70,7 @@ class Calibration:
     none_threshold: float | None
     none_promise: str
     probabilities: Floats
+    accuracy: float
     figures: dict[str, Any]
     per_seed: list[dict[str, float]]
 
@@ -88,17 +98,20 @@ def train(
 
     trainings = CrossValidation(pictures, settings, count, checkpoints)
     outputs = [trainings.out_of_fold(seed) for seed in range(seeds)]
-    calibration = calibrate([upright for upright, _ in outputs], pictures)
-    plots.draw(calibration.probabilities, pictures, calibration.threshold, out)
-
-    # The network that is served learns from every picture, and from what the others, which had not
-    # seen it, together said of the picture and its mirror image: surer than any of them.
-    both = np.mean(outputs, axis=(0, 1))
-    network = trainings.served(softmax(both, fit_temperature(both, pictures.truth)))
     plots.curves(trainings.history, out / "curves.png")
+    chosen = usual(pictures)
+    sample = pictures.only(chosen)
+    calibration = calibrate([output[chosen] for output in outputs], sample)
+    thresholds = calibration.threshold, calibration.none_threshold
+    plots.draw(calibration.probabilities, sample, *thresholds, out)
+
+    # The network that is served is the mean of the folds' weights. It has learnt from every
+    # picture, costs no further training, and is flatter, so steadier, than any of them.
+    network = trainings.average()
+    check_average(network, pictures, calibration.accuracy, settings.trunk_rate)
     version = f"{datetime.now(UTC):%Y.%m.%d}-{digest(network, calibration.temperature)[:8]}"
-    sample = np.random.default_rng(0).permutation(len(pictures))[:CALIBRATION_PICTURES]
-    samples = pixels(pictures, sample, settings.size)
+    some = np.random.default_rng(0).permutation(len(pictures))[:CALIBRATION_PICTURES]
+    samples = pixels(pictures, some, settings.size)
     images = pixels(held_out, range(len(held_out)), settings.size) if held_out else samples
     files = {"fp32": out / "model-fp32.onnx", "int8": out / "model.onnx"}
     say("exporting")
@@ -106,15 +119,13 @@ def train(
     agreement = check_files(network, calibration.temperature, files, images)
 
     figures: dict[str, Any] = {"out_of_fold": calibration.figures, "seeds": calibration.per_seed}
+    if len(sample) < len(pictures):
+        every = softmax(np.mean(outputs, axis=0), calibration.temperature)
+        measured = measure(every, pictures.truth, pictures.labels, *thresholds)
+        figures["out_of_fold_with_all_strangers"] = measured
     if held_out:
         probabilities = Model(files["int8"]).probabilities(images)
-        figures["test"] = measure(
-            probabilities,
-            held_out.truth,
-            held_out.labels,
-            calibration.threshold,
-            calibration.none_threshold,
-        )
+        figures["test"] = measure(probabilities, held_out.truth, held_out.labels, *thresholds)
         say("test set\n" + table(figures["test"], held_out.labels))
         say("", **metrics("test", figures["test"]))
     card = {
@@ -136,7 +147,11 @@ def train(
             "promise": calibration.none_promise,
         },
         "temperature": calibration.temperature,
-        "data": {"pictures": pictures.counts(), "folds": count},
+        "data": {
+            "pictures": pictures.counts(),
+            "calibrated_on": sample.counts(),
+            "folds": count,
+        },
         "recipe": asdict(settings),
         "figures": figures,
         "agreement": agreement,
@@ -144,7 +159,7 @@ def train(
         "latency_ms": {kind: milliseconds(files[kind]) for kind in agreement},
         "training_seconds": round(time.monotonic() - started),
         "baseline": baseline(
-            calibration.probabilities, pictures, calibration.threshold, settings.size
+            calibration.probabilities, sample, calibration.threshold, settings.size
         ),
     }
     write_card(out, card)
@@ -175,7 +190,7 @@ def calibrate(outputs: list[Floats], pictures: Pictures) -> Calibration:
     """Choose temperature and thresholds on raw outputs (n, classes) of each seed; print figures.
 
     With several seeds the mean of the outputs of the networks that had not seen a picture stands
-    for the output of the network that is served, which learns from it.
+    for the output of the mean of their weights.
     """
     truth, labels = pictures.truth, pictures.labels
     mean = np.mean(outputs, axis=0)
@@ -199,8 +214,30 @@ def calibrate(outputs: list[Floats], pictures: Pictures) -> Calibration:
     say(promise, calibration__temperature=temperature, calibration__threshold=limit)
     say(f"none: {none_promise}")
     return Calibration(
-        temperature, limit, promise, none_limit, none_promise, probabilities, figures, per_seed
+        temperature=temperature,
+        threshold=limit,
+        promise=promise,
+        none_threshold=none_limit,
+        none_promise=none_promise,
+        probabilities=probabilities,
+        accuracy=float(right.mean()),
+        figures=figures,
+        per_seed=per_seed,
     )
+
+
+def check_average(network: Classifier, pictures: Pictures, unseen: float, rate: float) -> None:
+    """Raise TrainingError if the folds' networks are too far apart to be averaged.
+
+    unseen: their accuracy on pictures that they had not seen. rate: the setting trunk_rate.
+    """
+    guess = logits(network, pictures, np.arange(len(pictures))).argmax(1)
+    seen = (guess == pictures.truth).mean()
+    if seen < unseen - 0.02:
+        raise TrainingError(
+            f"the mean of the folds' networks is right on {seen:.3f} of the training"
+            f" pictures, its members on {unseen:.3f} of unseen ones; lower --trunk-rate ({rate:g})"
+        )
 
 
 def check_files(

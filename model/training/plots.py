@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageOps
 
-from model.training.calibration import RISK
+from model.training.calibration import NONE_RISK, RISK
 from model.training.figures import (
     BINS,
     Bools,
@@ -18,20 +18,33 @@ from model.training.figures import (
     measure,
     risk_coverage,
 )
-from model.training.pictures import Pictures, upright
+from model.training.pictures import OTHER, Pictures, upright
 from model.training.rounding import rounded_up
 
 TILE, CAPTION = 160, 30  # pixels
 WORST = 24  # mistakes on the contact sheet
 
 
-def draw(probabilities: Floats, pictures: Pictures, threshold: float, out: Path) -> None:
-    """Write reliability.png, risk-coverage.png, confusion.png and mistakes.png into `out`."""
+def draw(
+    probabilities: Floats,
+    pictures: Pictures,
+    threshold: float,
+    none_threshold: float | None,
+    out: Path,
+) -> None:
+    """Write the plots into `out`.
+
+    reliability.png, risk-coverage.png, confusion.png and mistakes.png; none-coverage.png where
+    there is a threshold for none of the classes.
+    """
     guess, confidence = probabilities.argmax(1), probabilities.max(1)
     right = guess == pictures.truth
     reliability(confidence, right, out / "reliability.png")
     named = accepted(probabilities, pictures.labels, 0)
     risk(confidence[named], right[named], threshold, RISK, out / "risk-coverage.png")
+    if none_threshold is not None:
+        of_class = np.array(pictures.labels)[pictures.truth] != OTHER
+        lost(confidence[~named], of_class[~named], int(of_class.sum()), none_threshold, out)
     figures = measure(probabilities, pictures.truth, pictures.labels, threshold)
     confusion(figures["confusion"], pictures.labels, out / "confusion.png")
     wrong = np.flatnonzero(~right)
@@ -90,7 +103,7 @@ def risk(confidence: Floats, right: Bools, threshold: float, limit: float, path:
     thresholds, coverage, error = risk_coverage(confidence, right)
     if len(coverage):
         axes.plot(coverage, error)
-        at = int((thresholds >= threshold).sum())
+        at = int((thresholds >= float(rounded_up(threshold))).sum())  # the one that is deployed
         if at:
             label = f"threshold {rounded_up(threshold)}"
             axes.plot(coverage[at - 1], error[at - 1], "o", label=label)
@@ -98,6 +111,27 @@ def risk(confidence: Floats, right: Bools, threshold: float, limit: float, path:
     axes.set(xlim=(0, 1), ylim=(0, None))
     axes.legend()
     figure.savefig(path)
+
+
+def lost(confidence: Floats, named: Bools, total: int, threshold: float, out: Path) -> None:
+    """Draw the named classes' pictures that are called none of them by the share of strangers.
+
+    confidence, named: of the pictures called `other`, with whether they are of a named class.
+    total: pictures of named classes.
+    """
+    figure, axes = _axes("None of the classes", "strangers decided", "named classes' pictures lost")
+    order = np.argsort(-confidence, kind="stable")
+    mistakes = np.cumsum(named[order])
+    share = np.cumsum(~named[order]) / max(1, int((~named).sum()))
+    axes.plot(share, mistakes / total)
+    at = int((confidence >= float(rounded_up(threshold))).sum())
+    if at:
+        label = f"threshold {rounded_up(threshold)}"
+        axes.plot(share[at - 1], mistakes[at - 1] / total, "o", label=label)
+    axes.axhline(NONE_RISK, color="tab:red", linestyle="--", label=f"limit {NONE_RISK:.1%}")
+    axes.set(xlim=(0, 1), ylim=(0, None))
+    axes.legend()
+    figure.savefig(out / "none-coverage.png")
 
 
 def confusion(counts: Sequence[Sequence[int]], labels: Sequence[str], path: Path) -> None:

@@ -12,13 +12,13 @@ class Settings:
 
     network: str = "lite2"  # one of NETWORKS
     size: int = 160  # pixels a side; the time to serve a picture grows with its square
-    epochs: float = 10  # passes over the named classes (all but `other`)
-    batch: int = 40  # pictures a step, every class equally often
+    epochs: float = 14  # passes over the named classes (all but `other`)
+    batch: int = 48  # pictures a step
+    other: float = 0.5  # share of `other` in them; the named classes share the rest evenly
     trunk_rate: float = 2e-3  # peak change a step of a pretrained weight, relative to its layer
     bias_rate: float = 2e-4  # peak learning rate of the pretrained biases
     head_rate: float = 3e-3  # the head starts from nothing
     weight_decay: float = 0.02
     smoothing: float = 0.02  # label smoothing: CIFAR-100 has a few wrong labels
     frozen: int = 4  # blocks, of 16 (lite0) or 21, that keep their ImageNet weights
-    teacher: float = 0.7  # share of the out-of-fold outputs in what the served network learns
     average: float = 0.98  # decay per step of the exponential moving average of the weights

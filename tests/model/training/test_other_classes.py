@@ -36,14 +36,15 @@ def test_a_model_of_other_classes_decides_in_the_same_workflow(tmp_path: Path) -
                 link(picture, asked / f"{label}-{picture.name}")
 
     model = tmp_path / "model"
-    done = run("model.train", "--data", data, "--out", model, "--epochs", "2", "--folds", "2")
+    quick = ("--network", "lite0", "--size", "128", "--epochs", "2", "--folds", "2")
+    done = run("model.train", "--data", data, "--out", model, *quick)
     assert done.returncode == 0, done.stderr[-2000:]
 
     done = run("local", "classify", "--json", "--model", model, *sorted(asked.iterdir()))
     assert done.returncode == 0, done.stderr[-2000:]
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(lines) == 2 * ASKED
-    assert {line["decision"] for line in lines} <= {"accepted", "review"}
+    assert {line["decision"] for line in lines} <= {"accepted", "none", "review"}
     assert {line["label"] for line in lines} <= {"ship", "truck", "other"}
     right = sum(Path(line["image"]).name.startswith(line["label"]) for line in lines)
     assert right > ASKED, lines

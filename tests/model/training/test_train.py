@@ -22,8 +22,7 @@ from model import evaluate, train
 from model.training import fit as fitting
 from model.training import pipeline
 from model.training.export import ExportError, Model, check
-from model.training.figures import softmax
-from model.training.fit import Progress, TrainingError, fit, logits, rate_share
+from model.training.fit import Progress, TrainingError, fit, rate_share
 from model.training.network import Classifier
 from model.training.pictures import load, pixels
 from model.training.settings import Settings
@@ -124,7 +123,7 @@ def test_the_same_command_takes_the_finished_trainings_and_gives_the_same_versio
         path.unlink()
     assert train.main(["--data", str(data), "--out", str(out), "--test", str(other), *TRIAL]) == 0
     printed = capsys.readouterr().out
-    assert printed.count("taken from") == 3  # two folds, and what is served
+    assert printed.count("taken from") == 2
     assert "train:loss" not in printed
     assert "test:accuracy=" in printed
     assert Model(out / "model.onnx", threads=1).version.split("-")[1] == before.split("-")[1]
@@ -290,17 +289,6 @@ def test_a_training_that_was_interrupted_in_the_middle_gives_the_same_network(
     whole = fit(pictures, every, settings, 0, tmp_path / "b.unfinished")
     for name, tensor in whole.state_dict().items():
         assert torch.allclose(tensor, resumed.state_dict()[name], atol=1e-6), name
-
-
-def test_a_teacher_that_is_unsure_makes_the_network_unsure(data: Path, tmp_path: Path) -> None:
-    pictures = load(data)
-    every, settings = np.arange(len(pictures)), replace(SMALL, epochs=6, teacher=1.0)
-    unsure = (np.eye(3)[pictures.truth] * 0.4 + 0.2).astype(np.float32)
-    surest = []
-    for teacher in (unsure, None):
-        network = fit(pictures, every, settings, 0, tmp_path / "unfinished", teacher=teacher)
-        surest.append(softmax(logits(network, pictures, every)).max(1).mean())
-    assert surest[0] < 0.75 < surest[1], surest
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
