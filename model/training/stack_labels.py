@@ -212,9 +212,11 @@ def lay_out(stack: LabelledStack, out: Path, held_out: float) -> Taken:
                     if not _readable(path, label, taken):
                         continue
                     taken.fetched += 1
+                    content = _content(path)
                 else:
                     path = here[label.name]
-                target = _place(out, path, label, held_out)
+                    content = path.name.partition("__")[0]
+                target = out / part_of(content, held_out) / label.label / f"{content}__{label.name}"
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
                 if (before := here.get(label.name)) and before != target:
@@ -310,11 +312,6 @@ def _readable(path: Path, label: Label, taken: Taken) -> bool:
 def _content(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
-def _place(out: Path, path: Path, label: Label, held_out: float) -> Path:
-    content = _content(path)
-    return out / part_of(content, held_out) / label.label / f"{content}__{label.name}"
 
 
 def _write_weights(part: Path, placed: Mapping[str, tuple[Path, float]]) -> None:
