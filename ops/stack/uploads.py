@@ -1,12 +1,10 @@
 """Uploads in the bucket, every version of them, and the labelled copies that training takes."""
 
-import hashlib
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Any
 
 from cli.errors import code_of
-from model.training.suffixes import SUFFIXES
+from model.training.suffixes import labelled_name
 from ops.stack.outputs import Stack
 
 LABELLED = "labelled/"  # the template keeps UploadPrefix out of it
@@ -15,16 +13,6 @@ GONE = {"404", "NoSuchKey", "NotFound", "412", "PreconditionFailed"}
 
 class PictureGone(Exception):
     """The object is no longer what was uploaded: deleted, or overwritten by another picture."""
-
-
-def labelled_name(upload: str, key: str) -> str:
-    """Return the name of a picture's copy: the same for every label, another for every upload.
-
-    Training takes only files with its suffixes; it looks at the content, so any of these will do.
-    """
-    digest = hashlib.sha256(upload.encode()).hexdigest()[:32]
-    suffix = PurePosixPath(key).suffix.lower()
-    return digest + (suffix if suffix in SUFFIXES else ".jpg")
 
 
 class Uploads:

@@ -10,9 +10,16 @@ from PIL import Image
 from pillow_heif import register_heif_opener
 
 from model.training.augment import augmented
-from model.training.pictures import DatasetError, Pictures, folds, load, upright, usual
-from model.training.suffixes import SUFFIXES
-from ops.stack.uploads import labelled_name
+from model.training.pictures import (
+    DatasetError,
+    Pictures,
+    folds,
+    load,
+    upright,
+    usual,
+    weights,
+)
+from model.training.suffixes import SUFFIXES, labelled_name
 
 
 def some(tmp_path: Path, names: list[str]) -> Path:
@@ -70,6 +77,37 @@ def test_a_jpeg_larger_than_the_limit_is_read_at_a_fraction(tmp_path: Path) -> N
 def test_a_copy_of_a_labelled_upload_has_a_name_that_is_read() -> None:
     for key in ("uploads/a.HEIC", "uploads/a", "uploads/a.unknown", "uploads/b.tar.gz"):
         assert Path(labelled_name(f"bucket/{key}#0", key)).suffix in SUFFIXES
+
+
+def test_weights_are_those_of_the_file_and_a_picture_it_does_not_name_has_none(
+    tmp_path: Path,
+) -> None:
+    folder = some(tmp_path, ["ant/deep/a.png", "ant/b.png", "other/c, d.png"])
+    pictures = load(folder)
+    assert weights(folder, pictures) is None
+    (folder / "weights.csv").write_text('file,weight\n"other/c, d.png",2.5\nant/deep/a.png,50\n')
+    found = weights(folder, pictures)
+    assert found is not None
+    assert found.tolist() == [0, 50, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        pytest.param("ant/a.png,1\n", 1, id="no header"),
+        pytest.param("file,weight\nant/a.png,-1\n", 2, id="negative"),
+        pytest.param("file,weight\nant/a.png,1\nant/b.png,inf\n", 3, id="infinite"),
+        pytest.param("file,weight\nant/a.png,many\n", 2, id="no number"),
+        pytest.param("file,weight\nant/a.png\n", 2, id="no weight"),
+        pytest.param("name,weight\nant/a.png,1\n", 1, id="another header"),
+        pytest.param("", 0, id="empty"),
+    ],
+)
+def test_weights_that_cannot_be_read_name_their_line(tmp_path: Path, text: str, line: int) -> None:
+    folder = some(tmp_path, ["ant/a.png", "ant/b.png", "other/c.png"])
+    (folder / "weights.csv").write_text(text)
+    with pytest.raises(DatasetError, match=rf"weights\.csv, line {line}: write `file,weight`"):
+        weights(folder, load(folder))
 
 
 def test_a_group_stays_in_one_fold_and_classes_are_spread_evenly(tmp_path: Path) -> None:

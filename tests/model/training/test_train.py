@@ -144,6 +144,24 @@ def test_evaluate_prints_and_draws_the_figures_of_a_folder(
     assert json.loads(capsys.readouterr().out) == figures
 
 
+def test_evaluate_prints_the_figures_by_weight_beside_the_plain_ones(
+    trained: tuple[Path, str], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(data, tmp_path / "weighted")
+    names = [path.relative_to(folder).as_posix() for path in load(folder).paths]
+    (folder / "weights.csv").write_text("file,weight\n" + "".join(f"{n},1\n" for n in names))
+    words = [str(trained[0] / "model.onnx"), str(folder), "--threshold", "0.5"]
+    assert evaluate.main([*words, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["weighted"]["accuracy"] == figures["accuracy"]["value"]
+    (folder / "weights.csv").write_text("file,weight\nother/nothing.png,1\n")
+    assert evaluate.main(words) == 0
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.endswith(f"36 pictures of {folder}, 0 with a weight")
+    [line] = [line for line in lines if "accuracy, named" in line]
+    assert line.endswith("of 24   weighted nan")  # nothing here has a weight
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
