@@ -116,10 +116,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def listing(stack: Stack, bucket: str, prefix: str) -> Iterator[list[Listed]]:
-    """Yield the pages of objects under a prefix, at most 1,000 each; folders' markers too."""
+    """Yield the pages of uploads under a prefix, at most 1,000 each.
+
+    An empty object whose key ends in a slash stands for a folder: the workflow passes it over.
+    """
     pages = stack.client("s3").get_paginator("list_objects_v2")
     for page in pages.paginate(Bucket=bucket, Prefix=prefix):
-        yield page.get("Contents", [])
+        objects = page.get("Contents", [])
+        yield [item for item in objects if item["Size"] or not item["Key"].endswith("/")]
 
 
 def watched(
