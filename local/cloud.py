@@ -29,6 +29,7 @@ from local.moto_patches import (
     copies,
     events,
     executions,
+    form_bodies,
     lambda_configuration,
     lambda_invoke,
     logs,
@@ -162,6 +163,7 @@ def embedded_aws(
         # Before the first request can come.
         cleanup.enter_context(permissions.installed())
         cleanup.enter_context(access.installed(keys, host))
+        cleanup.enter_context(form_bodies.installed())
         server = ThreadedMotoServer(host, port, verbose=False)
         server.start()
         cleanup.callback(server.stop)

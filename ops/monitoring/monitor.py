@@ -47,9 +47,7 @@ def monitor(arguments: argparse.Namespace) -> int:
     if arguments.open:
         webbrowser.open(page.resolve().as_uri())
     if arguments.write_baseline:  # it is for later: that it differs from the one before is no news
-        kept = keep_baseline(
-            arguments.write_baseline, windows, baseline, _further_back(arguments)
-        )
+        kept = keep_baseline(arguments.write_baseline, windows, baseline, _further_back(arguments))
         print(kept, file=sys.stderr if arguments.json else sys.stdout)
         return 0
     return 1 if judgement.drifted else 0
@@ -86,9 +84,7 @@ def observations(
     return f"Captures of {address}", captures.read(lines, arguments.since)
 
 
-def keep_baseline(
-    path: Path, windows: Windows, baseline: Baseline, further_back: str = ""
-) -> str:
+def keep_baseline(path: Path, windows: Windows, baseline: Baseline, further_back: str = "") -> str:
     """Write what was seen as a baseline for later; return a line about it.
 
     further_back: advice, where there are too few inferences.
