@@ -6,7 +6,7 @@ ImageRejected        the object is gone, empty or too large: nothing can be done
 ImageSuperseded      a newer upload took its key, and has an event of its own
 FolderMarker         no upload: the empty object by which S3's console shows a folder
 StorageUnavailable   trying again may help: throttles, 5xx, time-outs, broken connections
-StorageRefused       only an operator can help: permissions, keys, an archived object, no such bucket
+StorageRefused       only an operator can help: permissions, keys, an archive, no such bucket
 """
 
 import time

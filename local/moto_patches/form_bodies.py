@@ -1,4 +1,4 @@
-"""Patch: moto hangs at an upload whose content type is that of forms, the default of curl and urllib.
+"""Patch: moto hangs at an upload of the content type of forms, the default of curl and urllib.
 
 Stock moto reads such a body to find an action in it, and gives it back only if it is UTF-8: whoever
 reads the body after that waits for bytes that never come. Its S3 then parses the object as a form.

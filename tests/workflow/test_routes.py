@@ -265,7 +265,7 @@ def test_the_picture_leaves_the_state_as_soon_as_it_is_classified(
     assert "image_data" not in inputs["Filter inferences"] + inputs["Record decision"]
 
 
-def test_a_folder_is_no_upload(standard: Stack, images: Path) -> None:
+def test_a_folder_is_no_upload(standard: Stack) -> None:
     bucket, client = standard.outputs["UploadBucket"], standard.aws.client("stepfunctions")
     machine = standard.outputs["StateMachineArn"]
     before = {e["name"] for e in client.list_executions(stateMachineArn=machine)["executions"]}

@@ -20,7 +20,7 @@ FORM = "application/x-www-form-urlencoded"
     ],
 )
 def test_a_form_s_content_type_uploads_what_is_sent(cloud: Cloud, body: bytes) -> None:
-    """urllib gives it to each request with data that names none, as curl --data does."""
+    """It is the type of what urllib and `curl --data` send, where none is named."""
     s3, bucket = cloud.aws.client("s3"), f"patch-{uuid.uuid4().hex[:8]}"
     s3.create_bucket(Bucket=bucket)
     address = {"Bucket": bucket, "Key": "a b.png"}
