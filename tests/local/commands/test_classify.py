@@ -26,8 +26,8 @@ def test_a_file_that_cannot_be_uploaded_is_named_and_the_others_go_on(
     shutil.copy(images / "bicycle.png", tmp_path / "bicycle.png")
     folders = tmp_path.joinpath(*("n" * 200 for _ in range(6)))
     folders.mkdir(parents=True)
-    for name in (b"f\xfcr.jpg", bytes(folders / "bicycle.png")):
-        shutil.copy(images / "cat.jpg", os.path.join(bytes(tmp_path), name))
+    for place in (tmp_path / os.fsdecode(b"f\xfcr.jpg"), folders / "bicycle.png"):
+        shutil.copy(images / "cat.jpg", place)
     done = run("classify", tmp_path, "--json", "--type", "EXPRESS")
     assert done.returncode == 1
     assert done.stderr == "2 of 3 pictures have no recorded outcome\n"
