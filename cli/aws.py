@@ -8,8 +8,6 @@ from typing import Any
 
 from cli.errors import NOT_AWS, CommandError
 
-PAGE = "text/html"
-
 
 def new_session(region: str | None = None, **credentials: str) -> Any:
     """Return a boto3 session whose clients refuse a web page as an answer.
@@ -38,11 +36,13 @@ def _refuse_page(operation_model: Any, response_dict: Mapping[str, Any], **_: An
     """Raise CommandError for a page, as a network that wants a login or a proxy sends it.
 
     botocore would read it as an answer in which every value is missing. A page with an error's
-    status is left to botocore: it may be tried again. So is the answer to who asks for an object,
-    which may be a page.
+    status is left to botocore: it may be tried again. An object that is asked for may be a page;
+    it comes as a stream.
     """
-    members = getattr(operation_model.output_shape, "members", {})
-    kind = response_dict["headers"].get("content-type", "").partition(";")[0].strip().lower()
-    if kind != PAGE or response_dict["status_code"] >= 300 or "ContentType" in members:
+    body = response_dict["body"]
+    if response_dict["status_code"] >= 300 or not isinstance(body, bytes):
         return
-    raise CommandError(f"{operation_model.name} was answered by a web page; {NOT_AWS}")
+    start = body.lstrip()[:9].lower()
+    is_json = "json" in operation_model.service_model.protocol
+    if start.startswith(b"<" if is_json else (b"<html", b"<!doctype")):
+        raise CommandError(f"{operation_model.name} was answered by a web page; {NOT_AWS}")

@@ -53,9 +53,9 @@ class Place:
 def place(name: str, region: str | None = None) -> Place:
     """Return where the endpoint of this name lives; asks AWS for the account."""
     session = new_session(region)
-    from botocore.exceptions import NoRegionError  # not before it is known that boto3 is there
-
     if not session.region_name:
+        from botocore.exceptions import NoRegionError
+
         raise NoRegionError
     account = new_client(session, "sts").get_caller_identity()["Account"]
     return Place(name, account, session.region_name, session)
