@@ -34,6 +34,7 @@ from local.moto_patches import (
     metrics,
     permissions,
     pipes,
+    queries,
     s3_events,
     sagemaker_endpoint,
     sagemaker_runtime,
@@ -184,6 +185,7 @@ def embedded_aws(
         cleanup.enter_context(stack_deletions.installed())
         cleanup.enter_context(sagemaker_endpoint.installed())
         cleanup.enter_context(tables.installed())
+        cleanup.enter_context(queries.installed())
         cleanup.enter_context(copies.installed())
         cleanup.enter_context(state_machines.installed())
         cleanup.enter_context(executions.installed(host, port, keys, log))

@@ -190,6 +190,23 @@ def events_of_a_disabled_rule() -> bool:
     return bool(messages(url))
 
 
+@probe("queries", "bounds in the wrong order are taken")
+def queries() -> bool:
+    key = [("id", "HASH", "S"), ("at", "RANGE", "S")]
+    client("dynamodb").create_table(
+        TableName="table",
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind, _ in key],
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": kind} for n, _, kind in key],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    answer = client("dynamodb").query(
+        TableName="table",
+        KeyConditionExpression="id = :id AND at BETWEEN :lower AND :upper",
+        ExpressionAttributeValues={":id": {"S": "1"}, ":lower": {"S": "b"}, ":upper": {"S": "a"}},
+    )
+    return bool(answer["Count"] == 0)
+
+
 @probe("s3_events", "every S3 event has the same id")
 def events_of_one_id() -> bool:
     url = make_queue("queue")
