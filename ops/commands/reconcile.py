@@ -103,11 +103,17 @@ def run(arguments: argparse.Namespace) -> int:
                 yield created_event(stack, item, bucket, "ops reconcile")
 
         if arguments.start:
-            for refusal in start_all(stack, events(), "reconcile", RateLimit(arguments.per_second)):
-                count.started += not refusal
-                count.refused += bool(refusal)
-                if refusal and count.refused == 1:
-                    print(f"! {refusal}", file=sys.stderr)
+            limit = RateLimit(arguments.per_second)
+            try:
+                for refusal in start_all(stack, events(), "reconcile", limit):
+                    count.started += not refusal
+                    count.refused += bool(refusal)
+                    if refusal and count.refused == 1:
+                        print(f"! {refusal}", file=sys.stderr)
+            except KeyboardInterrupt:
+                progress.clear()
+                print(f"started {count.started:,}, refused {count.refused:,}", file=sys.stderr)
+                raise
         else:
             for _ in events():
                 pass
