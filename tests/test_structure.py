@@ -33,7 +33,10 @@ FUNCTIONS = resources("AWS::Serverless::Function")
 
 # Names that Lambda, Step Functions and DynamoDB give to faults; every other one is a class of ours.
 AWS_ERRORS = re.compile(r"(Lambda|Sandbox|Runtime|States|DynamoDB)\.[A-Za-z.]+")
-DOMAIN_ERRORS = {"ImageRejected", "ImageSuperseded", "EndpointRefused", "StorageRefused"}
+DOMAIN_ERRORS = {
+    *("ImageRejected", "ImageSuperseded", "FolderMarker"),
+    *("EndpointRefused", "StorageRefused"),
+}
 EXPRESS_LIMIT_S = 300
 
 

@@ -35,7 +35,7 @@ def monitor(arguments: argparse.Namespace) -> int:
             progress.tell(f"{number:,} read, of {observation.time:%Y-%m-%d %H:%M}")
     if not len(windows):
         left = f"; {bad.total():,} lines left out ({_kinds(bad)})" if bad else ""
-        raise CommandError(f"{source}: nothing to report{left}; look further back with --since")
+        raise CommandError(f"{source}: nothing to report{left}{_further_back(arguments)}")
     windows.widen(MINIMUM_WINDOW)
     judgement = judge(windows, baseline, arguments.false_alarms)
     report = Report(source, windows, baseline, judgement, arguments.false_alarms, bad)
@@ -47,7 +47,7 @@ def monitor(arguments: argparse.Namespace) -> int:
     if arguments.open:
         webbrowser.open(page.resolve().as_uri())
     if arguments.write_baseline:  # it is for later: that it differs from the one before is no news
-        kept = keep_baseline(arguments.write_baseline, windows, baseline)
+        kept = keep_baseline(arguments.write_baseline, windows, baseline, _further_back(arguments))
         print(kept, file=sys.stderr if arguments.json else sys.stdout)
         return 0
     return 1 if judgement.drifted else 0
@@ -85,16 +85,25 @@ def observations(
     return f"Captures of {address}", captures.read(lines, arguments.since)
 
 
-def keep_baseline(path: Path, windows: Windows, baseline: Baseline) -> str:
-    """Write what was seen as a baseline for later; return a line about it."""
+def keep_baseline(path: Path, windows: Windows, baseline: Baseline, further_back: str = "") -> str:
+    """Write what was seen as a baseline for later; return a line about it.
+
+    further_back: advice, where there are too few inferences.
+    """
     inferences = windows.whole().inferences
     if inferences < MINIMUM_BASELINE:
         raise CommandError(
             f"{path} is not written: {inferences} inferences are too few for a baseline,"
-            f" {MINIMUM_BASELINE} the least; look further back with --since"
+            f" {MINIMUM_BASELINE} the least{further_back}"
         )
     path.write_text(as_json(windows, baseline))
     return f"Baseline: {path}, of {inferences:,} inferences"
+
+
+def _further_back(arguments: argparse.Namespace) -> str:
+    """Return advice that helps where not all was read: captures are, unless --since is given."""
+    limited = arguments.captures is None or arguments.since is not None
+    return "; look further back with --since" if limited else ""
 
 
 def _kinds(bad: Counter[str]) -> str:

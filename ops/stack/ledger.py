@@ -181,6 +181,8 @@ class Ledger:
         values: Mapping[str, str] | None = None,
         **options: Any,
     ) -> Iterable[Any]:
+        if since > until:  # DynamoDB refuses such bounds
+            return ()
         values = {":outcome": outcome, ":since": since or "0", ":until": until, **(values or {})}
         pages: Iterable[Any] = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,

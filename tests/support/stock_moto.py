@@ -5,6 +5,7 @@ python -m tests.support.stock_moto      print one JSON object: lack, and whether
 A process of its own: mock_aws resets the services that an embedded AWS in the process runs on.
 """
 
+import io
 import json
 import sys
 import time
@@ -189,6 +190,23 @@ def events_of_a_disabled_rule() -> bool:
     return bool(messages(url))
 
 
+@probe("queries", "bounds in the wrong order are taken")
+def queries() -> bool:
+    key = [("id", "HASH", "S"), ("at", "RANGE", "S")]
+    client("dynamodb").create_table(
+        TableName="table",
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind, _ in key],
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": kind} for n, _, kind in key],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    answer = client("dynamodb").query(
+        TableName="table",
+        KeyConditionExpression="id = :id AND at BETWEEN :lower AND :upper",
+        ExpressionAttributeValues={":id": {"S": "1"}, ":lower": {"S": "b"}, ":upper": {"S": "a"}},
+    )
+    return bool(answer["Count"] == 0)
+
+
 @probe("s3_events", "every S3 event has the same id")
 def events_of_one_id() -> bool:
     url = make_queue("queue")
@@ -196,6 +214,19 @@ def events_of_one_id() -> bool:
     for key in "ab":
         client("s3").put_object(Bucket=bucket, Key=key, Body=b"1")
     return len({json.loads(message["Body"])["id"] for message in messages(url)}) == 1
+
+
+@probe("form_bodies", "a picture that is sent as a form is read and not given back")
+def form_bodies() -> bool:
+    body = io.BytesIO(b"\xff")
+    environ = {
+        "REQUEST_METHOD": "PUT",
+        "CONTENT_TYPE": "application/x-www-form-urlencoded",
+        "CONTENT_LENGTH": "1",
+        "wsgi.input": body,
+    }
+    DomainDispatcherApplication(create_backend_app)._get_body(environ)
+    return environ["wsgi.input"] is body and body.read() == b""
 
 
 @probe("lambda_configuration", "LoggingConfig is forgotten")

@@ -94,6 +94,7 @@ CASES = {
     **{f"confidence-{name}": case(Filter=filtered(c)) for name, c in CONFIDENCES.items()},
     "rejected": case(Serialize=thrown("ImageRejected", REJECTION)),
     "superseded": case(Serialize=thrown("ImageSuperseded", "superseded: another picture.")),
+    "folder": case("uploads/sub/", Serialize=thrown("FolderMarker")),
     "refused": case(Classify=thrown("EndpointRefused", "the endpoint answered 400")),
     "passing": case(Classify=[*thrown("EndpointUnavailable", times=2), returned({})]),
     "unavailable": case(Filter=thrown("Lambda.TooManyRequestsException", times=4)),
@@ -242,3 +243,9 @@ def test_a_passing_fault_is_tried_again(executions: dict[str, Execution]) -> Non
 def test_a_duplicate_ends_quietly(executions: dict[str, Execution]) -> None:
     execution = executions["duplicate"]
     assert (execution.status, execution.states) == ("SUCCEEDED", [*SURE, "Already decided"])
+
+
+def test_a_folder_is_passed_over(executions: dict[str, Execution]) -> None:
+    execution = executions["folder"]
+    assert execution.status == "SUCCEEDED"
+    assert execution.states == ["Serialize image", "Folder passed over"]

@@ -186,6 +186,15 @@ def test_its_own_fault_is_reported(
     assert "RuntimeError: a fault" in capsys.readouterr().err
 
 
+def test_a_port_that_is_in_use_is_named(ops: Ops, standard: Stack) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = ops(standard, "review", "--serve", "--port", str(port))
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"error: cannot listen at 127.0.0.1:{port} (Address already in use)")
+    assert ran.err.endswith(": give another --port, or none\n")
+
+
 def test_it_listens_on_this_machine_only(server: ReviewServer) -> None:
     assert server.server_address[0] == "127.0.0.1"
     assert len(server.token) >= 43  # 256 bits
