@@ -11,7 +11,10 @@ from typing import Any, TypedDict
 from cli.errors import CommandError
 from ops.stack.outputs import Stack
 
-OUTCOMES = ("accepted", "review", "reviewed", "rejected", "failed", "superseded")
+OUTCOMES = (
+    *("accepted", "review", "reviewed", "rejected", "failed", "superseded"),
+    *("none", "confirmed"),
+)
 # Reasons that say only that the object was not there when it was read: should it be there again,
 # the state machine takes a decision for it.
 ABSENT_REASONS = {"superseded", "not_found"}
@@ -56,6 +59,11 @@ class Decision:
     reviewer: str
     previous_label: str
     revision: int
+    decision: str
+    none_threshold: float
+    audit: str
+    audit_share: float  # percent
+    history: str  # JSON text
 
     @classmethod
     def of(cls, item: Mapping[str, Mapping[str, str]]) -> "Decision":
