@@ -134,13 +134,20 @@ class Ledger:
         since: str = "",
         until: str = "9",
         newest_first: bool = False,
+        audit: str = "",
     ) -> Iterator[Decision]:
         """Yield the items of an outcome in the order in which they were recorded.
 
-        since, until: bounds as moment() gives them; until is exclusive.
+        since, until: bounds as moment() gives them; until is exclusive. audit: only items whose
+        audit stands so; DynamoDB reads and bills the others, but does not send them.
         """
-        for item in self.items(outcome, since=since, until=until, newest_first=newest_first):
-            yield Decision.of(item)
+        filtered: dict[str, Any] = {}
+        if audit:
+            filtered = {"values": {":audit": audit}, "FilterExpression": "audit = :audit"}
+        for page in self._pages(
+            outcome, since, until, ScanIndexForward=not newest_first, **filtered
+        ):
+            yield from map(Decision.of, page["Items"])
 
     def items(
         self, outcome: str, *, since: str = "", until: str = "9", newest_first: bool = False
