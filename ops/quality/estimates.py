@@ -35,12 +35,12 @@ Floats = NDArray[np.floating]
 
 def upper_bound(wrong: int, total: int, level: float = LEVEL) -> float:
     """Return what the error exceeds with probability 1 - level at most (exact); 1 of nothing."""
-    return float(stats.beta.ppf(level, wrong + 1, total - wrong)) if wrong < total else 1.0
+    return float(special.betaincinv(wrong + 1, total - wrong, level)) if wrong < total else 1.0
 
 
 def lower_bound(wrong: int, total: int, level: float = LEVEL) -> float:
     """Return what the error is below with probability 1 - level at most (exact)."""
-    return float(stats.beta.ppf(1 - level, wrong, total - wrong + 1)) if wrong else 0.0
+    return float(special.betaincinv(wrong, total - wrong + 1, 1 - level)) if wrong else 0.0
 
 
 def interval(wrong: int, total: int, level: float = LEVEL) -> tuple[float, float]:

@@ -1,8 +1,9 @@
 """The lowest threshold that keeps the promise on the labels that people gave on this stack."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,15 @@ class Candidates:
 
     def taken(self, threshold: float) -> int:
         """Return how many a threshold takes, labelled or not."""
-        return int(np.searchsorted(-self.confidence, -threshold, side="right"))
+        return len(self.confidence) - int(np.searchsorted(self.confidence[::-1], threshold))
+
+    def sequence(self) -> Iterator[tuple[float, int]]:
+        """Yield thresholds and how many each takes, for shares that grow by STEP, to all."""
+        total = len(self.confidence)
+        for coverage in np.append(np.arange(STEP, 1, STEP), 1.0) if total else ():
+            surest = self.confidence[max(1, int(coverage * total)) - 1]
+            threshold = math.floor(surest * 10**DIGITS) / 10**DIGITS
+            yield threshold, self.taken(threshold)
 
     def labelled(self, taken: int) -> tuple[int, int]:
         """Return (wrong, labelled) of the surest `taken`, each labelled with the same chance.
@@ -59,14 +68,20 @@ class Candidates:
         Where more of the audits than of the reviews have been done, or the reverse, the larger part
         is thinned to the smaller one, by position, which knows nothing of the label.
         """
-        looked_at, waiting = self.looked_at[:taken], self.waiting[:taken]
-        parts = [(group, looked_at[group].mean()) for group in (waiting, ~waiting) if group.any()]
-        least = min((part for _, part in parts), default=0.0)
-        used = np.zeros(taken, bool)
-        for group, part in parts:
-            limit = self.share * least / part if part else 0.0
-            used |= group & looked_at & (self.position[:taken] < limit)
+        wrong, labelled, waiting, labelled_waiting = map(int, self._sums[:, taken])
+        if labelled_waiting * taken == labelled * waiting:  # of both the same part is labelled
+            return wrong, labelled
+        group = self.waiting[:taken]
+        parts = labelled_waiting / waiting, (labelled - labelled_waiting) / (taken - waiting)
+        limits = [self.share * min(parts) / part if part else 0.0 for part in parts]
+        used = self.looked_at[:taken] & (self.position[:taken] < np.where(group, *limits))
         return int((self.wrong[:taken] & used).sum()), int(used.sum())
+
+    @cached_property
+    def _sums(self) -> NDArray[np.int64]:
+        """(4, n + 1): of the surest 0 to n the wrong, labelled, waiting, and labelled waiting."""
+        rows = self.wrong, self.looked_at, self.waiting, self.looked_at & self.waiting
+        return np.pad(np.cumsum(rows, axis=1, dtype=np.int64), ((0, 0), (1, 0)))
 
 
 @dataclass(frozen=True)
@@ -95,25 +110,24 @@ def find(candidates: Candidates, uploads: int, risk: float = RISK, level: float 
     percent, until the exact binomial bound first fails. The sequence depends on the confidences and
     on how many are labelled, never on a label, so all its tests together keep the level.
     """
-    total = len(candidates.confidence)
-    labels = candidates.labelled(total)[1]
     needed = more_until_kept(0, 0, risk)
+    tests = [
+        Advice(threshold, *candidates.labelled(taken), taken / uploads, 0)
+        for threshold, taken in candidates.sequence()
+    ]
+    labels = max((test.labelled for test in tests), default=0)
     if labels < needed:
         return Advice(None, 0, labels, 0.0, needed - labels)
     first = max(needed, min(labels // 2, FIRST))
-    best = tried = Advice(None, 0, 0, 0.0, 0)
-    for coverage in np.append(np.arange(STEP, 1, STEP), 1.0):
-        surest = candidates.confidence[max(1, int(coverage * total)) - 1]
-        threshold = math.floor(surest * 10**DIGITS) / 10**DIGITS
-        taken = candidates.taken(threshold)
-        wrong, labelled = candidates.labelled(taken)
-        if labelled < first:
+    best, tried = None, None
+    for tried in tests:
+        if tried.labelled < first:
             continue
-        tried = Advice(threshold, wrong, labelled, taken / uploads, 0)
-        if upper_bound(wrong, labelled, level) > risk:
+        if upper_bound(tried.wrong, tried.labelled, level) > risk:
             break
         best = tried
-    return replace(tried, threshold=None) if best.threshold is None else best
+    assert tried is not None
+    return best or replace(tried, threshold=None)
 
 
 def advise(window: Window, decision: str) -> Advice:
