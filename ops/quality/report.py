@@ -5,12 +5,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from textwrap import fill
 from typing import Any
 
 from scipy import stats
 
 from cli.escaping import escaped
-from cli.terminal import table
+from cli.terminal import shortened, table
 from model.endpoint.samconfig import deployments
 from ops.quality.estimates import (
     BROKEN,
@@ -30,6 +31,7 @@ PARAMETERS = {"accepted": "ConfidenceThreshold", "none": "NoneThreshold"}
 LISTED = 10  # classes and models; of weeks the newest, a year
 WEEKS = 53
 LONGEST_NAME = 100  # characters of a label or a model
+COLUMNS = 80
 HEADER = ("decision", "uploads", "audited", "wrong", "error", "95 % interval", "promise")
 GROUP_HEADER = ("", "audited", "wrong", "error", "95 % interval")
 CHANCE = 1e-4  # of so few audits as are called too few for their share
@@ -150,7 +152,7 @@ class Report:
             f"promise: at most {RISK:.0%} wrong, with {LEVEL:.0%} confidence",
             "",
             table(HEADER, rows, right=HEADER[1:6]),
-            *(f"! {remark}" for remark in self.remarks()),
+            *(fill(f"! {remark}", COLUMNS, subsequent_indent="  ") for remark in self.remarks()),
         ]
         for decision in estimates:
             for kind, found in self.groups(decision).items():
@@ -182,11 +184,11 @@ class Report:
                 yield f"{name}: {advice.missing:,} more labels of the random sample are needed"
             else:
                 yield (
-                    f"{name}: no threshold can be shown to keep the promise:"
-                    f" {advice.wrong:,} wrong of the surest {advice.labelled:,}"
+                    f"{name}: no threshold can be shown to keep the promise:\n"
+                    f"  {advice.wrong:,} wrong of the surest {advice.labelled:,}"
                 )
         if models := sorted({sample.model for sample in of_newest_model([*self.window.equal()])}):
-            yield f"for model {escaped(models[0][:LONGEST_NAME])}"
+            yield f"for model {shortened(escaped(models[0]), COLUMNS - 10)}"
 
     def _agreement_as_text(self) -> str:
         pairs, agreeing = self.window.pairs, self.window.agreeing

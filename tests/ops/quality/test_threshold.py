@@ -47,6 +47,11 @@ def test_equal_confidences_are_taken_together() -> None:
     assert (found.threshold, found.wrong, found.labelled, found.missing) == (None, 50, 400, 0)
 
 
+def test_a_threshold_takes_the_uploads_that_it_was_judged_by() -> None:
+    window = window_of(*(sample(n, confidence=0.98765) for n in range(400)))
+    assert advise(window, "accepted").threshold == 0.9876
+
+
 @pytest.mark.parametrize("labels", [0, 1, 298])
 def test_too_few_labels_say_how_many_are_missing(labels: int) -> None:
     found = advise(window_of(*map(certain, range(labels))), "accepted")
