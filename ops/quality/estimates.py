@@ -26,7 +26,7 @@ LEVEL = 0.95  # ... with this confidence; the same as in model/training/calibrat
 # in at most 2.5 % of the series, together in at most 1 - LEVEL.
 EVIDENCE = 40.0
 # Beta distribution of the errors that are looked for above RISK: 2 of 62, 3.2 %. A flat one needs
-# 1.7 times the audits to notice 2 or 3 %.
+# 1.8 times the audits to notice 2 or 3 %.
 PRIOR = 2.0, 60.0
 KEPT, BROKEN, OPEN = "kept", "broken", "cannot be told yet"
 

@@ -13,7 +13,8 @@ from local.follow import Follower
 from ops.quality.estimates import BROKEN, KEPT, OPEN
 from ops.quality.report import Report, written
 from ops.quality.samples import Sample, audit_position
-from ops.stack.ledger import TYPES, Decision
+from ops.stack.ledger import TYPES, Decision, Ledger
+from ops.stack.outputs import Stack as OpsStack
 from tests.ops.quality.samples import audited, sample, window_of
 from tests.support.cloud import Cloud, Stack
 from tests.support.ops import Ops
@@ -197,6 +198,8 @@ def test_the_ledger_s_audits_make_the_report_and_its_exit_code(ops: Ops, audits:
         given = {"outcome": "reviewed", "audit": "corrected", "label": "other"}
         recorded(audits, number, **given)
     recorded(audits, numbers[11], audit="due")
+    found_due = Ledger(OpsStack("test-quality")).of_outcome("accepted", audit="due")
+    assert [item.audit for item in found_due] == ["due"]
     waiting = numbers[-1] + 1
     recorded(audits, waiting, outcome="review", decision="review", audit_share=0.0)
     recorded(audits, waiting + 1, outcome="rejected", decision="", inferences="[]")
