@@ -1,7 +1,7 @@
 """How often the model is wrong where software acts on it, and the threshold that keeps 1 %.
 
     python -m ops quality                     uploads of the last 30 days
-    python -m ops quality --since 2026-11-01  since a day, for instance of a deployment
+    python -m ops quality --since 2026-11-01  since a day, as of a deployment
     python -m ops quality --json | jq .decisions.accepted.verdict
 
 A random share of what is accepted, or called none, also goes to a person (parameter AuditShare).
