@@ -33,6 +33,7 @@ COMMANDS = {
     "reconcile": "every uploaded object against the ledger; start what is missing",
     "review": "what waits for a person: a list, or a page to label it",
     "monitor": "report confidences, decisions, latency and drift, with plots",
+    "quality": "the error among the accepted, and the threshold that keeps 1 %",
     "redrive": "start again what failed, by reason: uploads and dead letters",
     "announce": "announce again what was recorded in a period",
     "prune": "delete old items of the ledger and, on request, their pictures",

@@ -194,31 +194,31 @@ class Ledger:
         )
         return pages
 
-    def due_audits(self, *, newest_first: bool = False) -> Iterator[Decision]:
-        """Yield the decisions that a person is to audit, in the order they were recorded."""
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table,
-            IndexName=AUDITS,
-            KeyConditionExpression="audit = :due",
-            ExpressionAttributeValues={":due": {"S": DUE}},
-            ScanIndexForward=not newest_first,
-            PaginationConfig={"PageSize": BATCH_SIZE},
-        )
-        for page in pages:
+    def due_audits(self, *, since: str = "", newest_first: bool = False) -> Iterator[Decision]:
+        """Yield the decisions that a person is to audit, in the order they were recorded.
+
+        since: a bound as moment() gives it.
+        """
+        options = {"PaginationConfig": {"PageSize": BATCH_SIZE}}
+        for page in self._due_audits(since, ScanIndexForward=not newest_first, **options):
             names = [item["upload"]["S"] for item in page["Items"]]
-            found = {item["upload"]["S"]: item for item in self._batch(names)}
-            yield from (Decision.of(found[name]) for name in names if name in found)
+            found = {item["upload"]["S"]: Decision.of(item) for item in self._batch(names)}
+            # The index lags behind the table.
+            yield from (found[n] for n in names if n in found and found[n].audit == DUE)
 
     def count_due_audits(self) -> int:
         """Return how many decisions a person is to audit."""
-        pages = self._dynamodb.get_paginator("query").paginate(
+        return sum(int(page["Count"]) for page in self._due_audits("", Select="COUNT"))
+
+    def _due_audits(self, since: str, **options: Any) -> Iterable[Any]:
+        pages: Iterable[Any] = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             IndexName=AUDITS,
-            KeyConditionExpression="audit = :due",
-            ExpressionAttributeValues={":due": {"S": DUE}},
-            Select="COUNT",
+            KeyConditionExpression="audit = :due AND recorded_at >= :since",
+            ExpressionAttributeValues={":due": {"S": DUE}, ":since": {"S": since or "0"}},
+            **options,
         )
-        return sum(int(page["Count"]) for page in pages)
+        return pages
 
     def outcomes(self, uploads: Collection[str]) -> dict[str, str]:
         """Return the outcome of each of at most 100 uploads that the ledger knows.

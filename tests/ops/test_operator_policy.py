@@ -164,6 +164,7 @@ def test_the_policies_grant_what_the_commands_call(
         ops(standard, "review")
         ops(standard, "list")
         ops(standard, "show", seen["upload"])
+        ops(standard, "quality")
     standard.aws.client("dynamodb").delete_item(
         TableName=standard.outputs["DecisionsTable"], Key={"upload": {"S": seen["upload"]}}
     )
