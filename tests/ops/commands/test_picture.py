@@ -54,7 +54,7 @@ def test_no_line_runs_through_a_word() -> None:
 
 
 def test_the_ways_from_one_side_of_a_state_do_not_cross() -> None:
-    """The three detours of Serialize image: each piece across ends before it meets one downwards."""
+    """Of the detours of Serialize image each piece across ends before it meets one downwards."""
     root = ElementTree.fromstring(draw(state_machine()))
     [serialize] = [box for box in root.iter(f"{SVG}rect") if box.attrib["height"] == "50"][:1]
     side = float(serialize.attrib["x"]) + float(serialize.attrib["width"])
