@@ -32,6 +32,7 @@ COMMANDS = {
     "show": "everything that is known of one upload",
     "reconcile": "every uploaded object against the ledger; start what is missing",
     "review": "what waits for a person: a list, or a page to label it",
+    "relabel": "give an upload another label, whoever has decided it",
     "monitor": "report confidences, decisions, latency and drift, with plots",
     "redrive": "start again what failed, by reason: uploads and dead letters",
     "announce": "announce again what was recorded in a period",
