@@ -48,6 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
     if read is None:
         hint = stack.command("reconcile")
         raise CommandError(f"the ledger does not know {printable(upload)}; {hint}")
+    if not (arguments.new_class or arguments.label in reviews.classes_of(read)):
+        raise CommandError(
+            f"{arguments.label!r} is none of the classes: {', '.join(reviews.classes_of(read))};"
+            " --new-class adds it"
+        )
     try:
         done = reviews.relabel(read, arguments.label, arguments.comment, dry_run=arguments.dry_run)
     except Changed:

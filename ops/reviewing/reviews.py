@@ -145,10 +145,14 @@ class Reviews:
         how = "review" if read.outcome == "review" else "relabel"
         return self._give(read, label, how, comment, dry_run=dry_run)
 
-    def _check(self, read: Decision, label: str) -> None:
+    def classes_of(self, read: Decision) -> list[str]:
+        """Return classes(), with what the model has guessed of one item."""
         self._learn([read])
-        if label not in self._classes:
-            raise CommandError(f"{label!r} is none of the classes: {', '.join(self.classes())}")
+        return self.classes()
+
+    def _check(self, read: Decision, label: str) -> None:
+        if label not in (classes := self.classes_of(read)):
+            raise CommandError(f"{label!r} is none of the classes: {', '.join(classes)}")
 
     def _give(
         self, read: Decision, label: str, how: str, comment: str, *, dry_run: bool = False
