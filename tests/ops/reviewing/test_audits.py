@@ -12,7 +12,7 @@ import pytest
 from cli.errors import CommandError
 from ops.reviewing.reviews import Reviews
 from ops.reviewing.server import ReviewServer
-from ops.stack.ledger import Changed, Decision
+from ops.stack.ledger import Changed, Decision, Ledger
 from ops.stack.outputs import Stack as OpsStack
 from tests.support.cloud import Stack
 from tests.support.ops import Ops, dead_letter, empty, keys
@@ -183,6 +183,23 @@ def test_the_list_of_audits_leads_nobody(ops: Ops, audited: Stack, images: Path)
         assert guess not in ran.out
     ran = ops(None, "review", "--audits", "--order", "unsure", *STACK)
     assert (ran.code, "--order unsure is not for --audits" in ran.err) == (2, True)
+
+
+def test_what_the_index_still_lists_is_no_audit_once_it_is_done(
+    audited: Stack, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits, done = due(audited, images), due(audited, images)
+    found = Ledger._batch
+
+    def audited_meanwhile(ledger: Ledger, names: list[str]) -> list[Any]:
+        items = found(ledger, names)
+        return [
+            i | {"audit": {"S": "agreed"}} if i["upload"]["S"] == done.upload else i for i in items
+        ]
+
+    monkeypatch.setattr(Ledger, "_batch", audited_meanwhile)
+    listed = [item.upload for item in reviews_of().audits(1000)]
+    assert (waits.upload in listed, done.upload in listed) == (True, False)
 
 
 def test_copies_of_what_was_confirmed_are_made_to_agree_with_the_ledger(

@@ -322,9 +322,9 @@ def test_what_i_labelled_is_changed_and_taken_back_in_another_session(
         assert now is not None
         assert (now.outcome, now.label, now.audit) == ("reviewed", "bicycle", "agreed")
         assert "bicycle: uploads/audits/1.png" in page.text("list")
-        page.click(f'[data-upload="{first.upload}"] .back')
+        page.click(f'li[data-upload="{first.upload}"] .back')
         assert "motorcycle: uploads/audits/1.png" in page.text("list")
-        page.click(f'[data-upload="{first.upload}"] .back')
+        page.click(f'li[data-upload="{first.upload}"] .back')
         assert page.text("progress") == "1 labelled by ann"
         now = ledger.get(first.upload)
         assert now is not None
