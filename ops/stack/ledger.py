@@ -161,6 +161,16 @@ class Ledger:
         for page in self._pages(outcome, since, until, ScanIndexForward=not newest_first):
             yield from page["Items"]
 
+    def taken_back(self) -> Iterator[Decision]:
+        """Yield what waits for a person, or is decided without one, after a label was taken back.
+
+        Reads all that is so in the index, a megabyte a call.
+        """
+        options = {"FilterExpression": "reviewer <> :nobody"}
+        for outcome in DECISIONS:
+            for page in self._pages(outcome, "", "9", {":nobody": ""}, **options):
+                yield from map(Decision.of, page["Items"])
+
     def under(self, beginning: str) -> Iterator[Decision]:
         """Yield the items whose s3_key begins so; reads the whole index, a megabyte a call."""
         for outcome in OUTCOMES:

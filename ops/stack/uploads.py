@@ -61,6 +61,26 @@ class Uploads:
             raise PictureGone(key) from None
         return target
 
+    def move_copy(self, upload: str, key: str, label: str) -> str:
+        """Let the labelled copy of an upload that is gone have another label; return its key.
+
+        Raises PictureGone if there is none.
+        """
+        target, copies = self.labelled(upload, key, label), list(self.copies(upload, key))
+        if not copies:
+            raise PictureGone(key)
+        if target not in copies:
+            self._s3.copy_object(
+                Bucket=self.bucket,
+                Key=target,
+                CopySource={"Bucket": self.bucket, "Key": copies[0]},
+                TaggingDirective="REPLACE",
+            )
+        for copy in copies:
+            if copy != target:
+                self.delete(copy)
+        return target
+
     def labelled(self, upload: str, key: str, label: str) -> str:
         """Return the key of the copy of an upload that has this label."""
         return f"{LABELLED}{label}/{labelled_name(upload, key)}"

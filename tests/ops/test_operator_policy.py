@@ -152,6 +152,13 @@ def test_the_policies_grant_what_the_commands_call(
     assert read_item is not None
     reviews.uploads.read(read_item.s3_key, read_item.etag)
     reviews.undo(reviews.label(read_item, "other").decision)
+    relabelled = decided(standard, (images / "bicycle.png").read_bytes())
+    ops(standard, "relabel", relabelled["upload"], "motorcycle")
+    standard.aws.client("s3").delete_object(
+        Bucket=relabelled["s3_bucket"], Key=relabelled["s3_key"]
+    )
+    ops(standard, "relabel", relabelled["upload"], "other")  # the copy moves
+    ops(standard, "forget", relabelled["upload"], "--yes")
     dead_letter(standard, "UploadEventsDeadLetterQueue", seen["event"])
     dead_letter(standard, "UploadEventsDeadLetterQueue", "strange")
     old = decided(standard, b"no image")["upload"]
@@ -162,6 +169,7 @@ def test_the_policies_grant_what_the_commands_call(
     with reading():
         ops(standard, "status")
         ops(standard, "review")
+        ops(standard, "review", "--audits")
         ops(standard, "list")
         ops(standard, "show", seen["upload"])
         ops(standard, "quality")
