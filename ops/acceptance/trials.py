@@ -12,7 +12,7 @@ from urllib.parse import urlparse
 
 from ops.acceptance.run import PROBE, Run
 from ops.stack.dead_letters import QUEUES
-from ops.stack.ledger import INDEX
+from ops.stack.ledger import AUDITS, DUE, INDEX
 from ops.stack.outputs import Stack
 from ops.stack.uploads import LABELLED
 
@@ -60,6 +60,16 @@ def _of_ledger(run: Run, operator: Stack) -> Iterator[Trial]:
             Limit=1,
             KeyConditionExpression="outcome = :outcome",
             ExpressionAttributeValues={":outcome": {"S": "review"}},
+        ),
+    )
+    yield (
+        "dynamodb:Query",
+        lambda: dynamodb.query(
+            TableName=table,
+            IndexName=AUDITS,
+            Limit=1,
+            KeyConditionExpression="audit = :audit",
+            ExpressionAttributeValues={":audit": {"S": DUE}},
         ),
     )
     yield (
