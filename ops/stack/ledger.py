@@ -51,6 +51,7 @@ class Decision:
     detail: str
     execution: str
     event: str  # JSON text
+    origin: str
     uploaded_at: str
     recorded_at: str
     reviewer: str

@@ -74,6 +74,7 @@ def case(key: str = "uploads/a.jpg", **tasks: list[dict[str, Any]]) -> dict[str,
     return {
         "input": {
             "time": UPLOADED_AT,
+            "resources": [f"arn:aws:s3:::{BUCKET}"],
             "detail": {"bucket": {"name": BUCKET}, "object": {"key": key, "etag": ETAG}},
         },
         "tasks": {
