@@ -145,7 +145,9 @@ def executions() -> dict[str, Execution]:
         pytest.skip(str(missing))
     ended = subprocess.run(
         [python, ENGINE],
-        input=json.dumps({"definition": Application(ROOT).definition, "cases": CASES}),
+        input=json.dumps(
+            {"definition": Application(ROOT).definitions["ImageWorkflow"], "cases": CASES}
+        ),
         env=offline_environment(),
         capture_output=True,
         text=True,
