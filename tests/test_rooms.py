@@ -18,8 +18,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "ops.__main__": ("cli", "ops.stack"),
     "ops.commands": (
         *("cli", "ops.bills", "ops.prices", "ops.stack"),
-        *("ops.reviewing", "ops.monitoring", "ops.drawing", "ops.acceptance"),
+        *("ops.reviewing", "ops.monitoring", "ops.drawing", "ops.acceptance", "ops.backfilling"),
     ),
+    "ops.backfilling": ("cli", "ops.bills", "ops.prices", "ops.stack"),
     "ops.acceptance": ("cli", "ops.stack"),
     "ops.reviewing": ("cli", "ops.stack"),
     "ops.monitoring": (

@@ -17,6 +17,7 @@ OUTCOMES = ("accepted", "review", "reviewed", "rejected", "failed", "superseded"
 ABSENT_REASONS = {"superseded", "not_found"}
 ABSENT = "absent"
 INDEX = "outcome-recorded_at"
+BACKFILL = "backfill"  # the origin of what a backfill has brought
 OTHER = "other"  # the label of the contract that is none of the classes
 BATCH_SIZE = 100  # the most that BatchGetItem takes
 # What forget leaves stays until no delivery of the upload's event can still come: EventBridge tries
@@ -148,6 +149,19 @@ class Ledger:
             options = {"FilterExpression": "begins_with(s3_key, :beginning)"}
             for page in self._pages(outcome, "", "9", {":beginning": beginning}, **options):
                 yield from map(Decision.of, page["Items"])
+
+    def of_run(self, outcome: str, run: str, *, since: str = "", until: str = "9") -> Iterator[str]:
+        """Yield the reason of each item that a backfill has brought; "" where it needs none.
+
+        run: the ARN of its execution, which its events name.
+        """
+        options = {
+            "FilterExpression": "origin = :backfill AND contains(event, :run)",
+            "ProjectionExpression": "reason",
+        }
+        values = {":backfill": BACKFILL, ":run": run}
+        for page in self._pages(outcome, since, until, values, **options):
+            yield from (item["reason"]["S"] for item in page["Items"])
 
     def count(self, outcome: str, *, since: str = "", until: str = "9") -> int:
         """Return how many items an outcome has; reads them all, a megabyte a call."""
