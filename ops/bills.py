@@ -74,10 +74,7 @@ def bill(kind: str, architecture: str, images: int, tracing: bool = False) -> Bi
     kind: STANDARD or EXPRESS. architecture: x86_64 or arm64. images and tracing: see all_bills().
     """
     figures = measured()
-    seconds = {
-        step: milliseconds / 1000 / min(1, MEMORY_MB[step] / WHOLE_PROCESSOR_MB)
-        for step, milliseconds in figures["milliseconds"].items()
-    }
+    seconds = function_seconds()
     gb_s = sum(MEMORY_MB[step] / 1024 * duration for step, duration in seconds.items())
     units = math.ceil(figures["item_bytes"] / 1024)
     steps = figures["states"] * prices.STANDARD_TRANSITION
@@ -141,12 +138,17 @@ def child_seconds() -> float:
 def execution_seconds() -> float:
     """Return how long the image workflow takes on AWS: as measured, its functions slower."""
     figures = measured()
-    slower = sum(
-        milliseconds / 1000 * (1 / min(1, MEMORY_MB[step] / WHOLE_PROCESSOR_MB) - 1)
-        for step, milliseconds in figures["milliseconds"].items()
-    )
+    slower = sum(function_seconds().values()) - sum(figures["milliseconds"].values()) / 1000
     seconds: float = figures["execution_ms"] / 1000 + slower
     return seconds
+
+
+def function_seconds() -> dict[str, float]:
+    """Return how long each function takes on AWS: measured, and slower by its share of a core."""
+    return {
+        step: milliseconds / 1000 / min(1, MEMORY_MB[step] / WHOLE_PROCESSOR_MB)
+        for step, milliseconds in measured()["milliseconds"].items()
+    }
 
 
 def kept() -> float:

@@ -19,11 +19,13 @@ Told = Callable[["Count"], None]
 
 @dataclass
 class Count:
-    """What a source has. asked: of how many the ledger was asked, of which decided and failed.
+    """What a source has. listed: out of the sample too, as a run goes over them.
 
-    escaped: keys that an inventory writes otherwise than S3, which a run does not find.
+    asked: of how many the ledger was asked; of these, decided and failed. escaped: keys that an
+    inventory writes otherwise than S3, which a run does not find.
     """
 
+    listed: int = 0
     objects: int = 0
     bytes: int = 0
     asked: int = 0
@@ -73,7 +75,9 @@ def count(
     """
     found, limit = Count(), below(ASKED_SHARE)
     with ThreadPoolExecutor(WORKERS) as pool:
-        for page in pages:
+        for listed in pages:
+            found.listed += len(listed)
+            page = [p for p in listed if chosen(source.bucket, p.key, source.below)]
             every = found.objects < ASKED_FIRST
             asked = page if every else [p for p in page if chosen(source.bucket, p.key, limit)]
             names = [name_of(source.bucket, photo.key, photo.etag) for photo in asked]
@@ -114,9 +118,9 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Dollars and hours of a backfill. kind: of the image workflow."""
+    """Dollars and hours of a backfill. listed: what it goes over. kind: of the image workflow."""
 
-    objects: int
+    listed: int
     photos: int
     kind: str
     concurrency: int
@@ -124,7 +128,7 @@ class Estimate:
 
     @property
     def asked_dollars(self) -> float:
-        """For one object that the run asks the ledger about."""
+        """For one object that the run goes over."""
         return sum(bills.asked_bill().values())
 
     @property
@@ -136,7 +140,7 @@ class Estimate:
     @property
     def dollars(self) -> float:
         """For all of it; a real-time endpoint's hours are billed anyway."""
-        return self.objects * self.asked_dollars + self.photos * self.photo_dollars
+        return self.listed * self.asked_dollars + self.photos * self.photo_dollars
 
     @property
     def wanted(self) -> float:
@@ -146,7 +150,7 @@ class Estimate:
     @property
     def limits(self) -> dict[str, float]:
         """Photos a second at most, by what sets the limit."""
-        per_photo_s = sum(bills.measured()["milliseconds"].values()) / 1000
+        per_photo_s = sum(bills.function_seconds().values())
         starts = {"STANDARD": STANDARD_STARTS, "EXPRESS": EXPRESS_STARTS}[self.kind]
         return {
             f"the endpoint, {self.endpoint.at_once:,} at once": self.endpoint.per_second,
@@ -170,12 +174,12 @@ class Estimate:
     def hours(self) -> float:
         """For all of it: each object is asked about, each photo decided."""
         asking_s: float = bills.measured()["backfill"]["asked_ms"] / 1000
-        seconds = (self.objects - self.photos) * asking_s / self.concurrency
+        seconds = (self.listed - self.photos) * asking_s / self.concurrency
         return (seconds + self.photos / self.per_second) / 3600
 
     def affordable(self, dollars: float) -> int:
-        """Return how many photos a budget pays for, once every object has been asked about."""
-        left = dollars - self.objects * self.asked_dollars
+        """Return how many photos a budget pays for, once every object has been gone over."""
+        left = dollars - self.listed * self.asked_dollars
         return max(0, int(left / self.photo_dollars))
 
 

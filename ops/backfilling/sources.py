@@ -62,10 +62,8 @@ class Source:
         return self.prefix[:-1] + chr(ord(self.prefix[-1]) + 1) if self.prefix else "\uffff"
 
     def pages(self, stack: Stack) -> Iterator[list[Photo]]:
-        """Yield what it goes over, at most 1,000 at a time. Raises CommandError."""
-        found = inventoried(stack, self) if self.inventory[0] else listed(stack, self)
-        for page in found:
-            yield [photo for photo in page if chosen(self.bucket, photo.key, self.below)]
+        """Yield what it goes over, out of the sample too, 1,000 at a time. Raises CommandError."""
+        return inventoried(stack, self) if self.inventory[0] else listed(stack, self)
 
 
 def source_of(

@@ -71,7 +71,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="photos on their way at once (default: %(default)s)",
     )
     how.add_argument(
-        "--budget", type=number_between(0.01, 1e6), metavar="DOLLARS", help="end before it is spent"
+        "--budget",
+        type=number_between(0.0001, 1e6),
+        metavar="DOLLARS",
+        help="end before it is spent",
     )
     how.add_argument("--limit", type=positive, metavar="N", help="start at most N photos")
     how.add_argument(
@@ -134,7 +137,7 @@ def planned(stack: Stack, source: Source, concurrency: int) -> tuple[Count, Esti
         EndpointName=stack.outputs["EndpointName"]
     )
     estimate = Estimate(
-        found.objects,
+        found.listed,
         found.to_decide,
         stack.outputs["WorkflowType"],
         concurrency,
@@ -182,10 +185,10 @@ def _begin(
         ends.append(estimate.affordable(arguments.budget))
     allowance = min(ends)
     if not allowance:
-        asking = found.objects * estimate.asked_dollars
+        asking = found.listed * estimate.asked_dollars
         raise CommandError(
             f"--budget {arguments.budget:g}: it costs ${asking:,.2f}"
-            f" to ask the ledger about {found.objects:,} objects, before any photo"
+            f" to go over {found.listed:,} objects, before any photo"
         )
     question = f"Start it, {allowance:,} photos at most?"
     if not confirmed(question, arguments.yes):
@@ -195,7 +198,7 @@ def _begin(
         allowance,
         concurrency=arguments.concurrency,
         tolerated_failure_percentage=arguments.tolerate,
-        objects=found.objects,
+        objects=found.listed,
         asked_dollars=estimate.asked_dollars,
         photo_dollars=estimate.photo_dollars,
         **more,
@@ -275,6 +278,7 @@ def _sampled(source: Source, share: float) -> Source:
 def as_dict(source: Source, found: Count, estimate: Estimate) -> dict[str, Any]:
     """Return a plan as JSON has it."""
     return {
+        "listed": found.listed,
         "objects": found.objects,
         "bytes": found.bytes,
         "decided": found.decided,
@@ -297,16 +301,16 @@ def as_text(source: Source, found: Count, estimate: Estimate) -> str:
     """Return a plan as lines to read."""
     about = "" if found.exact else ", about: the ledger was asked of a sample"
     share = found.known / max(1, found.objects)
-    asked = estimate.objects * estimate.asked_dollars
+    asked = estimate.listed * estimate.asked_dollars
     endpoint = estimate.endpoint
     kind = "serverless" if not endpoint.instances else f"{endpoint.instances:,} instances"
     lines = [
         f"{found.objects:,} objects, {found.bytes / 1e9:,.1f} GB: {source.address}",
         f"  have an outcome {found.known:>12,}  {share:.1%}{about}",
         f"  to decide       {found.to_decide:>12,}",
-        f"dollars           {estimate.dollars:>12,.2f}  {prices.NOTED}",
-        f"  to ask          {asked:>12,.2f}  every object",
-        f"  to decide       {estimate.dollars - asked:>12,.2f}"
+        f"dollars           {_dollars(estimate.dollars):>12}  {prices.NOTED}",
+        f"  to go over      {_dollars(asked):>12}  {found.listed:,} objects",
+        f"  to decide       {_dollars(estimate.dollars - asked):>12}"
         f"  {estimate.photo_dollars * prices.MILLION:,.2f} a million",
         f"hours             {estimate.hours:>12,.1f}  {estimate.per_second:,.1f} photos a second"
         f" at concurrency {estimate.concurrency:,}; endpoint: {kind}",
@@ -320,6 +324,10 @@ def as_text(source: Source, found: Count, estimate: Estimate) -> str:
             " by listing alone, without --inventory"
         )
     return "\n".join(lines)
+
+
+def _dollars(amount: float) -> str:
+    return f"{amount:,.2f}" if amount >= 1 else f"{amount:,.4f}"
 
 
 def spent(current: Run) -> float:
@@ -361,7 +369,7 @@ def bar(current: Run, outcomes: Any, now: datetime) -> str:
     failed = sum(number for (outcome, _), number in outcomes.items() if outcome == "failed")
     return (
         f"[{'#' * filled}{'.' * (20 - filled)}] {done:,} of {objects:,}, {rate:,.1f}/s, {left},"
-        f" {current.photos:,} photos, {failed:,} failed, ${spent(current):,.2f}"
+        f" {current.photos:,} photos, {failed:,} failed, ${_dollars(spent(current))}"
     )
 
 
@@ -375,7 +383,7 @@ def state_as_text(stack: Stack, current: Run, outcomes: Any) -> str:
         f"{current.name}: {current.end}{current.cause and f', {current.cause}'}",
         f"  objects     {current.children.done:>10,} of {current.given['objects']:,}",
         f"  photos      {current.photos:>10,}, {current.left:,} left of its allowance",
-        f"  dollars     {spent(current):>10,.2f}",
+        f"  dollars     {_dollars(spent(current)):>10}",
         *rows,
     ]
     if any(outcome == "failed" for outcome, _ in outcomes):

@@ -207,6 +207,9 @@ def test_a_plan_of_many_asks_of_a_sample_and_says_about_how_many_are_decided() -
     assert ASKED_FIRST < len(asked) < ASKED_FIRST + 1500
     assert found.known == pytest.approx(25_000, rel=0.1)
     assert found.to_decide == found.objects - found.known
+    sample = count(pages(100_000), Source("bucket", "", share=0.01), outcomes)
+    assert (sample.listed, sample.exact) == (100_000, True)
+    assert sample.objects == pytest.approx(1000, rel=0.2)
     few = count(pages(5000), Source("bucket", ""), outcomes)
     assert (few.exact, few.known) == (True, 1250)
 
