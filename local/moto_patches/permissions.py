@@ -32,7 +32,7 @@ FUNCTION = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
 ENDPOINT = re.compile(r"/endpoints/([^/]+)/invocations")
 PIPE = re.compile(r"/v1/pipes/([^/]+)(?:/(start|stop))?")
 ARN = re.compile(r"arn:[^|\s]+")
-NAMED = ("stateMachineArn", "executionArn", "StreamArn", "ShardIterator")
+NAMED = ("stateMachineArn", "executionArn", "mapRunArn", "StreamArn", "ShardIterator")
 OF_BUCKETS = {"versioning": "s3:GetBucketVersioning", "versions": "s3:ListBucketVersions"}
 
 
