@@ -31,6 +31,8 @@ from local.moto_patches import (
     lambda_configuration,
     lambda_invoke,
     logs,
+    map_items,
+    map_runs,
     metrics,
     permissions,
     pipes,
@@ -38,6 +40,7 @@ from local.moto_patches import (
     s3_events,
     sagemaker_endpoint,
     sagemaker_runtime,
+    sdk_tasks,
     stack_attributes,
     stack_changes,
     stack_deletions,
@@ -188,6 +191,9 @@ def embedded_aws(
         cleanup.enter_context(queries.installed())
         cleanup.enter_context(copies.installed())
         cleanup.enter_context(state_machines.installed())
+        cleanup.enter_context(map_runs.installed())  # before executions, which keeps its parse()
+        cleanup.enter_context(map_items.installed())
+        cleanup.enter_context(sdk_tasks.installed())
         cleanup.enter_context(executions.installed(host, port, keys, log))
         cleanup.enter_context(s3_events.installed())
         cleanup.enter_context(events.installed(log))

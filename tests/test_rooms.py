@@ -19,7 +19,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "ops.commands": (
         *("cli", "ops.bills", "ops.prices", "ops.stack"),
         *("ops.reviewing", "ops.monitoring", "ops.quality", "ops.drawing", "ops.acceptance"),
+        "ops.backfilling",
     ),
+    "ops.backfilling": ("cli", "ops.bills", "ops.prices", "ops.stack"),
     "ops.acceptance": ("cli", "ops.stack"),
     "ops.reviewing": ("cli", "ops.stack"),
     "ops.monitoring": (

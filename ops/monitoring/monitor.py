@@ -14,7 +14,7 @@ from ops.monitoring.baseline import CARD, Baseline, as_json, of_model_in_use
 from ops.monitoring.capture_files import destination, in_folder, in_s3
 from ops.monitoring.captures import Captures
 from ops.monitoring.drift import MINIMUM_WINDOW, judge
-from ops.monitoring.observations import Observation, from_ledger
+from ops.monitoring.observations import UPLOAD, Observation, from_ledger
 from ops.monitoring.page import as_html
 from ops.monitoring.report import Report
 from ops.monitoring.windows import Windows
@@ -68,7 +68,9 @@ def observations(
     if address is None:
         stack = Stack.of(arguments)
         since = arguments.since or datetime.now(UTC) - timedelta(hours=24)
-        return f"Ledger of {stack.name}", from_ledger(Ledger(stack), since)
+        seen = from_ledger(Ledger(stack), since, arguments.origin)
+        which = "" if arguments.origin == UPLOAD else ", what backfills have brought"
+        return f"Ledger of {stack.name}{which}", seen
     threshold, none_threshold = baseline.threshold, baseline.none_threshold
     stack = Stack.of(arguments)
     if not address:  # of the stack's endpoint

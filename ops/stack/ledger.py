@@ -21,6 +21,7 @@ ABSENT = "absent"
 KEY = ("upload", "s3_bucket", "s3_key", "etag")
 NOT_DUE, DUE, AGREED, CORRECTED = "not_due", "due", "agreed", "corrected"  # of an audit
 INDEX, AUDITS = "outcome-recorded_at", "audit-recorded_at"
+BACKFILL = "backfill"  # the origin of what a backfill has brought
 OTHER = "other"  # the label of the contract that is none of the classes
 BATCH_SIZE = 100  # the most that BatchGetItem takes
 # What forget leaves stays until no delivery of the upload's event can still come: EventBridge tries
@@ -60,12 +61,13 @@ class Decision:
     reviewer: str
     previous_label: str
     revision: int
-    # Items from before audits have none of these.
+    # Items from before audits and backfills have none of these.
     decision: str = ""
     none_threshold: float = 0.0
     audit: str = NOT_DUE
     audit_share: float = 0.0  # percent
     history: str = "[]"  # JSON text
+    origin: str = "upload"
 
     @classmethod
     def of(cls, item: Mapping[str, Mapping[str, str]]) -> "Decision":
@@ -177,6 +179,19 @@ class Ledger:
             options = {"FilterExpression": "begins_with(s3_key, :beginning)"}
             for page in self._pages(outcome, "", "9", {":beginning": beginning}, **options):
                 yield from map(Decision.of, page["Items"])
+
+    def of_run(self, outcome: str, run: str, *, since: str = "", until: str = "9") -> Iterator[str]:
+        """Yield the reason of each item that a backfill has brought; "" where it needs none.
+
+        run: the ARN of its execution, which its events name.
+        """
+        options = {
+            "FilterExpression": "origin = :backfill AND contains(event, :run)",
+            "ProjectionExpression": "reason",
+        }
+        values = {":backfill": BACKFILL, ":run": run}
+        for page in self._pages(outcome, since, until, values, **options):
+            yield from (item["reason"]["S"] for item in page["Items"])
 
     def count(self, outcome: str, *, since: str = "", until: str = "9") -> int:
         """Return how many items an outcome has; reads them all, a megabyte a call."""

@@ -74,6 +74,7 @@ def case(key: str = "uploads/a.jpg", **tasks: list[dict[str, Any]]) -> dict[str,
     return {
         "input": {
             "time": UPLOADED_AT,
+            "resources": [f"arn:aws:s3:::{BUCKET}"],
             "detail": {"bucket": {"name": BUCKET}, "object": {"key": key, "etag": ETAG}},
         },
         "tasks": {
@@ -145,7 +146,9 @@ def executions() -> dict[str, Execution]:
         pytest.skip(str(missing))
     ended = subprocess.run(
         [python, ENGINE],
-        input=json.dumps({"definition": Application(ROOT).definition, "cases": CASES}),
+        input=json.dumps(
+            {"definition": Application(ROOT).definitions["ImageWorkflow"], "cases": CASES}
+        ),
         env=offline_environment(),
         capture_output=True,
         text=True,
