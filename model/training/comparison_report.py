@@ -254,7 +254,7 @@ def _missing(name: str, test: Paired) -> str:
     if not seen:
         return f"{name}: no picture tells them apart; it takes {least_discordant()}."
     if test.more is None:
-        return f"{name}: the {seen} pictures that tell them apart are even."
+        return f"{name}: the {seen} pictures that tell them apart are as good as even."
     return (
         f"{name}: {test.more} more pictures that tell them apart would show a difference, if they"
         f" fall as these {seen} do."
