@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import numpy_helper
+from PIL import Image, ImageEnhance
 
 from tests.support.project import ROOT
 
@@ -81,4 +82,21 @@ def model_of_colours(
     onnx.save(model, folder / "model.onnx")
     promise = {"value": 0.9, "risk": 0.01, "level": 0.95, "promise": "at most 1% are wrong"}
     (folder / "card.json").write_text(json.dumps(card or {"threshold": promise}))
+    return folder
+
+
+def labelled_photos(folder: Path) -> Path:
+    """Write sample photos that the shipped model knows, each in three brightnesses, by class."""
+    for kind, names in {
+        "bicycle": ["bicycle.png", "rotated-by-exif.jpg"],
+        "motorcycle": ["large-motorcycle.jpg"],
+        "other": ["car.png", "cat.jpg"],
+    }.items():
+        (folder / kind).mkdir(parents=True)
+        for name in names:
+            with Image.open(ROOT / "events/images" / name) as opened:
+                picture = opened.convert("RGB").resize((128, 128))
+            for percent in (80, 90, 100):
+                darker = ImageEnhance.Brightness(picture).enhance(percent / 100)
+                darker.save(folder / kind / f"{Path(name).stem} {percent}.png")
     return folder
