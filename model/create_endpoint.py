@@ -3,6 +3,7 @@
     python -m model.create_endpoint                          at first the shipped model, real-time
     python -m model.create_endpoint --serverless             paid by the picture, slow first answer
     python -m model.create_endpoint --model out/model        a model of your own
+    python -m model.create_endpoint --model out/model --labels DIR    compare it first
     python -m model.create_endpoint --train s3://BUCKET/data train on SageMaker first (spot)
     python -m model.create_endpoint --rollback               back to the model before this one
 
@@ -14,8 +15,13 @@ given stays as it is deployed, the model too. With another model the stack is up
 serves until the new one does, and takes over again if an alarm of the endpoint goes off.
 `python -m model.delete_endpoint` removes all of it.
 
+To replace a model, compare the two with --labels DIR, a folder of pictures per class that neither
+was trained on, say yes, deploy the workflow with the thresholds that are printed, and go back with
+--rollback. With --labels, --yes deploys no model that `python -m model.compare` shows to be worse,
+or to break its promise.
+
 --train reads a folder per class under s3://BUCKET/data. Credentials and region come as for every
-AWS tool. Exit codes: 0 it serves, 1 declined, 2 it could not be done, 130 interrupted.
+AWS tool. Exit codes: 0 it serves, 1 declined or worse, 2 it could not be done, 130 interrupted.
 """
 
 import argparse
@@ -38,6 +44,7 @@ from model.endpoint.image import ensure_image, repository_arn
 from model.endpoint.options import OWN, hosting_of, merged_hosting, named, parser
 from model.endpoint.place import ROOT, EndpointError, Place, checked_name, default_name, place
 from model.endpoint.plan import plan
+from model.endpoint.promotion import compared_with_deployed
 from model.endpoint.smoke_test import smoke_test
 from model.endpoint.training_job import Training, image_of, train
 
@@ -72,13 +79,24 @@ def run(options: argparse.Namespace) -> int:
             f"{where.name} is {before['Serving'].lower().replace('_', '-')}, and SageMaker cannot"
             f" change that: {where.deletion('--keep-captures')}, then again, or take another --name"
         )
+    question = "create or update it?"
+    if options.labels:
+        if not serves:
+            print("no model is deployed yet: there is nothing to compare with")
+        elif show_comparison(options, where, before):
+            if options.yes:
+                print(
+                    "nothing was changed: --yes deploys it only without --labels", file=sys.stderr
+                )
+                return 1
+            question = "update it all the same?"
     what = f"the deployed model, {before['ModelData']}" if serves else ""
     if training:
         what = f"a model trained on {options.train}"
     elif model:
         what = f"model {version_of(card_of(folder))} of {folder}"
     print(plan(where, values, training, what), flush=True)
-    if not confirmed("create or update it?", options.yes):
+    if not confirmed(question, options.yes):
         return 1
 
     # First what must be there before an image can be pushed, a model uploaded or trained.
@@ -112,6 +130,14 @@ def run(options: argparse.Namespace) -> int:
         stack.deploy(where, before | {"Scaling": "DISABLED"})
     stack.deploy(where, values)
     return finish(options, where, values)
+
+
+def show_comparison(options: argparse.Namespace, where: Place, before: Values) -> bool:
+    """Print the deployed model beside the new one; return whether the new one is worse."""
+    report = compared_with_deployed(where, before["ModelData"], options.model, options.labels)
+    print(f"OLD is the deployed model, NEW is {options.model}", end="\n\n")
+    print(report.as_text(), end="\n\n", flush=True)
+    return report.stay
 
 
 def roll_back(options: argparse.Namespace, where: Place, before: Values) -> int:

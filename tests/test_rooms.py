@@ -25,7 +25,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "ops.acceptance": ("cli", "ops.stack"),
     "ops.reviewing": ("cli", "ops.stack"),
     "ops.monitoring": (
-        *("cli", "ops.stack", "model.endpoint.artifacts", "model.endpoint.place"),
+        *("cli", "ops.stack"),
+        *("model.endpoint.artifacts", "model.endpoint.capture_lines", "model.endpoint.place"),
         *("model.training.image_statistics", "model.training.pictures", "model.training.rounding"),
     ),
     "ops.quality": ("cli", "ops.stack", "model.endpoint.samconfig"),

@@ -74,17 +74,25 @@ def upload(place: Place, version: str, model: bytes) -> str:
     return f"s3://{place.bucket}/{key}"
 
 
-def uploaded_card(place: Place, address: str) -> dict[str, Any]:
-    """Return the card in the model.tar.gz at an s3:// address, {} without one."""
+def uploaded(place: Place, address: str) -> dict[str, bytes]:
+    """Return graph and card of the model.tar.gz at an s3:// address by name; it may lack one."""
     bucket, _, key = address.removeprefix("s3://").partition("/")
     body = place.client("s3").get_object(Bucket=bucket, Key=key, ExpectedBucketOwner=place.account)[
         "Body"
     ]
+    found = {}
     with tarfile.open(fileobj=io.BytesIO(body.read())) as tar:
         for member in tar.getmembers():
-            if member.name.removeprefix("./") == CARD and (file := tar.extractfile(member)):
-                return dict(json.load(file))
-    return {}
+            name = member.name.removeprefix("./")
+            if name in (GRAPH, CARD) and (file := tar.extractfile(member)):
+                found[name] = file.read()
+    return found
+
+
+def uploaded_card(place: Place, address: str) -> dict[str, Any]:
+    """Return the card in the model.tar.gz at an s3:// address, {} without one."""
+    card = uploaded(place, address).get(CARD)
+    return dict(json.loads(card)) if card else {}
 
 
 def card_key(version: str) -> str:

@@ -43,6 +43,12 @@ def parser(description: str) -> Parser:
         "--rollback", action="store_true", help="serve the model and image before these again"
     )
     what.add_argument(
+        "--labels",
+        type=Path,
+        metavar="DIR",
+        help="folder of pictures per class: compare --model with the deployed model on them first",
+    )
+    what.add_argument(
         "--image",
         help=f"an image in ECR, or `{OWN}` to build one (default: the deployed one; one built here"
         " is built again with another model, if its sources have changed)",
@@ -93,6 +99,11 @@ def hosting_of(options: argparse.Namespace) -> dict[str, str]:
         raise EndpointError(
             "--rollback serves the model and image before these and changes nothing else: give"
             " --image, --serverless and the number and type of instances in a second command"
+        )
+    if options.labels and not options.model:
+        raise EndpointError(
+            f"--labels {options.labels}: they compare a model with the deployed one; give the model"
+            " folder with --model"
         )
     refuse_impossible(values)
     return values

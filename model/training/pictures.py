@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,11 +76,14 @@ class Pictures:
         ]
 
 
-def upright(path: Path) -> Image.Image:
-    """Read a whole picture, upright, as RGB on white; DatasetError if it cannot be read."""
+def upright(path: Path | str, file: IO[bytes] | None = None) -> Image.Image:
+    """Read a whole picture, upright, as RGB on white; DatasetError if it cannot be read.
+
+    file: its bytes, where no file of the path's name has them; the path is what an error names.
+    """
     register_heif_opener()  # HEIC of phones
     try:
-        with Image.open(path) as opened:
+        with Image.open(path if file is None else file) as opened:
             opened.draft("RGB", (2 * KEPT_SIDE, 2 * KEPT_SIDE))  # JPEG only: decode at a fraction
             if opened.width * opened.height > MAX_PIXELS:
                 raise DatasetError(
@@ -96,6 +100,13 @@ def upright(path: Path) -> Image.Image:
         raise DatasetError(f"{path}: cannot be read ({reason}); repair or remove it") from error
 
 
+def kept(picture: Image.Image) -> Image.Image:
+    """Return a picture with at most KEPT_SIDE a side, as the workflow sends it."""
+    if max(picture.size) > KEPT_SIDE:
+        picture.thumbnail((KEPT_SIDE, KEPT_SIDE), Image.Resampling.BICUBIC)
+    return picture
+
+
 def squashed(picture: Image.Image, size: int) -> Image.Image:
     """Return the whole picture as size x size: all that the server does to an upload."""
     return picture.resize((size, size), Image.Resampling.BICUBIC)
@@ -103,9 +114,13 @@ def squashed(picture: Image.Image, size: int) -> Image.Image:
 
 def pixels(pictures: Pictures, chosen: Iterable[int], size: int) -> NDArray[np.float32]:
     """Return (n, 3, size, size) float32 0..1: the chosen pictures (indices) as the server does."""
-    images = [np.asarray(squashed(pictures.images[i], size)) for i in chosen]
-    stacked = np.stack(images).transpose(0, 3, 1, 2).astype(np.float32) / 255
-    return np.ascontiguousarray(stacked)
+    return stacked((pictures.images[i] for i in chosen), size)
+
+
+def stacked(images: Iterable[Image.Image], size: int) -> NDArray[np.float32]:
+    """Return (n, 3, size, size) float32 0..1 of RGB pictures, as the server does."""
+    together = np.stack([np.asarray(squashed(image, size)) for image in images])
+    return np.ascontiguousarray(together.transpose(0, 3, 1, 2).astype(np.float32) / 255)
 
 
 def files(folder: Path) -> dict[str, list[Path]]:
@@ -152,11 +167,8 @@ def load(folder: Path, labels: Sequence[str] = ()) -> Pictures:
     paths, images, truth, kinds = [], [], [], []
     for name, members in found.items():
         for path in members:
-            picture = upright(path)
-            if max(picture.size) > KEPT_SIDE:
-                picture.thumbnail((KEPT_SIDE, KEPT_SIDE), Image.Resampling.BICUBIC)
             paths.append(path)
-            images.append(picture)
+            images.append(kept(upright(path)))
             truth.append(known.index(name if name in known else OTHER))
             kinds.append(path.parent.relative_to(folder / name).as_posix())
     return Pictures(known, tuple(paths), tuple(images), np.array(truth, np.int64), tuple(kinds))

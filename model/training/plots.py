@@ -1,6 +1,7 @@
 """Plots: training curves, reliability, risk against coverage, confusion, worst mistakes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageOps
 
+from cli.terminal import shortened
 from model.training.calibration import NONE_RISK, RISK
 from model.training.figures import (
     BINS,
@@ -21,7 +23,8 @@ from model.training.figures import (
 from model.training.pictures import OTHER, Pictures, upright
 from model.training.rounding import rounded_up
 
-TILE, CAPTION = 160, 30  # pixels
+TILE, LINE = 160, 14  # pixels
+CHARACTERS = 31  # of a line of a caption that a tile surely holds
 WORST = 24  # mistakes on the contact sheet
 
 
@@ -51,7 +54,7 @@ def draw(
     worst = wrong[np.argsort(-confidence[wrong])][:WORST]
     captions = [
         (
-            pictures.paths[i],
+            partial(upright, pictures.paths[i]),
             f"is {pictures.labels[pictures.truth[i]]}\n"
             f"{pictures.labels[guess[i]]} {confidence[i]:.2f}",
         )
@@ -148,15 +151,27 @@ def confusion(counts: Sequence[Sequence[int]], labels: Sequence[str], path: Path
     figure.savefig(path)
 
 
-def contact_sheet(items: Sequence[tuple[Path, str]], path: Path, across: int = 6) -> None:
-    """Write pictures with a caption of two lines at most each, in rows of `across`."""
+def contact_sheet(
+    items: Sequence[tuple[Callable[[], Image.Image], str]],
+    path: Path,
+    empty: str = "no mistakes",
+    across: int = 6,
+) -> None:
+    """Write pictures with their captions as PNG, in rows of `across`.
+
+    items: how to read each picture, since the whole ones together may not fit into memory, and its
+    caption, of one or more lines. empty: what a sheet without pictures says.
+    """
     rows = max(1, -(-len(items) // across))
-    sheet = Image.new("RGB", (across * TILE, rows * (TILE + CAPTION)), "white")
+    lines = max((caption.count("\n") + 1 for _, caption in items), default=0)
+    height = TILE + lines * LINE + 2
+    sheet = Image.new("RGB", (across * TILE, rows * height), "white")
     draw = ImageDraw.Draw(sheet)
-    for index, (source, caption) in enumerate(items):
-        left, top = index % across * TILE, index // across * (TILE + CAPTION)
-        sheet.paste(ImageOps.pad(upright(source), (TILE - 4, TILE - 4), color="white"), (left, top))
-        draw.multiline_text((left + 2, top + TILE - 3), caption, fill="black", spacing=1)
+    for index, (read, caption) in enumerate(items):
+        left, top = index % across * TILE, index // across * height
+        sheet.paste(ImageOps.pad(read(), (TILE - 4, TILE - 4), color="white"), (left, top))
+        text = "\n".join(shortened(line, CHARACTERS) for line in caption.split("\n"))
+        draw.multiline_text((left + 2, top + TILE - 3), text, fill="black", spacing=1)
     if not items:
-        draw.text((4, 4), "no mistakes", fill="black")
-    sheet.save(path)
+        draw.text((4, 4), empty, fill="black")
+    sheet.save(path, "PNG")

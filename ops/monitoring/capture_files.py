@@ -18,26 +18,14 @@ from boto3.s3.transfer import TransferConfig
 
 from cli.errors import CommandError, code_of
 from cli.terminal import own_command
+from model.endpoint.capture_lines import SUFFIX, lines_of
 from ops.stack.outputs import Stack
 from ops.stack.uploads import GONE
 
-# A request of 25 MB and an answer of as much, both in base64.
-LINE_LIMIT = 2 * 26_214_400 * 4 // 3 + 10_000
 FILES_AHEAD = 16
 ONE_THREAD = TransferConfig(use_threads=False)  # for each file; 16 of these are under way
 IN_MEMORY = 2**20  # bytes of a file that waits to be read; larger ones wait on disk
 HOUR = re.compile(r"(?:^|/)(\d{4})/(\d\d)/(\d\d)/(\d\d)/[^/]+$")
-
-
-def lines_of(file: IO[bytes]) -> Iterator[bytes | None]:
-    """Yield the lines of a file; None for one over the limit."""
-    while line := file.readline(LINE_LIMIT):
-        if line.endswith(b"\n") or len(line) < LINE_LIMIT:
-            yield line
-            continue
-        while line and not line.endswith(b"\n"):
-            line = file.readline(LINE_LIMIT)
-        yield None
 
 
 def in_folder(folder: Path, since: datetime | None) -> Iterator[bytes | None]:
@@ -51,7 +39,7 @@ def in_folder(folder: Path, since: datetime | None) -> Iterator[bytes | None]:
         folders.sort()
         for name in sorted(names):
             path = Path(place, name)
-            if not name.endswith(".jsonl"):
+            if not name.endswith(SUFFIX):
                 continue
             found = True
             if not ended_before(path.as_posix(), since):
@@ -72,7 +60,7 @@ def in_s3(stack: Stack, address: str, since: datetime | None) -> Iterator[bytes 
     def keys() -> Iterator[str]:
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for entry in page.get("Contents", []):
-                if entry["Key"].endswith(".jsonl"):
+                if entry["Key"].endswith(SUFFIX):
                     yield entry["Key"]
 
     def fetched(key: str) -> IO[bytes]:

@@ -3,20 +3,19 @@
 https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpoint.html
 """
 
-import base64
 import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from PIL import Image, PngImagePlugin
 
 from cli.escaping import escaped
+from model.endpoint import capture_lines
+from model.endpoint.capture_lines import BadLineError, body_of
 from model.training.image_statistics import measured
 from model.training.pictures import squashed
-from ops.monitoring import capture_files
 from ops.monitoring.observations import LONGEST_NAME, Observation, decide
 
 MAX_PIXELS = 4_000_000  # the workflow sends 256x256; more than this is not measured
@@ -26,10 +25,6 @@ if hasattr(PngImagePlugin.PngStream, "chunk_acTL"):
     del PngImagePlugin.PngStream.chunk_acTL
 FIRST = datetime(2017, 11, 29, tzinfo=UTC)  # SageMaker is not older
 AHEAD = timedelta(days=1)  # clocks differ, but by no more
-
-
-class BadLineError(Exception):
-    """A line that holds no inference; the message names the kind of fault."""
 
 
 class Captures:
@@ -67,7 +62,7 @@ class Captures:
     def observation(self, line: bytes | None) -> Observation:
         """Return the observation of a line; raises BadLineError."""
         if line is None:
-            raise BadLineError(f"longer than {capture_files.LINE_LIMIT:,} bytes")
+            raise BadLineError(f"longer than {capture_lines.LINE_LIMIT:,} bytes")
         try:
             record = json.loads(line)
             time = datetime.fromisoformat(record["eventMetadata"]["inferenceTime"])
@@ -80,8 +75,8 @@ class Captures:
         time = time if time.tzinfo else time.replace(tzinfo=UTC)
         if not FIRST <= time <= datetime.now(UTC) + AHEAD:
             raise BadLineError("a time before SageMaker's or in the future")
-        label, confidence, model = self.inference(_data(output))
-        picture = _data(sent)
+        label, confidence, model = self.inference(body_of(output))
+        picture = body_of(sent)
         statistics = _measured(picture, self.size)
         return Observation(
             time.astimezone(UTC),
@@ -138,21 +133,6 @@ def _probability(value: object) -> float:
     if not 0 <= value <= 1:
         raise BadLineError("a confidence outside 0..1")
     return float(value)
-
-
-def _data(side: Any) -> bytes:
-    """Return the bytes of an input or output, whatever its encoding."""
-    if not isinstance(side, dict):
-        return b""
-    data = side.get("data", "")
-    if not isinstance(data, str):
-        raise BadLineError("data that is no text")
-    if side.get("encoding") != "BASE64":
-        return data.encode()
-    try:
-        return base64.b64decode(data, validate=True)
-    except ValueError:
-        raise BadLineError("data that is no base64") from None
 
 
 def _measured(picture: bytes, size: int) -> dict[str, float]:

@@ -11,6 +11,7 @@ from tests.support.project import ROOT
 COMMANDS = {
     "train": ["--data", "somewhere"],
     "evaluate": ["model.onnx", "somewhere"],
+    "compare": ["old", "new", "somewhere"],
     "dataset": ["--check", "somewhere"],
 }
 # Nothing of site-packages: what is imported is of the project or of the standard library.
@@ -47,6 +48,7 @@ def test_help_needs_no_extra_and_works_anywhere(name: str, tmp_path: Path) -> No
         ("train", ["--data", "x", "--size", "0"], "'0': write a whole number from 1"),
         ("train", ["--data", "x", "--frozen", "22"], "'22': write a whole number from 0 to 21"),
         ("evaluate", ["model.onnx", "x", "--thres", "1"], "unrecognized arguments: --thres 1"),
+        ("compare", ["old", "new"], "the following arguments are required: DATA"),
         ("dataset", ["--others", "5001"], "'5001': write a whole number from 1 to 5,000"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -1,6 +1,7 @@
 """create_endpoint and delete_endpoint, end to end against the embedded AWS."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,44 @@ def test_without_a_model_before_there_is_no_rollback(
     assert "knows no model before this one" in capsys.readouterr().err
 
 
+def test_a_comparison_is_shown_first_and_a_worse_model_is_not_deployed(
+    aws: Aws, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch", reason="models are compared by the extra `train`")
+    from tests.support.models import SHIPPED, changed_model, labelled_photos
+
+    labels = str(labelled_photos(tmp_path / "labels"))
+    tilted = str(changed_model(tmp_path / "tilted", bias=(9, -9, -9), version="tilted"))
+    assert aws.create("--model", tilted, "--labels", labels) == 0
+    assert "no model is deployed yet: there is nothing to compare with" in capsys.readouterr().out
+    aws.answers(("bicycle", 0.9))
+    assert aws.create("--model", str(SHIPPED), "--labels", labels) == 0
+    out = capsys.readouterr().out
+    assert f"OLD is the deployed model, NEW is {SHIPPED}" in out
+    assert re.search(r"version +tilted +20", out)
+    assert "NEW is shown to be better: right" in out
+    assert out.index("shown to be better") < out.index("an hour")
+    served, events = aws.container(), aws.events()
+    assert aws.create("--model", tilted, "--labels", labels) == 1
+    said = capsys.readouterr()
+    assert "NEW is shown to be worse: right" in said.out
+    assert "--yes deploys it only without --labels" in said.err
+    assert (aws.container(), aws.events()) == (served, events)
+    aws.answers(("bicycle", 0.9))
+    assert aws.create("--model", tilted) == 0
+    assert aws.container() != served
+
+
+def test_a_deployed_model_without_a_card_is_not_compared(
+    aws: Aws, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"a graph")
+    aws.answers(("bicycle", 0.9))
+    assert aws.create("--model", str(tmp_path)) == 0
+    assert aws.create("--model", str(tmp_path), "--labels", str(tmp_path)) == 2
+    assert "has no card.json: it cannot be compared" in capsys.readouterr().err
+
+
 def test_what_is_not_given_stays_as_it_is(aws: Aws, tmp_path: Path) -> None:
     aws.create("--instance-type", "ml.m5.large", "--capture-percentage", "0")
     aws.answers(("bicycle", 0.9))
@@ -262,7 +301,7 @@ def test_the_threshold_of_the_card_is_printed_to_deploy_with(
 ) -> None:
     aws.answers(("bicycle", 0.9))
     assert aws.create("--model", other_model(tmp_path / "model", threshold=0.91234)) == 0
-    overrides = f"EndpointName={aws.name} ConfidenceThreshold=0.913"
+    overrides = f"EndpointName={aws.name} ConfidenceThreshold=0.913 NoneThreshold=0"
     out = capsys.readouterr().out
     for environment, kind in (("default", "STANDARD"), ("production", "EXPRESS")):
         own = f"WorkflowType={kind} Architecture=x86_64"

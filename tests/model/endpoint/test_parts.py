@@ -229,6 +229,8 @@ def test_the_default_name_is_the_template_s(tmp_path: Path) -> None:
         (["--rollback", "--min-instances", "3"], "changes nothing else"),
         (["--rollback", "--serverless"], "changes nothing else"),
         (["--rollback", "--image", "python:3"], "changes nothing else"),
+        (["--labels", "labels"], "--labels labels: they compare a model"),
+        (["--labels", "labels", "--rollback"], "give the model folder with --model"),
         (["--train", "pictures"], "s3://my-bucket"),
         (["--train", "s3://pictures"], "s3://my-bucket"),
         (["--model", "tests"], "holds no model.onnx"),

@@ -20,6 +20,7 @@ from PIL import Image
 
 from cli.terminal import own_command
 from local.deployment import captures_bucket
+from model.endpoint import capture_lines
 from model.endpoint.artifacts import card_key
 from ops.__main__ import main
 from ops.monitoring import capture_files
@@ -119,7 +120,7 @@ def test_numbers_without_labels_are_refused_with_the_way_out(
 def test_bad_lines_are_counted_and_the_rest_is_read(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capture_files, "LINE_LIMIT", 5_000)
+    monkeypatch.setattr(capture_lines, "LINE_LIMIT", 5_000)
     lines = [
         line(),
         "{",
