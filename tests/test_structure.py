@@ -16,8 +16,10 @@ from ops.stack.ledger import ABSENT_REASONS, Decision
 from tests.support.asl_layout import copied, written
 from tests.support.functions import load_function
 from tests.support.project import (
+    ACCEPT,
     ASL_TEXT,
     BACKFILL_TEXT,
+    NONE,
     ROOT,
     STEPS,
     backfill,
@@ -267,10 +269,12 @@ def test_every_parameter_says_what_it_is_and_has_bounds(name: str) -> None:
     assert {"AllowedPattern", "AllowedValues", "MaxValue"} & set(parameter)
 
 
-def test_the_default_threshold_is_the_card_s_rounded_up_to_a_thousandth() -> None:
+@pytest.mark.parametrize(("entry", "default"), [("threshold", ACCEPT), ("none", NONE)])
+def test_the_default_thresholds_are_the_card_s_rounded_up_to_a_thousandth(
+    entry: str, default: str
+) -> None:
     card = json.loads((ROOT / "model/pretrained/card.json").read_text())
-    default = float(template()["Parameters"]["ConfidenceThreshold"]["Default"])
-    assert 0 <= default - card["threshold"]["value"] < 0.001
+    assert 0 <= float(default) - card[entry]["value"] < 0.001
 
 
 def test_number_defaults_with_a_point_are_quoted() -> None:

@@ -87,3 +87,9 @@ def _is_exception(name: str, classes: dict[str, list[str]]) -> bool:
     if name in classes:
         return any(_is_exception(base, classes) for base in classes[name])
     return bool(re.search(r"(Exception|Error)$", name))
+
+
+# The thresholds' defaults, as create_endpoint and the reports print them.
+ACCEPT, NONE = (
+    str(template()["Parameters"][f"{name}Threshold"]["Default"]) for name in ("Confidence", "None")
+)

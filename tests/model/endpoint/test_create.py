@@ -12,7 +12,7 @@ from cli.terminal import own_command
 from model import create_endpoint, delete_endpoint
 from model.endpoint import samconfig, stack
 from tests.support.endpoint import ACCOUNT, IMAGE, REGION, Aws
-from tests.support.project import ROOT
+from tests.support.project import ACCEPT, NONE, ROOT
 
 
 def other_model(folder: Path, version: str = "2", threshold: float = 0.9) -> str:
@@ -129,12 +129,12 @@ def test_rollback_serves_the_model_before_and_again_the_one_after(
     second = aws.container()
     capsys.readouterr()
     assert create_endpoint.main(["--name", aws.name, "--yes", "--rollback"]) == 0
-    assert "ConfidenceThreshold=0.984" in capsys.readouterr().out
+    assert f"ConfidenceThreshold={ACCEPT} NoneThreshold={NONE}" in capsys.readouterr().out
     assert aws.container() == first
     assert "DeploymentConfig" not in aws.deployed("Endpoint")  # an alarm may be on already
     aws.answers(("bicycle", 0.9))
     assert create_endpoint.main(["--name", aws.name, "--yes", "--rollback"]) == 0
-    assert "ConfidenceThreshold=0.900" in capsys.readouterr().out
+    assert "ConfidenceThreshold=0.900 NoneThreshold=0" in capsys.readouterr().out
     assert aws.container() == second
 
 
@@ -333,7 +333,8 @@ def test_samconfig_is_written_only_when_asked(
         for environment, kind in (("default", "STANDARD"), ("production", "EXPRESS")):
             assert written[environment]["global"]["parameters"]["parameter_overrides"] == [
                 f"EndpointName={aws.name}",
-                "ConfidenceThreshold=0.984",
+                f"ConfidenceThreshold={ACCEPT}",
+                f"NoneThreshold={NONE}",
                 f"WorkflowType={kind}",
                 "Architecture=x86_64",
             ]

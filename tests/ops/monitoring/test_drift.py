@@ -16,6 +16,7 @@ from ops.monitoring.baseline import CARD, Baseline, baseline_of
 from ops.monitoring.drift import judge
 from ops.monitoring.observations import Observation, decide
 from ops.monitoring.windows import LATENCY_EDGES, LENGTHS, MOST_WINDOWS, Windows
+from tests.support.project import ACCEPT
 
 NOON = datetime(2024, 6, 4, 12, tzinfo=UTC)  # a Tuesday
 
@@ -147,7 +148,7 @@ def test_what_is_accepted_by_another_threshold_is_not_compared(threshold: float)
 def test_the_card_s_threshold_is_the_template_s() -> None:
     """The one is the other rounded up."""
     baseline = Baseline.read(CARD)
-    windows = windows_of(baseline, 50, 0, threshold=0.984)
+    windows = windows_of(baseline, 50, 0, threshold=float(ACCEPT))
     assert "share accepted" in [found.name for found in judge(windows, baseline, 0.01).whole]
 
 
