@@ -64,6 +64,7 @@ def main() -> int:
             ),
             "log_bytes": log_bytes(aws) // (WARM_UP + PHOTOS),
             "watched": watched(),
+            "backfill": json.loads(MEASURED.read_text())["backfill"],  # of benchmarks.backfill
         }
     MEASURED.write_text(json.dumps(measured, indent=2) + "\n")
     print(MEASURED.read_text(), end="")

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 UNKNOWN_KEYS = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"}
-DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
+# 403: of a HEAD request, whose answer has no words.
+DENIED = {"403", "AccessDenied", "AccessDeniedException", "AuthorizationError"}
+NOT_AWS = (
+    "what answers is not AWS: see AWS_ENDPOINT_URL, the proxy, and whether the network wants a"
+    " login in the browser"
+)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, the quota, the limit of a file
 
 
@@ -43,8 +48,9 @@ def aws_errors() -> tuple[type[Exception], ...]:
     if "botocore.exceptions" not in sys.modules:
         return ()
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
-    return BotoCoreError, ClientError
+    return BotoCoreError, ClientError, ResponseParserError
 
 
 def code_of(error: "ClientError") -> str:
@@ -63,6 +69,7 @@ def explained(error: Exception, denied: str = "") -> str:
     denied: what to do where a call is not allowed.
     """
     from botocore import exceptions
+    from botocore.parsers import ResponseParserError
 
     if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
         return (
@@ -74,8 +81,15 @@ def explained(error: Exception, denied: str = "") -> str:
         return "no AWS region: give --region or export AWS_DEFAULT_REGION"
     if isinstance(error, exceptions.ProfileNotFound):
         return f"{error}: see ~/.aws/config, or change AWS_PROFILE"
-    if isinstance(error, exceptions.EndpointConnectionError | exceptions.ConnectionError):
+    if isinstance(error, exceptions.ProxyConnectionError):
+        return (
+            f"AWS cannot be reached: {error}; see HTTP_PROXY and HTTPS_PROXY, and name in NO_PROXY"
+            " what no proxy reaches"
+        )
+    if isinstance(error, exceptions.ConnectionError):
         return f"AWS cannot be reached: {error}; see the network, AWS_ENDPOINT_URL and --region"
+    if isinstance(error, ResponseParserError):
+        return f"{NOT_AWS}: {error}"
     if isinstance(error, exceptions.ClientError):
         code, call = code_of(error), error.operation_name
         if code in EXPIRED:
@@ -84,6 +98,8 @@ def explained(error: Exception, denied: str = "") -> str:
             return f"AWS does not know these credentials ({code}): see AWS_PROFILE and the keys"
         if code in DENIED:
             return f"{call} is not allowed: {message_of(error)}{denied and f'; {denied}'}"
+        if code == "InvalidObjectState":
+            return f"{call} was refused: the object is archived ({code}): restore it first"
         return f"{call} was refused: {code}: {message_of(error)}"
     return f"{type(error).__name__}: {error}"
 
@@ -109,10 +125,10 @@ def guarded(work: Callable[[], Any], extra: str, interrupted: str = "", denied: 
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except aws_errors() as error:  # some are OSErrors too
+        return refused(explained(error, denied))
     except OSError as error:
         return refused(failed_io(error))
-    except aws_errors() as error:
-        return refused(explained(error, denied))
     except Exception:
         traceback.print_exc()  # 1, Python's own code for it, would look like a finding
         return 2

@@ -74,7 +74,9 @@ def table(
     in a file or pipe nothing is.
     """
     heads = zip_longest(*(name.split("\n") for name in header), fillvalue="")
-    lines = [*map(list, heads), *([escaped(cell) for cell in row] for row in rows)]
+    encoding = sys.stdout.encoding or "utf-8"  # what it lacks takes more columns, escaped
+    cells = ([escaped(cell, encoding=encoding) for cell in row] for row in rows)
+    lines = [*map(list, heads), *cells]
     widths = [max(map(columns_of, column)) for column in zip(*lines, strict=True)]
     shrinkable = [column for column, name in enumerate(header) if name in flexible]
     if shrinkable and sys.stdout.isatty():

@@ -2,9 +2,7 @@
 
 import contextlib
 import os
-import shutil
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,15 +27,20 @@ from local.moto_patches import (
     copies,
     events,
     executions,
+    form_bodies,
     lambda_configuration,
     lambda_invoke,
     logs,
+    map_items,
+    map_runs,
     metrics,
     permissions,
     pipes,
+    queries,
     s3_events,
     sagemaker_endpoint,
     sagemaker_runtime,
+    sdk_tasks,
     stack_attributes,
     stack_changes,
     stack_deletions,
@@ -49,9 +52,10 @@ from local.moto_patches import (
 )
 from local.packages import NotInstalled
 from local.paths import PRETRAINED, ROOT
+from local.workdir import work_folder
 
 REGION = "us-east-1"
-SPACE_BYTES = 100_000_000  # the functions' packages take 44 MB; the rest is for their /tmp
+NO_PROXY = ("NO_PROXY", "no_proxy")
 
 Progress = Callable[[str], None]
 
@@ -75,8 +79,8 @@ class EmbeddedAws:
     model: Path
 
     def environment(self) -> dict[str, str]:
-        """Return the variables with which the AWS CLI and SDKs reach it."""
-        return {
+        """Return the variables with which the AWS CLI and SDKs reach it, past any proxy."""
+        return {name: os.environ[name] for name in NO_PROXY} | {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": self.keys.of("embedded"),
             "AWS_SECRET_ACCESS_KEY": "embedded",
@@ -135,17 +139,13 @@ def embedded_aws(
     model: the folder of the model that every endpoint serves. host: the address to listen at, which
     reaches as far as that. port: 0 takes a free one.
     account_concurrency: Lambda executions at once. container: wraps the endpoint's container,
-    for instance to inject faults. Raises EmbeddedAwsError.
+    for instance to inject faults. Raises CommandError.
     """
     if not _only_one.acquire(blocking=False):
         raise EmbeddedAwsError("a process can run one embedded AWS at a time: start another one")
     with contextlib.ExitStack() as cleanup:
         cleanup.callback(_only_one.release)
-        folder = ROOT / ".local"
-        folder.mkdir(exist_ok=True)
-        _require_space(folder)
-        workdir = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=folder))
-        cleanup.callback(shutil.rmtree, workdir, ignore_errors=True)
+        workdir = cleanup.enter_context(work_folder(ROOT / ".local"))
         _require_address(host, port)
         cleanup.enter_context(_own_environment(host))
         progress("model server")
@@ -162,6 +162,7 @@ def embedded_aws(
         # Before the first request can come.
         cleanup.enter_context(permissions.installed())
         cleanup.enter_context(access.installed(keys, host))
+        cleanup.enter_context(form_bodies.installed())
         server = ThreadedMotoServer(host, port, verbose=False)
         server.start()
         cleanup.callback(server.stop)
@@ -187,8 +188,12 @@ def embedded_aws(
         cleanup.enter_context(stack_deletions.installed())
         cleanup.enter_context(sagemaker_endpoint.installed())
         cleanup.enter_context(tables.installed())
+        cleanup.enter_context(queries.installed())
         cleanup.enter_context(copies.installed())
         cleanup.enter_context(state_machines.installed())
+        cleanup.enter_context(map_runs.installed())  # before executions, which keeps its parse()
+        cleanup.enter_context(map_items.installed())
+        cleanup.enter_context(sdk_tasks.installed())
         cleanup.enter_context(executions.installed(host, port, keys, log))
         cleanup.enter_context(s3_events.installed())
         cleanup.enter_context(events.installed(log))
@@ -199,19 +204,6 @@ def embedded_aws(
         served = container(sagemaker_runtime.http_container(model_url))
         cleanup.enter_context(sagemaker_runtime.installed(served))
         yield aws
-
-
-def _require_space(folder: Path) -> None:
-    """Raise EmbeddedAwsError where the functions' packages do not fit.
-
-    A function that cannot be unpacked would be tried again for minutes, as on AWS.
-    """
-    free = shutil.disk_usage(folder).free
-    if free < SPACE_BYTES:
-        raise EmbeddedAwsError(
-            f"{folder}: {free / 1e6:,.0f} MB are free, and {SPACE_BYTES / 1e6:,.0f} MB are needed:"
-            " free some space there"
-        )
 
 
 def _require_address(host: str, port: int) -> None:
@@ -233,7 +225,8 @@ def _own_environment(host: str) -> Iterator[None]:
     with patch.dict(os.environ):
         for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
             os.environ.pop(name, None)
-        for name in ("no_proxy", "NO_PROXY"):
-            own = filter(None, [os.environ.get(name), "127.0.0.1", "localhost", host])
-            os.environ[name] = ",".join(own)
+        # In either spelling: some programs read one, some the other, some prefer the lower case.
+        given = ",".join(os.environ.get(name, "") for name in NO_PROXY).split(",")
+        direct = filter(None, [*given, "127.0.0.1", "localhost", host])
+        os.environ |= dict.fromkeys(NO_PROXY, ",".join(dict.fromkeys(direct)))
         yield

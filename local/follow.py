@@ -20,15 +20,20 @@ if TYPE_CHECKING:
 PATIENCE_S = 310
 POLL_S = 0.01
 WORKERS = 8
+LONGEST_KEY = 1024  # bytes of UTF-8: S3 has no longer one
+UNREADABLE = "unreadable"  # the reason of a file that could not be uploaded
 
 
 class UnreadablePictureError(CommandError):
-    """A file that was to be uploaded cannot be read."""
+    """A file that was to be uploaded cannot be read, or S3 has no key for its name."""
 
 
 @dataclass
 class Followed:
-    """What became of one picture. milliseconds: from the upload to the recorded outcome."""
+    """What became of one picture. milliseconds: from the upload to the recorded outcome.
+
+    A file that could not be uploaded has the reason `unreadable`, and no decision.
+    """
 
     image: str
     upload: str
@@ -102,17 +107,35 @@ class Follower:
 
     def decide(self, path: Path, name: str | None = None) -> Followed:
         """Upload one file and wait for its outcome; decision is None if there is none in time."""
+        name = name or path.name
         try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise UnreadablePictureError(f"{path}: {error.strerror}") from error
+            data = self._readable(path, name)
+        except UnreadablePictureError as error:  # the others go on
+            return Followed(image=str(path), upload="", reason=UNREADABLE, detail=str(error))
         began = time.monotonic()
-        followed = self.upload(data, name or path.name, str(path))
+        followed = self.upload(data, name, str(path))
         item = self.outcome(followed.upload)
         if item is not None:
             followed.milliseconds = round((time.monotonic() - began) * 1000)
             self.read(followed, item)
         return followed
+
+    def _readable(self, path: Path, name: str) -> bytes:
+        try:
+            size = len(f"{self.outputs['UploadPrefix']}{name}".encode())
+            data = path.read_bytes()
+        except UnicodeEncodeError:
+            raise UnreadablePictureError(
+                "the name is not valid UTF-8, as every key of S3 is; rename the file"
+            ) from None
+        except OSError as error:
+            raise UnreadablePictureError(f"the file cannot be read: {error.strerror}") from error
+        if size > LONGEST_KEY:
+            raise UnreadablePictureError(
+                f"the key would have {size:,} bytes; the limit of S3 is {LONGEST_KEY:,} bytes;"
+                " shorten the name"
+            )
+        return data
 
     def upload(self, data: bytes, name: str, image: str = "") -> Followed:
         """Put a picture under the upload prefix; it is not waited for."""
@@ -146,8 +169,11 @@ class Follower:
         followed.execution = item["execution"]["S"]
 
     def states(self, execution: str) -> list[str]:
-        """Return the states that an execution has passed; EXPRESS keeps no history: none."""
-        if self.outputs["WorkflowType"] == "EXPRESS":
+        """Return the states that an execution has passed; none of EXPRESS, which keeps no history.
+
+        execution: its ARN; empty where nothing was uploaded.
+        """
+        if not execution or self.outputs["WorkflowType"] == "EXPRESS":
             return []
         pages = self._stepfunctions.get_paginator("get_execution_history")
         return [

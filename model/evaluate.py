@@ -4,6 +4,11 @@
 
 DATA holds a folder per class; a folder whose name the model does not know counts as `other`.
 Prints a table, or JSON; with --out also writes the figures, the plots and the worst mistakes.
+
+With a file DATA/weights.csv (file,weight), as `python -m model.dataset --from-stack` writes it,
+each share is also printed with every picture counted by its weight: the estimate for all decisions
+that the pictures were drawn from. It has no interval; `python -m ops quality` gives that of the
+decisions themselves.
 """
 
 import argparse
@@ -48,21 +53,28 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure the model, print the figures, and write what the options ask for."""
     from model.training.card import as_json, write_card
     from model.training.export import Model
-    from model.training.figures import measure, table
-    from model.training.pictures import load
+    from model.training.figures import measure, table, weighted
+    from model.training.pictures import load, weights
     from model.training.plots import draw
 
     model = Model(arguments.model)
     threshold, none_threshold = thresholds(arguments.model, arguments.threshold)
     pictures = load(arguments.data, model.labels)
     probabilities = predict(model, pictures)
-    figures = measure(probabilities, pictures.truth, pictures.labels, threshold, none_threshold)
-    record = as_json({"model": model.version, "labels": model.labels, **figures})
+    seen = probabilities, pictures.truth, pictures.labels, threshold
+    figures = measure(*seen, none_threshold)
+    given = weights(arguments.data, pictures)
+    by_weight = None if given is None else weighted(*seen, given, none_threshold)
+    record = as_json(
+        {"model": model.version, "labels": model.labels, **figures}
+        | ({"weighted": by_weight} if by_weight else {})
+    )
     if arguments.json:
         print(record, end="")
     else:
-        print(f"model {model.version}, {len(pictures)} pictures of {arguments.data}")
-        print(table(figures, pictures.labels))
+        drawn = "" if given is None else f", {int((given > 0).sum())} with a weight"
+        print(f"model {model.version}, {len(pictures)} pictures of {arguments.data}{drawn}")
+        print(table(figures, pictures.labels, by_weight))
     notes = sys.stderr if arguments.json else sys.stdout
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,8 @@ work on the embedded AWS.
 What a command finds or has done is JSON with --json, but for what picture and export write.
 Commands that change something take --dry-run; reconcile without --start is its dry run. Those
 that delete also ask first, --yes answers, and without a terminal the answer is no; those that
-start, announce or repair do not ask, since doing it twice does no harm.
+start, announce, repair or relabel do not ask, since doing it twice does no harm; backfill does,
+since it may cost much.
 
 Exit codes: 0 all is well, 1 something was found that needs attention, 2 the command could not do
 its work, 130 interrupted.
@@ -31,8 +32,11 @@ COMMANDS = {
     "list": "uploads by outcome and time, with what was found or why not",
     "show": "everything that is known of one upload",
     "reconcile": "every uploaded object against the ledger; start what is missing",
+    "backfill": "decide what was in a bucket before, within a budget",
     "review": "what waits for a person: a list, or a page to label it",
+    "relabel": "give an upload another label, whoever has decided it",
     "monitor": "report confidences, decisions, latency and drift, with plots",
+    "quality": "the error among the accepted, and the threshold that keeps 1 %",
     "redrive": "start again what failed, by reason: uploads and dead letters",
     "announce": "announce again what was recorded in a period",
     "prune": "delete old items of the ledger and, on request, their pictures",

@@ -21,7 +21,9 @@ DOCUMENT_GB = 64 * 1024 / 1e9  # the most that is sent to the endpoint
 VARIANTS = [(kind, on) for kind in ("STANDARD", "EXPRESS") for on in prices.LAMBDA_GB_S]
 
 USUAL = "the usual way"
-PUT_GET = "picture: put, get"
+PUT_GET, GET = "picture: put, get", "picture: get"
+CHILD_WAIT_S = 1  # statemachine/backfill.asl.json: Give it time
+OBJECTS_A_PAGE = 1000
 
 Bill = dict[str, float]  # dollars a photo, by what is billed
 
@@ -72,16 +74,12 @@ def bill(kind: str, architecture: str, images: int, tracing: bool = False) -> Bi
     kind: STANDARD or EXPRESS. architecture: x86_64 or arm64. images and tracing: see all_bills().
     """
     figures = measured()
-    seconds = {
-        step: milliseconds / 1000 / min(1, MEMORY_MB[step] / WHOLE_PROCESSOR_MB)
-        for step, milliseconds in figures["milliseconds"].items()
-    }
+    seconds = function_seconds()
     gb_s = sum(MEMORY_MB[step] / 1024 * duration for step, duration in seconds.items())
     units = math.ceil(figures["item_bytes"] / 1024)
     steps = figures["states"] * prices.STANDARD_TRANSITION
     if kind == "EXPRESS":
-        slower = sum(seconds.values()) - sum(figures["milliseconds"].values()) / 1000
-        duration = billed_seconds(figures["execution_ms"] / 1000 + slower)
+        duration = billed_seconds(execution_seconds())
         steps = prices.EXPRESS_REQUEST + duration * prices.EXPRESS_GB * prices.EXPRESS_GB_S
     traces = {"traces": traced(images) * prices.TRACE} if tracing else {}
     return {
@@ -96,6 +94,61 @@ def bill(kind: str, architecture: str, images: int, tracing: bool = False) -> Bi
         + prices.CUSTOM_EVENT,
         "logs": figures["log_bytes"] / 1e9 * prices.LOG_GB,
         **traces,
+    }
+
+
+def asked_bill() -> Bill:
+    """Return dollars an object that a backfill only asks the ledger about."""
+    seconds = billed_seconds(measured()["backfill"]["asked_ms"] / 1000)
+    return {
+        "list": prices.S3_LIST / OBJECTS_A_PAGE,
+        "child": prices.EXPRESS_REQUEST + seconds * prices.EXPRESS_GB * prices.EXPRESS_GB_S,
+        "ledger: read": prices.DYNAMODB_READ,
+    }
+
+
+def backfill_bill(kind: str, architecture: str) -> Bill:
+    """Return dollars a photo that a backfill decides: its child's, and the workflow's but the PUT.
+
+    kind: of the image workflow. What the child asks first is in asked_bill(). No endpoint.
+    """
+    found = bill(kind, architecture, images=1)
+    found[GET] = found.pop(PUT_GET) - prices.S3_PUT
+    waiting = billed_seconds(child_seconds()) - billed_seconds(
+        measured()["backfill"]["asked_ms"] / 1000
+    )
+    return {
+        "child": waiting * prices.EXPRESS_GB * prices.EXPRESS_GB_S,
+        "child: head": prices.S3_GET,
+        "child: allowance, looks": prices.DYNAMODB_WRITE + looks() * prices.DYNAMODB_READ,
+        **found,
+    }
+
+
+def looks() -> int:
+    """Return how often a child looks for the outcome: before each, it waits a second."""
+    return math.ceil(execution_seconds() / CHILD_WAIT_S)
+
+
+def child_seconds() -> float:
+    """Return how long a child takes that decides a photo: its steps, and the seconds it waits."""
+    steps: float = measured()["backfill"]["steps_ms"] / 1000
+    return steps + looks() * CHILD_WAIT_S
+
+
+def execution_seconds() -> float:
+    """Return how long the image workflow takes on AWS: as measured, its functions slower."""
+    figures = measured()
+    slower = sum(function_seconds().values()) - sum(figures["milliseconds"].values()) / 1000
+    seconds: float = figures["execution_ms"] / 1000 + slower
+    return seconds
+
+
+def function_seconds() -> dict[str, float]:
+    """Return how long each function takes on AWS: measured, and slower by its share of a core."""
+    return {
+        step: milliseconds / 1000 / min(1, MEMORY_MB[step] / WHOLE_PROCESSOR_MB)
+        for step, milliseconds in measured()["milliseconds"].items()
     }
 
 

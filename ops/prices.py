@@ -24,11 +24,13 @@ LAMBDA_GB_S = {"x86_64": 0.0000166667, "arm64": 0.0000133334}
 
 S3 = "https://aws.amazon.com/s3/pricing/"
 S3_PUT = 5 / MILLION
-S3_GET = 0.40 / MILLION
+S3_GET = 0.40 / MILLION  # HEAD too
+S3_LIST = 5 / MILLION  # a page of 1,000 objects
 S3_GB_MONTH = 0.023
 
 DYNAMODB = "https://aws.amazon.com/dynamodb/pricing/on-demand/"
 DYNAMODB_WRITE = 0.625 / MILLION  # a unit is 1 KB
+DYNAMODB_READ = 0.125 / MILLION  # a consistent read of at most 4 KB
 # Reads by Lambda are free; of reads by pipes the page says nothing: here they are billed, one a
 # photo. If AWS bills them, the four looks a second that a shard gets while idle add $2 a month.
 DYNAMODB_STREAM_READ = 0.20 / MILLION

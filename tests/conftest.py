@@ -14,7 +14,7 @@ import pytest
 from local.cloud import embedded_aws
 from local.follow import Follower
 from tests.support.build import TEMPLATE, build
-from tests.support.cloud import Cloud, Stack
+from tests.support.cloud import GRANTING, Cloud, Stack
 from tests.support.faults import FaultyContainer
 from tests.support.project import ROOT
 from tests.verify.proofs import TESTS
@@ -70,7 +70,7 @@ def cloud(built: Path | None) -> Iterator[Cloud]:
         stacks = {
             kind: aws.deploy(
                 f"test-{kind.lower()}",
-                {"WorkflowType": kind, "Tracing": "Active"},  # every grant that a stack may have
+                {"WorkflowType": kind} | GRANTING,
                 template,
                 capture_percentage=100,
             )

@@ -7,6 +7,7 @@ import pytest
 
 from model.training import figures
 from ops.monitoring import observations
+from ops.quality import samples
 from tests.support.functions import load_function
 
 LABELS = ("bicycle", "motorcycle", "other")
@@ -58,3 +59,10 @@ def test_every_copy_of_the_rule_decides_alike(
     decision: str,
 ) -> None:
     assert rule(label, confidence, threshold, none_threshold) == decision
+
+
+@pytest.mark.parametrize("upload", ["bucket/uploads/a.jpg#0", "b/uploads/ü b+c%20.heic#ff-3", ""])
+def test_both_copies_of_an_upload_s_position_agree(upload: str) -> None:
+    position = load_function("filter").audit_position(upload)
+    assert 0 <= position < 1
+    assert samples.audit_position(upload) == position

@@ -18,8 +18,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "ops.__main__": ("cli", "ops.stack"),
     "ops.commands": (
         *("cli", "ops.bills", "ops.prices", "ops.stack"),
-        *("ops.reviewing", "ops.monitoring", "ops.drawing", "ops.acceptance"),
+        *("ops.reviewing", "ops.monitoring", "ops.quality", "ops.drawing", "ops.acceptance"),
+        "ops.backfilling",
     ),
+    "ops.backfilling": ("cli", "ops.bills", "ops.prices", "ops.stack"),
     "ops.acceptance": ("cli", "ops.stack"),
     "ops.reviewing": ("cli", "ops.stack"),
     "ops.monitoring": (
@@ -27,6 +29,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         *("model.endpoint.artifacts", "model.endpoint.capture_lines", "model.endpoint.place"),
         *("model.training.image_statistics", "model.training.pictures", "model.training.rounding"),
     ),
+    "ops.quality": ("cli", "ops.stack", "model.endpoint.samconfig"),
     "ops.drawing": ("cli", "ops.stack"),
     "ops.stack": ("cli", "ops.stack.uploads"),
     "ops.stack.uploads": ("cli", "ops.stack", "model.training.suffixes"),

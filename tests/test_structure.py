@@ -13,12 +13,14 @@ import pytest
 from local.moto_patches.pipes import passes
 from model.training.suffixes import SUFFIXES
 from ops.stack.ledger import ABSENT_REASONS, Decision
-from tests.support.asl_layout import written
+from tests.support.asl_layout import copied, written
 from tests.support.functions import load_function
 from tests.support.project import (
     ASL_TEXT,
+    BACKFILL_TEXT,
     ROOT,
     STEPS,
+    backfill,
     exception_classes,
     pinned,
     resources,
@@ -28,12 +30,16 @@ from tests.support.project import (
 
 STATES: dict[str, dict[str, Any]] = state_machine()["States"]
 RECORDS = {name: state for name, state in STATES.items() if name.startswith("Record ")}
-[WORKFLOW] = resources("AWS::Serverless::StateMachine").values()
+WORKFLOW = resources("AWS::Serverless::StateMachine")["ImageWorkflow"]
 FUNCTIONS = resources("AWS::Serverless::Function")
 
 # Names that Lambda, Step Functions and DynamoDB give to faults; every other one is a class of ours.
 AWS_ERRORS = re.compile(r"(Lambda|Sandbox|Runtime|States|DynamoDB)\.[A-Za-z.]+")
-DOMAIN_ERRORS = {"ImageRejected", "ImageSuperseded", "EndpointRefused", "StorageRefused"}
+AWS_BACKFILL_ERRORS = re.compile(r"(States|DynamoDB|S3|StepFunctions|Sfn)\.[A-Za-z0-9.]+")
+DOMAIN_ERRORS = {
+    *("ImageRejected", "ImageSuperseded", "FolderMarker"),
+    *("EndpointRefused", "StorageRefused"),
+}
 EXPRESS_LIMIT_S = 300
 
 
@@ -191,7 +197,7 @@ def test_both_records_respect_and_replace_what_forget_leaves(name: str) -> None:
     assert "forgotten_at < :uploaded_at" in parameters["ConditionExpression"]
     removed = re.search(r"REMOVE (\w+), (\w+) ADD", parameters["UpdateExpression"])
     assert removed and set(removed.groups()) == {"forgotten_at", "expires_at"}
-    [table] = resources("AWS::DynamoDB::Table").values()
+    table = resources("AWS::DynamoDB::Table")["DecisionsTable"]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
 
@@ -237,6 +243,7 @@ def test_the_happy_path_has_four_billed_steps() -> None:
     [
         pytest.param("uploads/", True, id="one-folder"),
         pytest.param("photos/2026/", True, id="two-folders"),
+        pytest.param("backfills/", False, id="the-results-of-backfills"),
         pytest.param("labelled-not/", True, id="alike-but-apart"),
         pytest.param("labelled/", False, id="the-reviewed-pictures"),
         pytest.param("labelled/bicycle/", False, id="below-the-reviewed-pictures"),
@@ -354,3 +361,64 @@ def test_every_extra_that_is_installed_has_a_lock() -> None:
     inside = {"serialize", "serve"}  # of what ships and of other extras
     names = {path.stem for path in LOCKS} - {"torch"}
     assert names == extras["optional-dependencies"].keys() - inside
+
+
+BACKFILL: dict[str, dict[str, Any]] = backfill()["States"]
+CHILD: dict[str, dict[str, Any]] = BACKFILL["List bucket"]["ItemProcessor"]["States"]
+
+
+def test_every_substitution_of_the_backfill_is_given_and_every_given_one_used() -> None:
+    given = resources("AWS::Serverless::StateMachine")["BackfillWorkflow"]
+    assert set(re.findall(r"\$\{(\w+)\}", BACKFILL_TEXT)) == set(given["DefinitionSubstitutions"])
+
+
+def test_the_backfill_is_written_in_its_layout_and_both_its_maps_do_the_same() -> None:
+    expected = written(copied(backfill())) + "\n"
+    assert expected == BACKFILL_TEXT, "run python -m tests.support.asl_layout"
+    first, second = (dict(BACKFILL[name]) for name in ("List bucket", "Read inventory"))
+    for own in ("Comment", "ItemReader", "ItemProcessor"):
+        del first[own], second[own]
+    assert first["ItemSelector"].pop("etag.$") != second["ItemSelector"].pop("etag.$")
+    assert first == second
+
+
+def test_a_backfill_names_each_upload_as_the_ledger_does() -> None:
+    [name] = {
+        state["Parameters"]["Key"]["upload"]["S.$"]
+        for state in CHILD.values()
+        if "upload" in state.get("Parameters", {}).get("Key", {})
+    }
+    [recorded] = {state["Parameters"]["Key"]["upload"]["S.$"] for state in RECORDS.values()}
+    detail = "$$.Execution.Input.detail."
+    for ours, theirs in (("bucket", "bucket.name"), ("key", "object.key"), ("etag", "object.etag")):
+        recorded = recorded.replace(detail + theirs, f"$.{ours}")
+    assert name == recorded
+
+
+def test_a_backfill_starts_the_workflow_with_the_event_that_the_contract_names() -> None:
+    started = CHILD["Start workflow"]["Parameters"]["Input"]
+    captured = json.loads((ROOT / "events" / "object_created.json").read_text())
+
+    def shape(document: dict[str, Any]) -> dict[str, Any]:
+        plain = {name.removesuffix(".$"): value for name, value in document.items()}
+        return {k: shape(v) if isinstance(v, dict) else "" for k, v in plain.items()}
+
+    expected = shape(captured)
+    for only_s3 in ("request-id", "requester", "source-ip-address"):
+        del expected["detail"][only_s3]
+    del expected["detail"]["object"]["sequencer"]
+    assert shape(started) == expected
+
+
+def test_what_a_backfill_asks_for_again_is_what_the_ledger_calls_absent() -> None:
+    for name in ("Outcome known?", "Recorded?"):
+        found = set(re.findall(r'"StringEquals": "(\w+)"', json.dumps(CHILD[name])))
+        assert found - {"failed"} == ABSENT_REASONS
+
+
+@pytest.mark.parametrize("name", [name for name, s in CHILD.items() if s["Type"] == "Task"])
+def test_every_task_of_a_backfill_retries_with_full_jitter_and_a_time_out(name: str) -> None:
+    [retry] = CHILD[name]["Retry"]
+    assert retry["JitterStrategy"] == "FULL"
+    assert CHILD[name]["TimeoutSeconds"] > 0
+    assert all(AWS_BACKFILL_ERRORS.fullmatch(error) for error in retry["ErrorEquals"])

@@ -1,12 +1,12 @@
 """Classify image: one call of the SageMaker endpoint.
 
 EndpointUnavailable    trying again may help: time-outs, throttles, 5xx, an answer cut short
-EndpointRefused        it never will: no such endpoint, no permission, a picture it does not take
+EndpointRefused        it never will: no such endpoint, no permission, a picture it does not take,
+                       an answer of another shape
 """
 
 import base64
 import json
-import math
 import os
 from typing import Any
 
@@ -101,29 +101,47 @@ def typed(endpoint: str, error: ClientError) -> EndpointUnavailable | EndpointRe
 def inferences_of(answer: bytes) -> dict[str, Any]:
     """Return {"inferences": highest confidence first, "model": version} of an endpoint's answer.
 
-    Raises EndpointUnavailable for anything else, for instance an answer that was cut short.
+    Raises EndpointUnavailable for what is no JSON, for instance an answer that was cut short, and
+    EndpointRefused for a whole answer of another shape: a list of numbers, CSV, a label that is no
+    text. The same model would give it again.
     """
     try:
         document = json.loads(answer)
+    except (ValueError, RecursionError) as error:
+        # After a whole value comes more, as in CSV, or it is nested without end: neither is what
+        # remains of an answer that was cut short.
+        whole = isinstance(error, RecursionError) or "Extra data" in str(error)
+        raise (EndpointRefused if whole else EndpointUnavailable)(
+            f"the endpoint's answer is not the agreed JSON ({error!r}): {answer[:200]!r}"
+        ) from error
+    try:
         inferences: list[dict[str, Any]] = [
-            {"label": str(entry["label"]), "confidence": probability(entry["confidence"])}
+            {"label": text(entry["label"]), "confidence": probability(entry["confidence"])}
             for entry in document["inferences"]
         ]
         if not inferences:
             raise ValueError("no inferences")
-        model = str(document["model"])
+        model = text(document["model"])
     except (ValueError, KeyError, TypeError) as error:
-        raise EndpointUnavailable(
+        raise EndpointRefused(
             f"the endpoint's answer is not the agreed JSON ({error!r}): {answer[:200]!r}"
         ) from error
     inferences.sort(key=lambda inference: inference["confidence"], reverse=True)
     return {"inferences": inferences, "model": model}
 
 
+def text(value: object) -> str:
+    """Return the value if it is text with something to read in it, else raise ValueError."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{value!r} is no name of a label or a model")
+    value.encode()  # half a surrogate pair, which JSON can write and no service stores
+    return value
+
+
 def probability(value: object) -> float:
     """Return the value if it is a number of 0..1, else raise ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"confidence {value!r} is no number")
-    if not 0 <= value <= 1:
+    if not 0 <= value <= 1:  # nor NaN
         raise ValueError(f"confidence {value!r} is outside 0..1")
     return float(value)

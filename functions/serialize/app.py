@@ -12,7 +12,7 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
     event: s3_bucket, s3_key and etag (without quotes).
     Returns the same with content_type and image_data (base64), as JSON at most 64 KiB.
-    Raises ImageRejected, ImageSuperseded, StorageUnavailable or StorageRefused.
+    Raises ImageRejected, ImageSuperseded, FolderMarker, StorageUnavailable or StorageRefused.
     """
     address = {name: event[name] for name in ("s3_bucket", "s3_key", "etag")}
     picture = contained_picture(read_upload(*address.values()))

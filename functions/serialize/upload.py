@@ -4,8 +4,9 @@ Every fault is typed by what can be done about it:
 
 ImageRejected        the object is gone, empty or too large: nothing can be done
 ImageSuperseded      a newer upload took its key, and has an event of its own
+FolderMarker         no upload: the empty object by which S3's console shows a folder
 StorageUnavailable   trying again may help: throttles, 5xx, time-outs, broken connections
-StorageRefused       only an operator can help: permissions, keys, no such bucket
+StorageRefused       only an operator can help: permissions, keys, an archive, no such bucket
 """
 
 import time
@@ -71,6 +72,10 @@ class ImageSuperseded(Exception):
     """Another upload has replaced the picture; its own event decides about it."""
 
 
+class FolderMarker(Exception):
+    """The object has no bytes and a key that ends in a slash: it stands for a folder."""
+
+
 class StorageUnavailable(Exception):
     """S3 did not hand over the picture this time."""
 
@@ -110,6 +115,8 @@ def read_upload(bucket: str, key: str, etag: str) -> bytes:
         raise typed(name, error) from error
     except BotoCoreError as error:  # no connection, or one that broke or timed out
         raise StorageUnavailable(f"{name}: {error}") from error
+    if not data and key.endswith("/"):
+        raise FolderMarker(f"{name} stands for a folder")
     return bytes(data)
 
 
@@ -129,6 +136,11 @@ def typed(name: str, error: ClientError) -> Exception:
         )
     if status >= 500 or status == 429 or code in PASSING_ERRORS:
         return StorageUnavailable(said)
+    if code == "InvalidObjectState":
+        return StorageRefused(
+            f"{said}. The object is archived (GLACIER or another archive): restore it, then run"
+            " `python -m ops redrive`."
+        )
     if status == 403:
         return StorageRefused(
             f"{said}. The function's role may not read it (s3:GetObject, the key's kms:Decrypt); "

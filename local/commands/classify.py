@@ -3,8 +3,9 @@
     python -m local classify photos/ a.heic --json
 
 Folders are searched for files. A line of JSON has image, decision, label, confidence, reason,
-detail, execution, milliseconds and states (empty: classify does not ask for them). The exit code is
-0 also when pictures are rejected, and 1 if one has no recorded outcome.
+detail, execution, milliseconds and states (empty: classify does not ask for them). A file that
+cannot be read or uploaded has no decision and the reason unreadable; the others go on. The exit
+code is 0 also when pictures are rejected, and 1 if one has no recorded outcome.
 """
 
 import argparse

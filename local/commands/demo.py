@@ -68,7 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
         pictures.append(upload_without_endpoint(aws, follower, paths[0]))
         for picture in pictures:
             picture.states = follower.states(picture.execution)
-        announced = announcements(aws, outputs["AuditLogGroup"], len(pictures))
+        recorded = sum(picture.decision is not None for picture in pictures)
+        announced = announcements(aws, outputs["AuditLogGroup"], recorded)
         keep(aws, outputs, pictures)
         progress("all followed")
     if arguments.json:
@@ -84,9 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"  {own_command('local', 'up')}")
     undecided = [picture.image for picture in pictures if picture.decision is None]
     if undecided:
-        print(
-            f"no outcome within the time: {', '.join(map(printable, undecided))}", file=sys.stderr
-        )
+        print(f"no recorded outcome: {', '.join(map(printable, undecided))}", file=sys.stderr)
     return 1 if undecided else 0
 
 

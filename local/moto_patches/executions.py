@@ -4,7 +4,8 @@ Stock moto names an execution without a name ":None", and lets EXPRESS do what A
 interpreter parses the definition and makes an SDK client at every step, 400 and 200 ms each, with
 an identity of its own, starts a thread per execution without bound, logs nothing, and writes the
 times of the context object as Python does. A call of DynamoDB that takes longer than its state may
-is no States.Timeout but a DynamoDB.AmazonDynamoDBException without a cause.
+is no States.Timeout but a DynamoDB.AmazonDynamoDBException without a cause. Why an execution was
+stopped is forgotten.
 """
 
 import contextlib
@@ -199,7 +200,11 @@ def _refusing(method: str, operation: str) -> Callable[..., Any]:
                     "StateMachineTypeNotSupported",
                     f"This operation is not supported by this type of state machine ({operation})",
                 )
-        return stock(self)
+        answered = stock(self)
+        if method == "stop_execution":  # and why, as DescribeExecution tells
+            execution = self.stepfunction_backend.describe_execution(arn)
+            execution.error, execution.cause = self._get_param("error"), self._get_param("cause")
+        return answered
 
     return answer
 

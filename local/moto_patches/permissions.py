@@ -32,7 +32,7 @@ FUNCTION = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
 ENDPOINT = re.compile(r"/endpoints/([^/]+)/invocations")
 PIPE = re.compile(r"/v1/pipes/([^/]+)(?:/(start|stop))?")
 ARN = re.compile(r"arn:[^|\s]+")
-NAMED = ("stateMachineArn", "executionArn", "StreamArn", "ShardIterator")
+NAMED = ("stateMachineArn", "executionArn", "mapRunArn", "StreamArn", "ShardIterator")
 OF_BUCKETS = {"versioning": "s3:GetBucketVersioning", "versions": "s3:ListBucketVersions"}
 
 
@@ -145,6 +145,8 @@ def _wanted(environ: Environ, region: str, service: str) -> Iterator[tuple[str, 
     elif service == "pipes" and (match := PIPE.fullmatch(path)):
         verb = (match[2] or "describe").title()
         yield f"pipes:{verb}Pipe", f"arn:aws:pipes:{at}:pipe/{match[1]}"
+    elif service == "sts" and b"Action=GetCallerIdentity" in _body(environ):
+        return  # it needs no permission
     elif service == "cloudformation":
         asked = parse_qs(_body(environ).decode())
         [action], [name] = asked["Action"], asked["StackName"]

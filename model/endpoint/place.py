@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cli.aws import new_client, new_session
 from cli.errors import CommandError
 from cli.terminal import own_command
 
@@ -31,7 +32,7 @@ class Place:
     def client(self, service: str) -> Any:
         """Return the boto3 client of a service."""
         if service not in self.clients:
-            self.clients[service] = self.session.client(service, region_name=self.region)
+            self.clients[service] = new_client(self.session, service, region_name=self.region)
         return self.clients[service]
 
     @property
@@ -51,13 +52,12 @@ class Place:
 
 def place(name: str, region: str | None = None) -> Place:
     """Return where the endpoint of this name lives; asks AWS for the account."""
-    import boto3
-    from botocore.exceptions import NoRegionError
-
-    session = boto3.Session(region_name=region)
+    session = new_session(region)
     if not session.region_name:
+        from botocore.exceptions import NoRegionError
+
         raise NoRegionError
-    account = session.client("sts").get_caller_identity()["Account"]
+    account = new_client(session, "sts").get_caller_identity()["Account"]
     return Place(name, account, session.region_name, session)
 
 

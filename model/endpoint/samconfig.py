@@ -12,21 +12,32 @@ SAMCONFIG = ROOT / "samconfig.toml"
 OVERRIDES = re.compile(r"^(parameter_overrides = \[)(.*?)(\])", re.MULTILINE | re.DOTALL)
 
 
-def deployments(values: Mapping[str, str]) -> list[str]:
+def deployments(values: Mapping[str, str], stack: str = "") -> list[str]:
     """Return the `sam deploy` of each environment with these parameters besides its own.
 
-    SAM takes the parameters of the command line instead of those of samconfig.toml.
+    stack: only of the environments that deploy it, if there are any. SAM takes the parameters of
+    the command line instead of those of samconfig.toml.
     """
     found = tomllib.loads(SAMCONFIG.read_text()) if SAMCONFIG.is_file() else {"default": {}}
+    # Without the version of the file.
+    environments = {name: value for name, value in found.items() if isinstance(value, dict)}
+    named = {name for name, value in environments.items() if stack and _stack(value) == stack}
     lines = []
-    for name, environment in found.items():
-        if isinstance(environment, dict):  # not the version of the file
-            own = _overrides(environment)
-            items = [item for item in own if item.partition("=")[0] not in values]
-            items += [f"{key}={value}" for key, value in values.items()]
-            words = ["sam", "deploy", "--config-env", name, "--parameter-overrides", *items]
-            lines.append(shlex.join(words))
+    for name in named or environments:
+        own = _overrides(environments[name])
+        items = [item for item in own if item.partition("=")[0] not in values]
+        items += [f"{key}={value}" for key, value in values.items()]
+        words = ["sam", "deploy", "--config-env", name, "--parameter-overrides", *items]
+        lines.append(shlex.join(words))
     return lines
+
+
+def _stack(environment: Mapping[str, Any]) -> Any:
+    """Return the stack_name that `sam deploy` reads: its own before that of all."""
+    for command in ("deploy", "global"):
+        if name := environment.get(command, {}).get("parameters", {}).get("stack_name"):
+            return name
+    return None
 
 
 def _overrides(environment: Mapping[str, Any]) -> list[str]:

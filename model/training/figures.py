@@ -5,7 +5,7 @@ the highest probability of each row, `right` is (n,) whether that class is the t
 classes are all but `other`; pictures labelled `other` are out of distribution.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -121,6 +121,48 @@ def called_none(probabilities: Floats, labels: Sequence[str], threshold: float |
     return surely
 
 
+def counted(
+    probabilities: Floats,
+    truth: Ints,
+    labels: Sequence[str],
+    threshold: float,
+    none_threshold: float | None,
+) -> dict[str, tuple[Bools, Bools]]:
+    """Return for each share of `measure` two (n,): which pictures it counts, and among which."""
+    right, other = probabilities.argmax(1) == truth, np.array(labels)[truth] == OTHER
+    taken = accepted(probabilities, labels, threshold)
+    none = called_none(probabilities, labels, none_threshold)
+    return {
+        "accuracy": (right & ~other, ~other),
+        "accepted": (taken & ~other, ~other),
+        "right_of_accepted": (taken & right & ~other, taken & ~other),
+        "false_acceptance_rate": (taken & other, other),
+        "none": (none & other, other),
+        "lost": (none & ~other, ~other),
+    }
+
+
+def weighted(
+    probabilities: Floats,
+    truth: Ints,
+    labels: Sequence[str],
+    threshold: float,
+    weights: Floats,
+    none_threshold: float | None = None,
+) -> dict[str, float]:
+    """Return the shares of `measure` with every picture counted as often as it stands for others.
+
+    weights: (n,), 0 or more. It is the estimate of Hajek (1971): of what the pictures were drawn
+    from, if the weights are the inverse of the chances. nan where nothing has a weight.
+    """
+    shares = counted(probabilities, truth, labels, threshold, none_threshold)
+    totals = {name: float(weights[of].sum()) for name, (_, of) in shares.items()}
+    return {
+        name: float(weights[hits].sum()) / totals[name] if totals[name] else float("nan")
+        for name, (hits, _) in shares.items()
+    }
+
+
 def measure(
     probabilities: Floats,
     truth: Ints,
@@ -140,8 +182,12 @@ def measure(
     guess, confidence = probabilities.argmax(1), probabilities.max(1)
     other = np.array(labels)[truth] == OTHER
     named, right = ~other, guess == truth
-    taken = accepted(probabilities, labels, threshold)
-    none = called_none(probabilities, labels, none_threshold)
+    shares = {
+        name: share(int(hits.sum()), int(of.sum()))
+        for name, (hits, of) in counted(
+            probabilities, truth, labels, threshold, none_threshold
+        ).items()
+    }
     columns = [c for c, label in enumerate(labels) if label != OTHER and (truth == c).any()]
     areas = [auroc(probabilities[truth == c, c], probabilities[truth != c, c]) for c in columns]
     surest = probabilities[:, [c for c, label in enumerate(labels) if label != OTHER]].max(1)
@@ -149,13 +195,8 @@ def measure(
     return {
         "pictures": len(truth),
         "threshold": threshold,
-        "accuracy": share(int(right[named].sum()), int(named.sum())),
-        "accepted": share(int(taken[named].sum()), int(named.sum())),
-        "right_of_accepted": share(int((taken & right)[named].sum()), int(taken[named].sum())),
-        "false_acceptance_rate": share(int(taken[other].sum()), int(other.sum())),
         "none_threshold": none_threshold,
-        "none": share(int(none[other].sum()), int(other.sum())),
-        "lost": share(int(none[named].sum()), int(named.sum())),
+        **shares,
         "auroc": float(np.mean(areas)) if areas else float("nan"),
         "auroc_out_of_distribution": auroc(surest[named], surest[other]),
         "ece": {"value": ece(confidence, right), "low": low, "high": high},
@@ -164,15 +205,22 @@ def measure(
     }
 
 
-def table(measured: dict[str, Any], labels: Sequence[str]) -> str:
-    """Return the figures as lines for a terminal, ending with the confusion matrix."""
+def table(
+    measured: dict[str, Any], labels: Sequence[str], weighted: Mapping[str, float] | None = None
+) -> str:
+    """Return the figures as lines for a terminal, ending with the confusion matrix.
 
-    def line(name: str, entry: dict[str, float]) -> str:
+    weighted: the same shares by weight, to stand beside them.
+    """
+
+    def line(name: str, which: str) -> str:
+        entry = measured[which]
         if not entry["of"]:
             return f"{name:<34}   none"
+        beside = f"   weighted {weighted[which]:.3f}" if weighted else ""
         return (
             f"{name:<34} {entry['value']:6.3f}   95 % interval {entry['low']:.3f}-"
-            f"{entry['high']:.3f}   {entry['hits']} of {entry['of']}"
+            f"{entry['high']:.3f}   {entry['hits']} of {entry['of']}{beside}"
         )
 
     spread = measured["ece"]
@@ -183,12 +231,12 @@ def table(measured: dict[str, Any], labels: Sequence[str]) -> str:
     ]
     return "\n".join(
         [
-            line("accuracy, named classes", measured["accuracy"]),
-            line(f"accepted at {rounded_up(measured['threshold'])}", measured["accepted"]),
-            line("right among these", measured["right_of_accepted"]),
-            line("false acceptance rate, other", measured["false_acceptance_rate"]),
-            line("other surely none", measured["none"]),
-            line("named classes called none", measured["lost"]),
+            line("accuracy, named classes", "accuracy"),
+            line(f"accepted at {rounded_up(measured['threshold'])}", "accepted"),
+            line("right among these", "right_of_accepted"),
+            line("false acceptance rate, other", "false_acceptance_rate"),
+            line("other surely none", "none"),
+            line("named classes called none", "lost"),
             f"{'AUROC, one class against the rest':<34} {measured['auroc']:6.3f}",
             f"{'AUROC, named classes against other':<34}"
             f" {measured['auroc_out_of_distribution']:6.3f}",

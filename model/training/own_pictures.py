@@ -16,12 +16,15 @@ def add(own: Path, folder: Path) -> dict[str, int]:
     """Write a reduced copy of each picture of the class folders of `own` to those of `folder`.
 
     The size is drawn, from a seed: were all photos large and all other pictures small, a network
-    could tell classes by it. Returns how many there are of each class. Raises DatasetError for
+    could tell classes by it. Those of an earlier call go first: their labels may have been
+    corrected since. Returns how many there are of each class. Raises DatasetError for
     what is no folder of class folders, or cannot be read.
     """
     rng = Random(0)
-    counts = {}
-    for name, paths in files(own).items():
+    counts, given = {}, files(own)
+    for earlier in folder.glob(f"*/{KIND}/*.png"):
+        earlier.unlink()
+    for name, paths in given.items():
         target = folder / name / KIND
         target.mkdir(parents=True, exist_ok=True)
         for number, path in enumerate(tqdm(paths, f"own {name}", unit="picture", disable=None)):

@@ -6,8 +6,11 @@ The class list is the list of folders. `other` is reserved: "none of the classes
 workflow never accepts. A folder within a class holds pictures of one kind (DIR/other/page/*.png):
 every fold of a validation gets some of each kind. Pictures whose names begin with the same
 `group__`, for instance a series of one scene, stay in the same fold.
+
+A file weights.csv beside the classes (file,weight) says how many pictures each one stands for.
 """
 
+import csv
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +27,7 @@ from cli.errors import CommandError
 from model.training.suffixes import SUFFIXES
 
 OTHER = "other"
+WEIGHTS = "weights.csv"
 MAX_PIXELS = 50_000_000  # a 50-megapixel phone; more is a decompression bomb or a mistake
 # Strangers to a picture of a named class, in figures and promises. Data sets have any number of
 # them; the shipped model's first one had 1.9.
@@ -168,6 +172,33 @@ def load(folder: Path, labels: Sequence[str] = ()) -> Pictures:
             truth.append(known.index(name if name in known else OTHER))
             kinds.append(path.parent.relative_to(folder / name).as_posix())
     return Pictures(known, tuple(paths), tuple(images), np.array(truth, np.int64), tuple(kinds))
+
+
+def weights(folder: Path, pictures: Pictures) -> NDArray[np.float64] | None:
+    """Return (n,) how many pictures each one of a folder stands for; None without weights.csv.
+
+    A picture that the file does not name was not drawn: 0. Raises DatasetError, naming the line.
+    """
+    path = folder / WEIGHTS
+    if not path.is_file():
+        return None
+    found: dict[str, float] = {}
+    with path.open(newline="") as file:
+        reader = csv.reader(file)
+        try:
+            if next(reader, []) != ["file", "weight"]:
+                raise ValueError
+            for name, text in reader:
+                found[name] = value = float(text)
+                if not 0 <= value < float("inf"):
+                    raise ValueError
+        except (ValueError, csv.Error) as error:
+            raise DatasetError(
+                f"{path}, line {reader.line_num}: write `file,weight` in the first line, then in"
+                f" each a file of {folder} and a weight from 0, for instance bicycle/a.jpg,1"
+            ) from error
+    names = [file.relative_to(folder).as_posix() for file in pictures.paths]
+    return np.array([found.get(name, 0.0) for name in names])
 
 
 def fingerprint(picture: Image.Image) -> str:

@@ -98,7 +98,7 @@ def dimensions(run: Run) -> Row:
         if metric not in measured
     ]
     own = {metric for metric in watched if metric.namespace == run.stack.name}
-    shapes = {("Decisions", ("Outcome",)), ("Confidence", ())}
+    shapes = {("Decisions", ("Outcome",)), ("Audits", ("Audit",)), ("Confidence", ())}
     silent += [
         f"{metric.by} watches {metric.name} by {_shown(metric) or 'nothing'}"
         for metric in own

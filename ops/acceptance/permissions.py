@@ -100,8 +100,6 @@ def refusal(call: Callable[[], Any]) -> str:
     try:
         call()
     except ClientError as error:
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        # HEAD has no body that could name the error.
-        if code_of(error) in DENIED or (code_of(error) == "403" and status == 403):
+        if code_of(error) in DENIED:
             return explained(error)
     return ""

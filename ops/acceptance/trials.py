@@ -12,7 +12,7 @@ from urllib.parse import urlparse
 
 from ops.acceptance.run import PROBE, Run
 from ops.stack.dead_letters import QUEUES
-from ops.stack.ledger import INDEX
+from ops.stack.ledger import AUDITS, DUE, INDEX
 from ops.stack.outputs import Stack
 from ops.stack.uploads import LABELLED
 
@@ -45,6 +45,7 @@ def trials(run: Run, operator: Stack) -> Iterator[Trial]:
         lambda: client("sagemaker").describe_endpoint(EndpointName=outputs["EndpointName"]),
     )
     yield from _of_workflow(run, operator)
+    yield from _of_backfills(run, operator)
     yield from _of_pictures(run, operator)
     yield from _of_captures(run, operator)
 
@@ -60,6 +61,16 @@ def _of_ledger(run: Run, operator: Stack) -> Iterator[Trial]:
             Limit=1,
             KeyConditionExpression="outcome = :outcome",
             ExpressionAttributeValues={":outcome": {"S": "review"}},
+        ),
+    )
+    yield (
+        "dynamodb:Query",
+        lambda: dynamodb.query(
+            TableName=table,
+            IndexName=AUDITS,
+            Limit=1,
+            KeyConditionExpression="audit = :audit",
+            ExpressionAttributeValues={":audit": {"S": DUE}},
         ),
     )
     yield (
@@ -137,6 +148,39 @@ def _of_workflow(run: Run, operator: Stack) -> Iterator[Trial]:
             "states:GetExecutionHistory",
             lambda: states.get_execution_history(executionArn=execution, maxResults=1),
         )
+
+
+def _of_backfills(run: Run, operator: Stack) -> Iterator[Trial]:
+    """Yield them on a run that there is none of; an input that is no JSON starts none."""
+    states, dynamodb = operator.client("stepfunctions"), operator.client("dynamodb")
+    machine, table = (run.stack.outputs[name] for name in ("BackfillWorkflowArn", "BackfillsTable"))
+    absent = f"{machine.replace(':stateMachine:', ':execution:')}:{run.name}"
+    map_run = f"{machine.replace(':stateMachine:', ':mapRun:')}/none:{run.name}"
+    key = {"run": {"S": absent}}
+    yield (
+        "states:StartExecution (backfill)",
+        lambda: states.start_execution(stateMachineArn=machine, input="no JSON"),
+    )
+    yield (
+        "states:ListExecutions (backfill)",
+        lambda: states.list_executions(stateMachineArn=machine, maxResults=1),
+    )
+    yield (
+        "states:DescribeExecution (backfill)",
+        lambda: states.describe_execution(executionArn=absent),
+    )
+    yield "states:ListMapRuns", lambda: states.list_map_runs(executionArn=absent)
+    yield "states:StopExecution", lambda: states.stop_execution(executionArn=absent)
+    yield "states:DescribeMapRun", lambda: states.describe_map_run(mapRunArn=map_run)
+    yield "dynamodb:GetItem (backfill)", lambda: dynamodb.get_item(TableName=table, Key=key)
+    yield (
+        "dynamodb:PutItem",
+        lambda: dynamodb.put_item(
+            TableName=table,
+            Item=key,
+            ConditionExpression="attribute_exists(allowance)",  # nothing is written
+        ),
+    )
 
 
 def _of_pictures(run: Run, operator: Stack) -> Iterator[Trial]:

@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterator
 
 from cli.arguments import add_dry_run, add_json, add_since, point_in_time
+from cli.errors import CommandError
 from cli.terminal import Progress
 from ops.stack.announcements import announce, recorded
 from ops.stack.ledger import moment
@@ -33,8 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Announce, and print how many."""
-    stack = Stack.of(arguments)
     bounds = [moment(bound) for bound in (arguments.since, arguments.until) if bound]
+    if bounds != sorted(bounds):
+        raise CommandError(
+            f"--since {bounds[0]}Z is later than --until {bounds[1]}Z: exchange them"
+        )
+    stack = Stack.of(arguments)
     with Progress() as progress:
         details = counted(recorded(stack, *bounds), progress)
         count = sum(1 for _ in details) if arguments.dry_run else announce(stack, details)

@@ -78,11 +78,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not confirmed("Delete all of it for good?", arguments.yes):
         return 1
     gone = dead_letters(stack, upload, delete=True) if messages else 0
-    # Once the picture is gone no reviewer can copy it any more. The item last: what is interrupted
-    # can be found again.
+    # Once picture and copies are gone no reviewer can copy them any more. The item last: what is
+    # interrupted can be found again.
     objects = uploads.delete(key, etag)
     objects += sum(uploads.delete(copy) for copy in list(uploads.copies(upload, key)))
     items = int(ledger.forget(upload))
+    # A reviewer may have moved a copy under another label since they were listed.
+    objects += sum(uploads.delete(copy) for copy in list(uploads.copies(upload, key)))
     if arguments.json:
         print(json.dumps({"objects": objects, "items": items, "dead_letters": gone}))
     else:

@@ -40,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="read capture files instead of the ledger; without a value the stack's endpoint's",
     )
     parser.add_argument(
+        "--origin",
+        choices=("upload", "backfill"),
+        default="upload",
+        help="of the ledger, the uploads of their time or what `backfill` has brought"
+        " (default: %(default)s)",
+    )
+    parser.add_argument(
         "--labels",
         type=names,
         default=[],

@@ -103,11 +103,17 @@ def run(arguments: argparse.Namespace) -> int:
                 yield created_event(stack, item, bucket, "ops reconcile")
 
         if arguments.start:
-            for refusal in start_all(stack, events(), "reconcile", RateLimit(arguments.per_second)):
-                count.started += not refusal
-                count.refused += bool(refusal)
-                if refusal and count.refused == 1:
-                    print(f"! {refusal}", file=sys.stderr)
+            limit = RateLimit(arguments.per_second)
+            try:
+                for refusal in start_all(stack, events(), "reconcile", limit):
+                    count.started += not refusal
+                    count.refused += bool(refusal)
+                    if refusal and count.refused == 1:
+                        print(f"! {refusal}", file=sys.stderr)
+            except KeyboardInterrupt:
+                progress.clear()
+                print(f"started {count.started:,}, refused {count.refused:,}", file=sys.stderr)
+                raise
         else:
             for _ in events():
                 pass
@@ -116,10 +122,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def listing(stack: Stack, bucket: str, prefix: str) -> Iterator[list[Listed]]:
-    """Yield the pages of objects under a prefix, at most 1,000 each; folders' markers too."""
+    """Yield the pages of uploads under a prefix, at most 1,000 each.
+
+    An empty object whose key ends in a slash stands for a folder: the workflow passes it over.
+    """
     pages = stack.client("s3").get_paginator("list_objects_v2")
     for page in pages.paginate(Bucket=bucket, Prefix=prefix):
-        yield page.get("Contents", [])
+        objects = page.get("Contents", [])
+        yield [item for item in objects if item["Size"] or not item["Key"].endswith("/")]
 
 
 def watched(

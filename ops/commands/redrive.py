@@ -8,7 +8,9 @@ A failed upload becomes a new execution with its kept event; so does an event th
 one. A change that could not be announced is announced again under its own id. Running it twice
 does no harm: the ledger takes one decision for an upload, and announcements carry upload and
 revision. A dead letter is deleted only after its execution has started or its announcement was
-taken. Exit code 1 if something could not be started, or with --dry-run if something waits.
+taken. While the endpoint does not answer no upload is started, since it would fail again;
+announcements are. Ctrl-C shows what was started. Exit code 1 if something was not started, or with
+--dry-run if something waits.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import islice
 
 from cli.arguments import add_dry_run, add_json, add_since, positive
@@ -25,6 +28,7 @@ from cli.escaping import printable
 from cli.terminal import Progress, table
 from ops.stack.announcements import announce, details_in
 from ops.stack.dead_letters import QUEUES, DeadLetter, DeadLetters
+from ops.stack.endpoint import SILENT, advice, status_of
 from ops.stack.executions import address_in, start_all
 from ops.stack.ledger import ABSENT, Decision, Ledger, moment, name_of
 from ops.stack.outputs import DENIED, Stack
@@ -50,13 +54,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Redrive, and print what became of it."""
     with Progress() as progress:
         redrive = Redrive(Stack.of(arguments), arguments, progress)
+        shown = redrive.as_json if arguments.json else redrive.as_text
         try:
             redrive.failures()
             redrive.lost_uploads()
             redrive.lost_announcements()
-        finally:  # also what was done before Ctrl-C
+        except BaseException:  # Ctrl-C too: what was done before is done
             progress.clear()
-            print(redrive.as_json() if arguments.json else redrive.as_text(), flush=True)
+            if redrive.tally.total():
+                print(shown(), flush=True)
+            print("not all was looked at: run it again", file=sys.stderr)
+            raise
+        progress.clear()
+        print(shown())
     return 1 if redrive.left else 0
 
 
@@ -121,15 +131,18 @@ class Redrive:
             for message, upload in uploads.items()
             if outcomes.get(upload, ABSENT) not in (ABSENT, "failed")
         ]
-        fit = [message for message in uploads if message not in decided]
-        refusals = list(self._start([message.body for message in fit]))
-        for message, refusal in zip(fit, refusals, strict=True):
-            self._count(UPLOADS, message.cause, refusal)
         for message in decided:
             self.tally[UPLOADS, message.cause, "waiting" if self._dry else "already decided"] += 1
-        if not self._dry:
-            started = [message for message, why in zip(fit, refusals, strict=True) if not why]
-            queue.delete([*started, *decided])
+        done = [] if self._dry else decided
+        fit = [message for message in uploads if message not in decided]
+        results = self._start([message.body for message in fit])
+        try:
+            for message, refusal in zip(fit, results, strict=True):
+                self._count(UPLOADS, message.cause, refusal)
+                if refusal == "":
+                    done.append(message)
+        finally:  # what was started before Ctrl-C does not come again
+            queue.delete(done)
 
     def lost_announcements(self) -> None:
         """Announce again what could not be announced."""
@@ -143,7 +156,7 @@ class Redrive:
         if details is None:
             self._keep(ANNOUNCEMENTS, message)
             return
-        refusal = ""
+        refusal = None if self._dry else ""
         if not self._dry:
             try:
                 announce(self.stack, details)
@@ -170,18 +183,28 @@ class Redrive:
             if self._room(1) == 0:
                 return
 
-    def _start(self, events: Sequence[str]) -> Iterator[str]:
-        if self._dry:
-            return iter([""] * len(events))
+    def _start(self, events: Sequence[str]) -> Iterator[str | None]:
+        """Yield what became of each: "" if it was started, None if it was not tried, or why not."""
+        if self._dry or (events and self._endpoint_is_silent):
+            return iter([None] * len(events))
         return start_all(self.stack, events, "redrive", self._rate_limit)
+
+    @cached_property
+    def _endpoint_is_silent(self) -> bool:
+        """Whether every upload would fail again; says so, once."""
+        status = status_of(self.stack)
+        if status in SILENT:
+            sentence = advice(self.stack.outputs["EndpointName"], status)
+            print(f"! no upload is started: {sentence}", file=sys.stderr)
+        return status in SILENT
 
     def _keep(self, source: str, message: DeadLetter) -> None:
         """Leave a message that means nothing to this command in its queue, and show it."""
         self.tally[source, UNKNOWN_FORM, "kept"] += 1
         print(f"! not understood: {message.id}: {printable(message.body[:200])}", file=sys.stderr)
 
-    def _count(self, source: str, reason: str, refusal: str) -> None:
-        result = "refused" if refusal else "waiting" if self._dry else "started"
+    def _count(self, source: str, reason: str, refusal: str | None) -> None:
+        result = "waiting" if refusal is None else "refused" if refusal else "started"
         self.tally[source, reason or "no reason given", result] += 1
         if refusal and refusal not in self._refusals:
             self._refusals.add(refusal)

@@ -2,8 +2,12 @@
 
     python -m ops review                 what waits, newest first
     python -m ops review --order unsure  least confident first
+    python -m ops review --audits        decisions whose audit is due
     python -m ops review --serve         the page; it prints the address to open
     python -m ops review --serve --reviewer ann --class scooter
+
+The page has three queues: what the model doubted, audits, and what you have labelled, to change
+or to take back. Of an audit neither the page nor the list tells what the model has guessed.
 
 A label becomes the record's label, with who gave it and what the model had said, and is
 announced like every change. The picture is copied under labelled/CLASS/ of the bucket:
@@ -18,20 +22,25 @@ with the ledger.
 """
 
 import argparse
-import getpass
 import json
-import os
 from datetime import UTC, datetime
 
 from cli.arguments import add_dry_run, add_json, integer_between, positive
 from cli.errors import CommandError
 from cli.terminal import table
+from ops.reviewing import reviewer
 from ops.reviewing.reviews import Reviews
 from ops.stack.ledger import Decision, Ledger
 from ops.stack.names import short_name
 from ops.stack.outputs import Stack
 
 HEADER = ("waits", "confidence", "label", "upload")
+AUDITS_HEADER = ("waits", "upload")
+# Of an audit nothing else is told: outcome, label and confidence are the model's guess.
+OF_AUDITS = (
+    *("upload", "s3_bucket", "s3_key", "etag", "uploaded_at", "recorded_at"),
+    *("audit", "revision"),
+)
 ORDERS = ("newest", "oldest", "unsure")
 
 
@@ -49,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_json(parser, "the list, one line each,")
     instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--audits", action="store_true", help="list decisions to audit, without the guesses"
+    )
     instead.add_argument("--serve", action="store_true", help="serve the page until Ctrl-C")
     instead.add_argument(
         "--repair",
@@ -60,9 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     page.add_argument(
         "--port", type=integer_between(0, 65_535), default=0, help="default: one that is free"
     )
-    page.add_argument(
-        "--reviewer", metavar="NAME", help="who labels, for the record (default: the login name)"
-    )
+    page.add_argument("--reviewer", metavar="NAME", help=reviewer.HELP)
     page.add_argument(
         "--class",
         dest="classes",
@@ -77,14 +87,21 @@ def run(arguments: argparse.Namespace) -> int:
     """List what waits, serve the page, or repair the copies."""
     if arguments.dry_run and not arguments.repair:
         raise CommandError("--dry-run goes with --repair: nothing else changes without a person")
+    if arguments.audits and arguments.order == "unsure":
+        raise CommandError(
+            "--order unsure is not for --audits: it would tell what the model was unsure of; write"
+            " newest or oldest"
+        )
     stack = Stack.of(arguments)
-    reviews = Reviews(stack, arguments.reviewer or _login_name(), arguments.classes)
+    reviews = Reviews(stack, arguments.reviewer or reviewer.login_name(), arguments.classes)
     if arguments.serve:
         from ops.reviewing.server import ReviewServer  # only here: the list needs no server
 
         with ReviewServer(reviews, arguments.order, arguments.port) as server:
+            counts = reviews.counts()
             print(
-                f"{stack.name}: {reviews.ledger.count('review'):,} wait. Open\n\n  {server.url}\n\n"
+                f"{stack.name}: {counts['doubtful']:,} wait, {counts['audits']:,} audits are due."
+                f" Open\n\n  {server.url}\n\n"
                 f"as {reviews.reviewer}; Ctrl-C ends it.",
                 flush=True,
             )
@@ -96,10 +113,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.repair:
         repair(reviews, arguments)
         return 0
-    listed = reviews.waiting(arguments.limit, arguments.order)
+    if arguments.audits:
+        listed = reviews.audits(arguments.limit, arguments.order)
+    else:
+        listed = reviews.waiting(arguments.limit, arguments.order)
     if arguments.json:
         for item in listed:
-            print(json.dumps(item.as_dict(), ensure_ascii=False))
+            known = item.as_dict()
+            told = {name: known[name] for name in OF_AUDITS} if arguments.audits else known
+            print(json.dumps(told, ensure_ascii=False))
+    elif arguments.audits:
+        print(audits_as_text(stack, reviews.ledger, listed))
     else:
         print(as_text(stack, reviews.ledger, listed))
     return 0
@@ -113,13 +137,6 @@ def repair(reviews: Reviews, arguments: argparse.Namespace) -> None:
     else:
         done = "to copy, {} to remove" if arguments.dry_run else "copied, {} removed"
         print(f"{copied:,} {done.format(f'{removed:,}')}")
-
-
-def _login_name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as containers have
-        return f"user {os.getuid()}"
 
 
 def as_text(stack: Stack, ledger: Ledger, listed: list[Decision]) -> str:
@@ -139,6 +156,17 @@ def as_text(stack: Stack, ledger: Ledger, listed: list[Decision]) -> str:
     more = f", {len(listed)} listed" if len(listed) < total else ""
     lines = table(HEADER, rows, right=("waits", "confidence"), flexible=("upload",))
     return f"{lines}\n{total:,} wait{more}; label them: {stack.command('review', '--serve')}"
+
+
+def audits_as_text(stack: Stack, ledger: Ledger, listed: list[Decision]) -> str:
+    """Return the audits as a table that leads no reviewer, and how many there are."""
+    total = ledger.count_due_audits()
+    if not total:
+        return "no audit is due"
+    rows = [(_age(item.recorded_at), short_name(stack, item)) for item in listed]
+    more = f", {len(listed)} listed" if len(listed) < total else ""
+    lines = table(AUDITS_HEADER, rows, right=("waits",), flexible=("upload",))
+    return f"{lines}\n{total:,} audits are due{more}; do them: {stack.command('review', '--serve')}"
 
 
 def _age(recorded_at: str) -> str:

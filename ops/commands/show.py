@@ -1,5 +1,7 @@
 """Everything that is known of one upload: its item in the ledger, its picture, labelled copies.
 
+What people have changed of it is one line a change: when, who, how, what before, what after.
+
     python -m ops show photo.jpg#9e107d9d
     python -m ops show s3://BUCKET/uploads/photo.jpg --json
 
@@ -41,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(known | here, ensure_ascii=False, indent=2))
     else:
         print(printable(upload))
-        for name, value in [*attributes(item, stack), *places(here)]:
+        for name, value in [*attributes(item, stack), *changes(item), *places(here)]:
             print(f"  {name:<15}{escaped(value)}")
     return 0 if item else 1
 
@@ -62,6 +64,20 @@ def attributes(item: Decision | None, stack: Stack) -> list[tuple[str, str]]:
         found |= {"confidence": "", "threshold": ""}
     hidden = {*KEY, "event", "history"}
     return [(name, str(value)) for name, value in found.items() if value and name not in hidden]
+
+
+def changes(item: Decision | None) -> list[tuple[str, str]]:
+    """Return what people have changed, first to last: when, who, how, before, after, and why."""
+    return [
+        (
+            "history",
+            f"{change['at']} {change['by']}, {change['how']}:"
+            f" {change['previous_outcome']} {change['previous_label']}"
+            f" -> {change['outcome']} {change['label']}"
+            + (f" ({change['comment']})" if change["comment"] else ""),
+        )
+        for change in (item.changes() if item else [])
+    ]
 
 
 def places(here: dict[str, Any]) -> list[tuple[str, str]]:

@@ -16,8 +16,8 @@ from typing import Any
 
 from cli.arguments import add_json, add_since
 from cli.escaping import escaped
-from cli.terminal import own_command
 from ops.stack.dead_letters import QUEUES
+from ops.stack.endpoint import WELL, advice, status_of
 from ops.stack.ledger import OUTCOMES, Ledger, moment
 from ops.stack.outputs import Stack
 
@@ -56,7 +56,7 @@ def glance(stack: Stack, since: datetime) -> dict[str, Any]:
             "failures": ledger.count("failed"),
         },
         "dead_letters": messages,
-        "endpoint": {"name": outputs["EndpointName"], "status": endpoint(stack)},
+        "endpoint": {"name": outputs["EndpointName"], "status": status_of(stack)},
         "announcements": announcements(stack),
         "upload_address": outputs["UploadAddress"],
     }
@@ -71,18 +71,6 @@ def dead_letters(stack: Stack, queue_url: str) -> int:
         "Attributes"
     ]
     return sum(int(attributes[name]) for name in names)
-
-
-def endpoint(stack: Stack) -> str:
-    """Return the endpoint's status, for instance InService; Missing where there is none."""
-    client = stack.client("sagemaker")
-    try:
-        answer = client.describe_endpoint(EndpointName=stack.outputs["EndpointName"])
-    except client.exceptions.ClientError as error:
-        if "Could not find" not in str(error):
-            raise
-        return "Missing"
-    return str(answer["EndpointStatus"])
 
 
 def announcements(stack: Stack) -> dict[str, str]:
@@ -102,14 +90,8 @@ def attention(found: dict[str, Any], stack: Stack) -> list[str]:
     """
     todo = []
     endpoint = found["endpoint"]
-    if endpoint["status"] == "Missing":
-        create = own_command("model.create_endpoint")
-        todo.append(f"no endpoint, so uploads fail: whoever deploys runs {create}")
-    elif endpoint["status"] != "InService":
-        todo.append(
-            f"the endpoint is {endpoint['status']}: aws sagemaker describe-endpoint"
-            f" --endpoint-name {endpoint['name']} says why"
-        )
+    if endpoint["status"] != WELL:
+        todo.append(advice(endpoint["name"], endpoint["status"]))
     pipe = found["announcements"]
     if pipe["state"] not in PIPE_WELL:
         reason = f" ({escaped(pipe['reason'][:512])})" if pipe["reason"] else ""

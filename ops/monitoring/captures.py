@@ -90,25 +90,49 @@ class Captures:
         )
 
     def inference(self, answer: bytes) -> tuple[str, float, str]:
-        """Return label, confidence and model's version of an endpoint's answer."""
+        """Return label, confidence and model's version of an endpoint's answer.
+
+        What Classify image refuses is no inference here either.
+        """
         try:
             found = json.loads(answer)
+        except (ValueError, RecursionError):
+            raise BadLineError("an answer that is no JSON, CSV for instance") from None
+        try:
             if isinstance(found, dict):
-                pairs = [(str(e["label"]), float(e["confidence"])) for e in found["inferences"]]
-                model = str(found.get("model", ""))
+                entries = found["inferences"]
+                pairs = [(_text(e["label"]), _probability(e["confidence"])) for e in entries]
+                model = _text(found["model"])
             else:
-                numbers, model = [float(number) for number in found], ""
-                if numbers and not self.labels:
+                if found and not self.labels:
                     raise BadLineError(
                         "numbers without labels: name these in their order with --labels A,B"
                     )
-                pairs = list(zip(self.labels, numbers, strict=True))
+                pairs = list(zip(self.labels, map(_probability, found), strict=True))
+                model = ""
             label, confidence = max(pairs, key=lambda pair: pair[1])
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        except (ValueError, KeyError, TypeError):
             raise BadLineError("an answer that holds no inferences for these labels") from None
-        if not 0 <= confidence <= 1:
-            raise BadLineError("a confidence outside 0..1")
         return escaped(label[:LONGEST_NAME]), confidence, escaped(model[:LONGEST_NAME])
+
+
+def _text(value: object) -> str:
+    """Return text with something to read in it, as Classify image takes it."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError
+    value.encode()
+    return value
+
+
+def _probability(value: object) -> float:
+    """Return a number of 0..1, as Classify image takes it."""
+    if isinstance(value, list):
+        raise BadLineError("lists in a list: an answer must be of one picture")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadLineError("a confidence that is no number")
+    if not 0 <= value <= 1:
+        raise BadLineError("a confidence outside 0..1")
+    return float(value)
 
 
 def _measured(picture: bytes, size: int) -> dict[str, float]:

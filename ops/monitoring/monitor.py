@@ -14,7 +14,7 @@ from ops.monitoring.baseline import CARD, Baseline, as_json, of_model_in_use
 from ops.monitoring.capture_files import destination, in_folder, in_s3
 from ops.monitoring.captures import Captures
 from ops.monitoring.drift import MINIMUM_WINDOW, judge
-from ops.monitoring.observations import Observation, from_ledger
+from ops.monitoring.observations import UPLOAD, Observation, from_ledger
 from ops.monitoring.page import as_html
 from ops.monitoring.report import Report
 from ops.monitoring.windows import Windows
@@ -35,7 +35,7 @@ def monitor(arguments: argparse.Namespace) -> int:
             progress.tell(f"{number:,} read, of {observation.time:%Y-%m-%d %H:%M}")
     if not len(windows):
         left = f"; {bad.total():,} lines left out ({_kinds(bad)})" if bad else ""
-        raise CommandError(f"{source}: nothing to report{left}; look further back with --since")
+        raise CommandError(f"{source}: nothing to report{left}{_further_back(arguments)}")
     windows.widen(MINIMUM_WINDOW)
     judgement = judge(windows, baseline, arguments.false_alarms)
     report = Report(source, windows, baseline, judgement, arguments.false_alarms, bad)
@@ -47,7 +47,7 @@ def monitor(arguments: argparse.Namespace) -> int:
     if arguments.open:
         webbrowser.open(page.resolve().as_uri())
     if arguments.write_baseline:  # it is for later: that it differs from the one before is no news
-        kept = keep_baseline(arguments.write_baseline, windows, baseline)
+        kept = keep_baseline(arguments.write_baseline, windows, baseline, _further_back(arguments))
         print(kept, file=sys.stderr if arguments.json else sys.stdout)
         return 0
     return 1 if judgement.drifted else 0
@@ -68,7 +68,9 @@ def observations(
     if address is None:
         stack = Stack.of(arguments)
         since = arguments.since or datetime.now(UTC) - timedelta(hours=24)
-        return f"Ledger of {stack.name}", from_ledger(Ledger(stack), since)
+        seen = from_ledger(Ledger(stack), since, arguments.origin)
+        which = "" if arguments.origin == UPLOAD else ", what backfills have brought"
+        return f"Ledger of {stack.name}{which}", seen
     threshold, none_threshold = baseline.threshold, baseline.none_threshold
     stack = Stack.of(arguments)
     if not address:  # of the stack's endpoint
@@ -85,16 +87,25 @@ def observations(
     return f"Captures of {address}", captures.read(lines, arguments.since)
 
 
-def keep_baseline(path: Path, windows: Windows, baseline: Baseline) -> str:
-    """Write what was seen as a baseline for later; return a line about it."""
+def keep_baseline(path: Path, windows: Windows, baseline: Baseline, further_back: str = "") -> str:
+    """Write what was seen as a baseline for later; return a line about it.
+
+    further_back: advice, where there are too few inferences.
+    """
     inferences = windows.whole().inferences
     if inferences < MINIMUM_BASELINE:
         raise CommandError(
             f"{path} is not written: {inferences} inferences are too few for a baseline,"
-            f" {MINIMUM_BASELINE} the least; look further back with --since"
+            f" {MINIMUM_BASELINE} the least{further_back}"
         )
     path.write_text(as_json(windows, baseline))
     return f"Baseline: {path}, of {inferences:,} inferences"
+
+
+def _further_back(arguments: argparse.Namespace) -> str:
+    """Return advice that helps where not all was read: captures are, unless --since is given."""
+    limited = arguments.captures is None or arguments.since is not None
+    return "; look further back with --since" if limited else ""
 
 
 def _kinds(bad: Counter[str]) -> str:

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cli.escaping import escaped
-from ops.stack.ledger import OTHER, OUTCOMES, Decision, Ledger, moment
+from ops.stack.ledger import BACKFILL, OTHER, OUTCOMES, Decision, Ledger, moment
 
 LONGEST_NAME = 100  # characters of a label or a model
+
+UPLOAD = "upload"  # the other origin of an item
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,15 @@ def decide(label: str, confidence: float, threshold: float, none_threshold: floa
     return "accepted" if confidence >= threshold else "review"
 
 
-def from_ledger(ledger: Ledger, since: datetime) -> Iterator[Observation]:
-    """Yield what became of the uploads since a moment, one outcome after the other."""
+def from_ledger(ledger: Ledger, since: datetime, origin: str = UPLOAD) -> Iterator[Observation]:
+    """Yield what became of the uploads since a moment, one outcome after the other.
+
+    origin: upload or backfill; the time of what a backfill has brought is when it was decided.
+    """
     for outcome in OUTCOMES:
         for decision in ledger.of_outcome(outcome, since=moment(since)):
+            if (decision.origin == BACKFILL) is not (origin == BACKFILL):
+                continue
             seen = observation_of(decision)
             if seen.time >= since:  # reviewed since, but uploaded before
                 yield seen
@@ -52,7 +59,8 @@ def from_ledger(ledger: Ledger, since: datetime) -> Iterator[Observation]:
 def observation_of(decision: Decision) -> Observation:
     """Return an item of the ledger as an observation."""
     recorded = _moment(decision.recorded_at)
-    uploaded = _moment(decision.uploaded_at) if decision.uploaded_at else recorded
+    own = decision.uploaded_at and decision.origin != BACKFILL
+    uploaded = _moment(decision.uploaded_at) if own else recorded
     guesses = decision.guesses()
     if not guesses:
         return Observation(uploaded, decision.outcome)
@@ -66,7 +74,7 @@ def observation_of(decision: Decision) -> Observation:
         confidence=best["confidence"],
         threshold=decision.threshold,
         # S3 gives the second of an upload; a review is recorded when the person is done.
-        latency_s=None if reviewed else max(0.0, (recorded - uploaded).total_seconds()),
+        latency_s=None if reviewed or not own else max(0.0, (recorded - uploaded).total_seconds()),
         right=best["label"] == decision.label if reviewed else None,
     )
 

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 from cli.errors import CommandError, aws_errors, explained
 from cli.escaping import printable
 from ops.reviewing.image import shown
-from ops.reviewing.reviews import Reviews
+from ops.reviewing.reviews import LABELLED, Reviews, is_blind, queue_of, shown_to_reviewers
 from ops.stack.ledger import Changed, Decision
 from ops.stack.outputs import DENIED
 from ops.stack.uploads import PictureGone
@@ -42,7 +42,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 TOKEN_HEADER = "X-Review-Token"
-MAX_BODY = 16_384  # bytes; a label with its upload's name is a tenth
+MAX_BODY = 16_384  # bytes; a label with its upload's name and the longest comment is a half
 QUEUE = 50  # items that the page takes at once, and as many more as it has skipped
 MAX_BEYOND = 2_000
 IDLE_S = 30  # until a silent connection is closed
@@ -154,21 +154,24 @@ class Handler(BaseHTTPRequestHandler):
         self._check_token()
         reviews = self.server.reviews
         if url.path == "/api/queue":
-            beyond = parse_qs(url.query).get("beyond", ["0"])[0]
+            query = parse_qs(url.query)
+            beyond, name = query.get("beyond", ["0"])[0], query.get("name", ["doubtful"])[0]
             if not beyond.isdecimal() or len(beyond) > 5 or int(beyond) > MAX_BEYOND:
                 raise Refused(400, f"beyond: a whole number from 0 to {MAX_BEYOND:,}")
-            items = reviews.waiting(QUEUE + int(beyond), self.server.order)
+            items = reviews.queue(name, QUEUE + int(beyond), self.server.order)
+            counts = reviews.counts()
             return _json(
                 {
                     "classes": reviews.classes(),
                     "reviewer": reviews.reviewer,
-                    "waiting": reviews.ledger.count("review"),
-                    "items": [_as_json(item) for item in items],
+                    "counts": counts,
+                    "waiting": counts.get(name, len(items)),
+                    "items": [shown_to_reviewers(item) for item in items],
                 }
             )
         if url.path == "/api/picture":
             item = self._item(parse_qs(url.query).get("upload", [""])[0])
-            if item.outcome not in ("review", "reviewed"):  # of any size, and maybe no picture
+            if not queue_of(item):  # of any size, and maybe no picture
                 raise Refused(404, f"it does not wait for review: its outcome is {item.outcome}")
             try:
                 return shown(reviews.uploads.read(item.s3_key, item.etag))
@@ -185,33 +188,32 @@ class Handler(BaseHTTPRequestHandler):
         self._check_token()
         asked, reviews = self._body(), self.server.reviews
         read = self._item(asked.get("upload"))
-        path = urlsplit(self.path).path
-        if path not in ("/api/label", "/api/undo"):
+        path, revision = urlsplit(self.path).path, asked.get("revision")
+        ways = {
+            "/api/label": reviews.label,
+            "/api/audit": reviews.audit,
+            "/api/relabel": reviews.relabel,
+        }
+        give = ways.get(path)
+        if not give and path != "/api/undo":
             raise Refused(404, "there is no such page")
-        wanted = "review" if path == "/api/label" else "reviewed"
-        again = path == "/api/label" and self._is_done(read, asked)
-        if not again and (read.outcome != wanted or read.revision != asked.get("revision")):
+        label, comment = str(asked.get("label")), str(asked.get("comment", ""))
+        again = reviews.is_done(read, revision, label if give else None)
+        if not again and read.revision != revision:
             raise _conflict(read)
         try:
             if again:
-                done = reviews.copy(read)
-            elif path == "/api/label":
-                done = reviews.label(read, str(asked.get("label")))
+                done = reviews.settle(read)
             else:
-                done = reviews.undo(read)
+                done = give(read, label, comment) if give else reviews.undo(read, comment)
         except Changed as changed:
             raise _conflict(changed.now) from None
-        if path == "/api/label":
+        if give:
             self.server.labelled.add(read.upload)
         else:
             self.server.labelled.discard(read.upload)
-        return _json({"item": _as_json(done.decision), "copy": done.copy, "note": done.note})
-
-    def _is_done(self, now: Decision, asked: dict[str, Any]) -> bool:
-        """Tell whether a label is recorded as asked: its copy failed, or its answer was lost."""
-        reviewer = self.server.reviews.reviewer
-        done = ("reviewed", reviewer, asked.get("label"), asked.get("revision"))
-        return (now.outcome, now.reviewer, now.label, now.revision - 1) == done
+        item = shown_to_reviewers(done.decision)
+        return _json({"item": item, "copy": done.copy, "note": done.note})
 
     def _item(self, upload: object) -> Decision:
         item = (
@@ -237,22 +239,13 @@ class Handler(BaseHTTPRequestHandler):
         """Keep the terminal quiet."""
 
 
-def _as_json(item: Decision) -> dict[str, Any]:
-    return {
-        "upload": item.upload,
-        "key": item.s3_key,
-        "revision": item.revision,
-        "label": item.label,
-        "guesses": item.guesses(),
-        "uploaded_at": item.uploaded_at,
-    }
-
-
 def _conflict(now: Decision | None) -> Refused:
     if now is None:
         return Refused(409, "it has been deleted")
-    if now.outcome == "reviewed":
-        return Refused(409, f"already reviewed by {now.reviewer}: {now.label}")
+    if now.outcome in LABELLED:
+        return Refused(409, f"already {now.outcome} by {now.reviewer}: {now.label}")
+    if is_blind(now):
+        return Refused(409, f"it has changed meanwhile: its audit is due, revision {now.revision}")
     return Refused(409, f"it has changed meanwhile: {now.outcome}, revision {now.revision}")
 
 

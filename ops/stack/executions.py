@@ -2,8 +2,9 @@
 
 import json
 import uuid
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import Any
 
@@ -56,7 +57,9 @@ def address_in(event: str) -> tuple[str, str, str] | None:
 def start_all(stack: Stack, events: Iterable[str], name: str, limit: RateLimit) -> Iterator[str]:
     """Start an execution for each event, several at once; yield "" or why not, in their order.
 
-    name: begins the executions' names, so that the console tells where they come from.
+    name: begins the executions' names, so that the console tells where they come from. On Ctrl-C
+    it starts no more, and yields what became of those that it had begun to start, before it ends
+    with KeyboardInterrupt.
     """
     client, arn = stack.client("stepfunctions"), stack.state_machine_arn
 
@@ -71,4 +74,18 @@ def start_all(stack: Stack, events: Iterable[str], name: str, limit: RateLimit) 
     remaining = iter(events)
     with ThreadPoolExecutor(WORKERS) as pool:
         while batch := list(islice(remaining, BATCH_SIZE)):
-            yield from pool.map(start, batch)
+            begun = deque[Future[str]]()
+            try:
+                for event in batch:
+                    begun.append(pool.submit(start, event))
+                while begun:
+                    wait([begun[0]])
+                    yield begun.popleft().result()
+            except KeyboardInterrupt:
+                begun = deque([future for future in begun if not future.cancel()])
+                while begun:
+                    yield begun.popleft().result()
+                raise
+            finally:
+                for future in begun:  # whoever asked has been interrupted
+                    future.cancel()

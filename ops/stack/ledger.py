@@ -21,6 +21,7 @@ ABSENT = "absent"
 KEY = ("upload", "s3_bucket", "s3_key", "etag")
 NOT_DUE, DUE, AGREED, CORRECTED = "not_due", "due", "agreed", "corrected"  # of an audit
 INDEX, AUDITS = "outcome-recorded_at", "audit-recorded_at"
+BACKFILL = "backfill"  # the origin of what a backfill has brought
 OTHER = "other"  # the label of the contract that is none of the classes
 BATCH_SIZE = 100  # the most that BatchGetItem takes
 # What forget leaves stays until no delivery of the upload's event can still come: EventBridge tries
@@ -60,12 +61,13 @@ class Decision:
     reviewer: str
     previous_label: str
     revision: int
-    # Items from before audits have none of these.
+    # Items from before audits and backfills have none of these.
     decision: str = ""
     none_threshold: float = 0.0
     audit: str = NOT_DUE
     audit_share: float = 0.0  # percent
     history: str = "[]"  # JSON text
+    origin: str = "upload"
 
     @classmethod
     def of(cls, item: Mapping[str, Mapping[str, str]]) -> "Decision":
@@ -161,12 +163,35 @@ class Ledger:
         for page in self._pages(outcome, since, until, ScanIndexForward=not newest_first):
             yield from page["Items"]
 
+    def taken_back(self) -> Iterator[Decision]:
+        """Yield what waits for a person, or is decided without one, after a label was taken back.
+
+        Reads all that is so in the index, a megabyte a call.
+        """
+        options = {"FilterExpression": "reviewer <> :nobody"}
+        for outcome in DECISIONS:
+            for page in self._pages(outcome, "", "9", {":nobody": ""}, **options):
+                yield from map(Decision.of, page["Items"])
+
     def under(self, beginning: str) -> Iterator[Decision]:
         """Yield the items whose s3_key begins so; reads the whole index, a megabyte a call."""
         for outcome in OUTCOMES:
             options = {"FilterExpression": "begins_with(s3_key, :beginning)"}
             for page in self._pages(outcome, "", "9", {":beginning": beginning}, **options):
                 yield from map(Decision.of, page["Items"])
+
+    def of_run(self, outcome: str, run: str, *, since: str = "", until: str = "9") -> Iterator[str]:
+        """Yield the reason of each item that a backfill has brought; "" where it needs none.
+
+        run: the ARN of its execution, which its events name.
+        """
+        options = {
+            "FilterExpression": "origin = :backfill AND contains(event, :run)",
+            "ProjectionExpression": "reason",
+        }
+        values = {":backfill": BACKFILL, ":run": run}
+        for page in self._pages(outcome, since, until, values, **options):
+            yield from (item["reason"]["S"] for item in page["Items"])
 
     def count(self, outcome: str, *, since: str = "", until: str = "9") -> int:
         """Return how many items an outcome has; reads them all, a megabyte a call."""
@@ -181,6 +206,8 @@ class Ledger:
         values: Mapping[str, str] | None = None,
         **options: Any,
     ) -> Iterable[Any]:
+        if since > until:  # DynamoDB refuses such bounds
+            return ()
         values = {":outcome": outcome, ":since": since or "0", ":until": until, **(values or {})}
         pages: Iterable[Any] = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
@@ -192,31 +219,31 @@ class Ledger:
         )
         return pages
 
-    def due_audits(self, *, newest_first: bool = False) -> Iterator[Decision]:
-        """Yield the decisions that a person is to audit, in the order they were recorded."""
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table,
-            IndexName=AUDITS,
-            KeyConditionExpression="audit = :due",
-            ExpressionAttributeValues={":due": {"S": DUE}},
-            ScanIndexForward=not newest_first,
-            PaginationConfig={"PageSize": BATCH_SIZE},
-        )
-        for page in pages:
+    def due_audits(self, *, since: str = "", newest_first: bool = False) -> Iterator[Decision]:
+        """Yield the decisions that a person is to audit, in the order they were recorded.
+
+        since: a bound as moment() gives it.
+        """
+        options = {"PaginationConfig": {"PageSize": BATCH_SIZE}}
+        for page in self._due_audits(since, ScanIndexForward=not newest_first, **options):
             names = [item["upload"]["S"] for item in page["Items"]]
-            found = {item["upload"]["S"]: item for item in self._batch(names)}
-            yield from (Decision.of(found[name]) for name in names if name in found)
+            found = {item["upload"]["S"]: Decision.of(item) for item in self._batch(names)}
+            # The index lags behind the table.
+            yield from (found[n] for n in names if n in found and found[n].audit == DUE)
 
     def count_due_audits(self) -> int:
         """Return how many decisions a person is to audit."""
-        pages = self._dynamodb.get_paginator("query").paginate(
+        return sum(int(page["Count"]) for page in self._due_audits("", Select="COUNT"))
+
+    def _due_audits(self, since: str, **options: Any) -> Iterable[Any]:
+        pages: Iterable[Any] = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             IndexName=AUDITS,
-            KeyConditionExpression="audit = :due",
-            ExpressionAttributeValues={":due": {"S": DUE}},
-            Select="COUNT",
+            KeyConditionExpression="audit = :due AND recorded_at >= :since",
+            ExpressionAttributeValues={":due": {"S": DUE}, ":since": {"S": since or "0"}},
+            **options,
         )
-        return sum(int(page["Count"]) for page in pages)
+        return pages
 
     def outcomes(self, uploads: Collection[str]) -> dict[str, str]:
         """Return the outcome of each of at most 100 uploads that the ledger knows.

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cli.aws import new_client, new_session
 from cli.errors import CommandError
 from cli.terminal import own_command
 
@@ -51,14 +52,12 @@ class Stack:
 
     def as_role(self, credentials: Mapping[str, str]) -> "Stack":
         """Return the same stack, called with what AssumeRole has given."""
-        import boto3
-
         other = Stack(self.name, self._region)
-        other._session = boto3.session.Session(
+        other._session = new_session(
+            self.region,
             aws_access_key_id=credentials["AccessKeyId"],
             aws_secret_access_key=credentials["SecretAccessKey"],
             aws_session_token=credentials["SessionToken"],
-            region_name=self.region,
         )
         return other
 
@@ -70,9 +69,7 @@ class Stack:
 
     @cached_property
     def _session(self) -> Any:
-        import boto3
-
-        return boto3.session.Session(region_name=self._region)
+        return new_session(self._region)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client; threads may share it."""
@@ -85,12 +82,7 @@ class Stack:
                 max_pool_connections=CONNECTIONS,
                 retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             )
-            try:
-                self._clients[service] = self._session.client(service, config=config)
-            except ValueError as error:  # botocore's word on an address without a scheme
-                raise CommandError(
-                    f"AWS_ENDPOINT_URL: {error}; write it with http:// or https://"
-                ) from error
+            self._clients[service] = new_client(self._session, service, config=config)
         return self._clients[service]
 
     @cached_property

@@ -1,12 +1,10 @@
 """Uploads in the bucket, every version of them, and the labelled copies that training takes."""
 
-import hashlib
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Any
 
 from cli.errors import code_of
-from model.training.suffixes import SUFFIXES
+from model.training.suffixes import labelled_name
 from ops.stack.outputs import Stack
 
 LABELLED = "labelled/"  # the template keeps UploadPrefix out of it
@@ -15,16 +13,6 @@ GONE = {"404", "NoSuchKey", "NotFound", "412", "PreconditionFailed"}
 
 class PictureGone(Exception):
     """The object is no longer what was uploaded: deleted, or overwritten by another picture."""
-
-
-def labelled_name(upload: str, key: str) -> str:
-    """Return the name of a picture's copy: the same for every label, another for every upload.
-
-    Training takes only files with its suffixes; it looks at the content, so any of these will do.
-    """
-    digest = hashlib.sha256(upload.encode()).hexdigest()[:32]
-    suffix = PurePosixPath(key).suffix.lower()
-    return digest + (suffix if suffix in SUFFIXES else ".jpg")
 
 
 class Uploads:
@@ -71,6 +59,26 @@ class Uploads:
             if code_of(error) not in GONE:
                 raise
             raise PictureGone(key) from None
+        return target
+
+    def move_copy(self, upload: str, key: str, label: str) -> str:
+        """Let the labelled copy of an upload that is gone have another label; return its key.
+
+        Raises PictureGone if there is none.
+        """
+        target, copies = self.labelled(upload, key, label), list(self.copies(upload, key))
+        if not copies:
+            raise PictureGone(key)
+        if target not in copies:
+            self._s3.copy_object(
+                Bucket=self.bucket,
+                Key=target,
+                CopySource={"Bucket": self.bucket, "Key": copies[0]},
+                TaggingDirective="REPLACE",
+            )
+        for copy in copies:
+            if copy != target:
+                self.delete(copy)
         return target
 
     def labelled(self, upload: str, key: str, label: str) -> str:

@@ -4,7 +4,8 @@
     python -m tests.chaos --uploads 200 --seed 7 --type EXPRESS
     python -m tests.chaos --burst --uploads 10000    no faults: 10 functions, a slow endpoint
 
-Faults are injected into the services around the product until all uploads have come to rest; then
+Faults are injected into the services around the product until all uploads have come to rest, while
+two people audit, review, change labels and take them back; then
 the endpoint and the rest are healed, and `ops redrive` and `ops reconcile --start` run once. Exit
 code 1 if a promise was broken, or a fault did not happen.
 """
@@ -26,12 +27,15 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from cli.terminal import Progress
 from local.cloud import REGION, EmbeddedAws, EmbeddedAwsError, embedded_aws
+from ops.stack.ledger import Decision
 from tests.chaos.faults import Chaos
+from tests.chaos.people import People
 from tests.chaos.uploads import Uploads
 from tests.chaos.verdict import Verdict, judge
 
 STACK = "chaos"
 BURST_FUNCTIONS = 10
+AUDIT_SHARE = "50"  # percent
 SLOW_ENDPOINT_S = 0.5
 REST_S = 5.0  # nothing runs for so long: what is late (1 s) or tried again (2.6 s) has come too
 PATIENCE_S = 3600.0
@@ -65,16 +69,22 @@ def main() -> int:
 def chaos(arguments: argparse.Namespace) -> int:
     """Upload while everything around fails, heal, redrive once, judge."""
     with embedded_aws() as aws:
-        outputs = aws.deploy(STACK, {"WorkflowType": arguments.type})
+        outputs = aws.deploy(STACK, {"WorkflowType": arguments.type, "AuditShare": AUDIT_SHARE})
         uploads = Uploads(aws, outputs, arguments.seed)
         faults = Chaos(aws, arguments.seed)
-        with faults.installed():
-            uploads.run(arguments.uploads)
-            come_to_rest(outputs)
-        print_table("faults injected", faults.injected + uploads.injected)
-        for fault in (missed := faults.missed()):
-            print(f"! did not happen: {fault}")
-        broken = after_a_redrive(aws, outputs, uploads)
+        os.environ |= aws.environment()
+        people = People(STACK, REGION, arguments.seed)
+        with people.working():
+            with faults.installed():
+                uploads.run(arguments.uploads)
+                come_to_rest(outputs)
+            print_table("faults injected", faults.injected + uploads.injected)
+            for fault in (missed := faults.missed()):
+                print(f"! did not happen: {fault}")
+            redrive(aws, outputs, uploads)
+        print_table("what two people did meanwhile", people.counts)
+        come_to_rest(outputs)
+        broken = verdict(aws, outputs, uploads, people.done)
         return 1 if missed else broken
 
 
@@ -89,7 +99,8 @@ def burst(arguments: argparse.Namespace) -> int:
         )
         uploads.run(arguments.uploads, fates=False)
         come_to_rest(outputs)
-        return after_a_redrive(aws, outputs, uploads)
+        redrive(aws, outputs, uploads)
+        return verdict(aws, outputs, uploads, [])
 
 
 @contextlib.contextmanager
@@ -105,16 +116,22 @@ def slow_endpoint() -> Iterator[None]:
         yield
 
 
-def after_a_redrive(aws: EmbeddedAws, outputs: dict[str, str], uploads: Uploads) -> int:
-    """Show the ledger as it is, redrive and reconcile once, and judge what is there then."""
-    print_table("outcomes before the redrive", judge(aws, outputs, uploads.put).outcomes)
+def redrive(aws: EmbeddedAws, outputs: dict[str, str], uploads: Uploads) -> None:
+    """Show the ledger as it is, redrive and reconcile once."""
+    print_table("outcomes before the redrive", judge(aws, outputs, uploads.put, []).outcomes)
     ops(aws, "redrive", "--per-second", PER_SECOND)
     ops(aws, "reconcile", "--grace", "0m", "--start", "--per-second", PER_SECOND)
     come_to_rest(outputs)
+
+
+def verdict(
+    aws: EmbeddedAws, outputs: dict[str, str], uploads: Uploads, said: list[Decision]
+) -> int:
+    """Judge what is there in the end; return the exit code. said: what people have recorded."""
     missing = ops(aws, "reconcile", "--grace", "0m")
-    verdict = judge(aws, outputs, uploads.put)
-    print_verdict(verdict, len(uploads.put))
-    return 1 if verdict.broken or missing else 0
+    found = judge(aws, outputs, uploads.put, said)
+    print_verdict(found, len(uploads.put))
+    return 1 if found.broken or missing else 0
 
 
 def ops(aws: EmbeddedAws, *words: str) -> int:

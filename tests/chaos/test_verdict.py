@@ -1,5 +1,6 @@
 """The judge of a chaos run finds each promise that is broken."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,8 +18,58 @@ GOOD = Upload(NAME, "good picture", survives=True)
 ITEM = replace(Decision.of({"upload": {"S": NAME}}), outcome="accepted", revision=1)
 
 
-def detail(revision: int, outcome: str, reason: str = "", upload: str = NAME) -> Detail:
-    return {"upload": upload, "revision": str(revision), "outcome": outcome, "reason": reason}
+def detail(
+    revision: int, outcome: str, reason: str = "", upload: str = NAME, **more: str
+) -> Detail:
+    found = {"upload": upload, "revision": str(revision), "outcome": outcome, "reason": reason}
+    return found | {"reviewer": "", "label": "", "audit": "not_due"} | more
+
+
+def by_ann(revision: int, outcome: str, label: str, audit: str) -> Detail:
+    return detail(revision, outcome, reviewer="ann", label=label, audit=audit)
+
+
+CHANGE = {"at": "2026", "by": "ann", "how": "audit", "outcome": "confirmed", "label": "bicycle"}
+SAID = replace(
+    *(ITEM,),
+    **{"outcome": "confirmed", "label": "bicycle", "audit": "agreed", "reviewer": "ann"},
+    revision=2,
+    history=json.dumps([CHANGE]),
+)
+HEARD = [detail(1, "accepted", audit="due"), by_ann(2, "confirmed", "bicycle", "agreed")]
+
+
+def test_what_people_change_is_no_second_decision() -> None:
+    taken_back = by_ann(3, "accepted", "bicycle", "due")
+    items = [replace(SAID, outcome="accepted", revision=3)]
+    assert judged(items, [*HEARD, taken_back], [GOOD], [SAID]).broken == []
+
+
+@pytest.mark.parametrize(
+    ("now", "heard", "finding"),
+    [
+        pytest.param(replace(SAID, history="[]"), HEARD, "not in its history", id="history"),
+        pytest.param(
+            *(SAID, [HEARD[0], by_ann(2, "confirmed", "other", "agreed")]),
+            "ann said bicycle",
+            id="another-label",
+        ),
+        pytest.param(
+            *(SAID, [HEARD[0], by_ann(2, "confirmed", "bicycle", "due")]),
+            "ann said bicycle",
+            id="audit",
+        ),
+        pytest.param(
+            *(replace(SAID, outcome="accepted", revision=3), [*HEARD, detail(3, "accepted")]),
+            "decided twice",
+            id="decided-after-a-person",
+        ),
+    ],
+)
+def test_a_label_that_is_lost_or_changed_is_found(
+    now: Decision, heard: list[Detail], finding: str
+) -> None:
+    assert any(finding in sentence for sentence in judged([now], heard, [GOOD], [SAID]).broken)
 
 
 def test_one_outcome_announced_once_breaks_nothing() -> None:

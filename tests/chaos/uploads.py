@@ -18,13 +18,15 @@ from local.cloud import EmbeddedAws
 IMAGES = Path(__file__).parents[2] / "events" / "images"
 AT_ONCE = 16
 
+FOLDER = "folder marker"  # no upload: it has no outcome, but a failure if it could not be read
 # Kinds of content with their weights, and what the ledger has to say of each in the end.
-KINDS = {"good picture": 80, "truncated picture": 5, "text": 4, "no bytes": 1}
+KINDS = {"good picture": 80, "truncated picture": 5, "text": 4, "no bytes": 1, FOLDER: 2}
 EXPECTED = {
-    "good picture": {"accepted", "review"},
+    "good picture": {"accepted", "none", "review", "reviewed", "confirmed"},
     "truncated picture": {"rejected: truncated"},
     "text": {"rejected: unsupported_format"},
     "no bytes": {"rejected: empty"},
+    FOLDER: {"failed"},
 }
 DELETED = "object: deleted before it is read"
 OVERWRITTEN = "object: overwritten"
@@ -82,7 +84,7 @@ class Uploads:
             if fates and fate:
                 self.injected[fate] += 1
             newer = self._content("good picture")
-            name = f"{serial:06}.png"
+            name = f"{serial:06}/" if kind == FOLDER else f"{serial:06}.png"
             yield Plan(name, kind, self._content(kind), fate if fates else "", newer)
 
     def _one(self, plan: Plan) -> None:
@@ -97,7 +99,7 @@ class Uploads:
             self.put.append(Upload(self._name(key, plan.newer), "good picture", survives))
         for content in older[1:]:
             self._put(key, content)
-        survives = plan.fate in ("", BACK, AGAIN)
+        survives = plan.fate in ("", BACK, AGAIN) and plan.kind != FOLDER
         self.put.append(Upload(self._name(key, plan.content), plan.kind, survives))
 
     def _put(self, key: str, content: bytes) -> None:
@@ -107,7 +109,7 @@ class Uploads:
         return f"{self._bucket}/{key}#{hashlib.md5(content, usedforsecurity=False).hexdigest()}"
 
     def _content(self, kind: str) -> bytes:
-        if kind == "no bytes":
+        if kind in ("no bytes", FOLDER):
             return b""
         if kind == "text":
             return f"no picture {self._random.random()}".encode()

@@ -4,6 +4,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from local.cloud import EmbeddedAws
@@ -27,16 +28,25 @@ class Verdict:
     broken: list[str] = field(default_factory=list)
 
 
-def judge(aws: EmbeddedAws, outputs: dict[str, str], put: list[Upload]) -> Verdict:
-    """Hold the ledger and the announcements of a stack against what was uploaded."""
-    return judged(list(_items(aws, outputs)), list(_announcements(aws, outputs)), put)
+def judge(
+    aws: EmbeddedAws, outputs: dict[str, str], put: list[Upload], said: list[Decision]
+) -> Verdict:
+    """Hold the ledger and the announcements of a stack against what was uploaded and labelled."""
+    return judged(list(_items(aws, outputs)), list(_announcements(aws, outputs)), put, said)
 
 
-def judged(items: list[Decision], announced: list[Detail], put: list[Upload]) -> Verdict:
+def judged(
+    items: list[Decision],
+    announced: list[Detail],
+    put: list[Upload],
+    said: Iterable[Decision] = (),
+) -> Verdict:
     """Return the counts, and which promises are broken.
 
     Every surviving upload has one outcome, the one that its content asks for; every revision of
-    every item was announced, and is the same however often it was; nothing was decided twice.
+    every item was announced, and is the same however often it was; nothing was decided twice; what
+    people have recorded (said: items as they left them) was announced as they said it, and is in
+    the item's history.
     """
     verdict = Verdict()
     known = {item.upload: item for item in items}
@@ -61,6 +71,8 @@ def judged(items: list[Decision], announced: list[Detail], put: list[Upload]) ->
     verdict.broken += [
         f"{name}: announced, not recorded" for name in by_upload.keys() - known.keys()
     ]
+    for left in said:
+        verdict.broken += _wrong_label(left, known.get(left.upload), by_upload[left.upload])
     for name, item in known.items():
         verdict.outcomes[_outcome(item.outcome, item.reason)] += 1
         verdict.broken += _wrong_announcements(item, by_upload[name])
@@ -84,10 +96,23 @@ def _wrong_announcements(item: Decision, details: dict[int, Detail]) -> Iterator
     outcomes = [
         _outcome(detail["outcome"], detail["reason"]) for _, detail in sorted(details.items())
     ]
-    if any(outcome not in PASSING for outcome in outcomes[:-1]):
-        yield f"{item.upload}: decided twice: {' > '.join(outcomes)}"
+    # After a decision only people change anything, and they give their names.
+    by_software = [not detail["reviewer"] for _, detail in sorted(details.items())]
+    for before, later in pairwise(zip(outcomes, by_software, strict=True)):
+        if before[0] not in PASSING and later[1]:
+            yield f"{item.upload}: decided twice: {' > '.join(outcomes)}"
     if outcomes and outcomes[-1] != _outcome(item.outcome, item.reason):
         yield f"{item.upload}: announced {outcomes[-1]}, recorded {item.outcome}"
+
+
+def _wrong_label(left: Decision, now: Decision | None, details: dict[int, Detail]) -> Iterator[str]:
+    """Yield what is wrong with a label that somebody has recorded."""
+    detail = details.get(left.revision, {})
+    announced = (detail.get("outcome"), detail.get("label"), detail.get("audit"))
+    if announced != (left.outcome, left.label, left.audit):
+        yield f"{left.upload}: {left.reviewer} said {left.label}, announced was {announced}"
+    if now is None or left.changes()[-1] not in now.changes():
+        yield f"{left.upload}: what {left.reviewer} said is not in its history"
 
 
 def _items(aws: EmbeddedAws, outputs: dict[str, str]) -> Iterable[Decision]:

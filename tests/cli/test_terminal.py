@@ -1,5 +1,6 @@
 """Tables that fit the terminal, commands to paste, questions."""
 
+import io
 import os
 import shlex
 import subprocess
@@ -54,6 +55,15 @@ def test_numbers_stand_right_and_a_name_may_have_two_lines() -> None:
         "a            7",
         "bcdefg  10,000",
     ]
+
+
+def test_what_the_terminal_s_encoding_lacks_keeps_columns_straight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "cp1252"))
+    text = table(("name", "ms"), [("\N{BICYCLE}.jpg", "1"), ("plain.jpg", "1")])
+    assert len({line.rindex(" ") for line in text.splitlines()}) == 1
+    assert "\\ud83d\\udeb2.jpg  1" in text
 
 
 def test_wide_and_combining_characters_keep_columns_straight() -> None:

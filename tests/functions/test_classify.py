@@ -127,26 +127,7 @@ def model_error(status: int) -> dict[str, Any]:
         pytest.param(200, "", b"", id="empty-answer"),
         pytest.param(200, "", b'{"inferences": [{"lab', id="half-an-answer"),
         pytest.param(200, "", b"\xff\xfe garbage", id="garbage"),
-        pytest.param(200, "", {"inferences": [], "model": "v1"}, id="no-inferences"),
-        pytest.param(200, "", {"inferences": [{"label": "x"}], "model": "1"}, id="no-confidence"),
-        pytest.param(
-            200,
-            "",
-            {"inferences": [{"label": "x", "confidence": 1.2}], "model": "1"},
-            id="confidence-above-one",
-        ),
-        pytest.param(
-            200,
-            "",
-            b'{"inferences": [{"label": "x", "confidence": NaN}], "model": "1"}',
-            id="confidence-not-a-number",
-        ),
-        pytest.param(
-            200,
-            "",
-            {"inferences": [{"label": "x", "confidence": True}], "model": "1"},
-            id="confidence-a-boolean",
-        ),
+        pytest.param(200, "", b"<html>502 Bad Gateway</html>", id="a-page"),
     ],
 )
 def test_what_may_pass_is_endpoint_unavailable(
@@ -174,6 +155,51 @@ def test_what_never_passes_is_endpoint_refused(
 ) -> None:
     says(endpoint, status, body, x_amzn_errortype=code)
     with pytest.raises(app.EndpointRefused, match="an-endpoint"):
+        app.lambda_handler(EVENT, None)
+
+
+def agreed(label: Any = "bicycle", confidence: Any = 0.9, model: Any = "v1") -> dict[str, Any]:
+    """Return an answer of the agreed shape, with one value replaced."""
+    other = {"label": "other", "confidence": 0.1}
+    return {"inferences": [other, {"label": label, "confidence": confidence}], "model": model}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"inferences": [], "model": "v1"}, id="no-inferences"),
+        pytest.param({"inferences": [{"label": "x"}], "model": "1"}, id="no-confidence"),
+        pytest.param({"inferences": [{"confidence": 0.9}], "model": "1"}, id="no-label"),
+        pytest.param({"inferences": [{"label": "x", "confidence": 0.9}]}, id="no-model"),
+        pytest.param({"inferences": {"label": "x", "confidence": 0.9}, "model": "1"}, id="a-dict"),
+        pytest.param(agreed(confidence=1.2), id="confidence-above-one"),
+        pytest.param(agreed(confidence=10**400), id="confidence-beyond-every-float"),
+        pytest.param(agreed(confidence=float("nan")), id="confidence-not-a-number"),
+        pytest.param(agreed(confidence=float("inf")), id="confidence-infinite"),
+        pytest.param(agreed(confidence=True), id="confidence-a-boolean"),
+        pytest.param(agreed(confidence="0.9"), id="confidence-as-text"),
+        pytest.param(agreed(label=None), id="label-null"),
+        pytest.param(agreed(label={"a": 1}), id="label-an-object"),
+        pytest.param(agreed(label=3), id="label-a-number"),
+        pytest.param(agreed(label=""), id="label-empty"),
+        pytest.param(agreed(label=" \t"), id="label-of-spaces"),
+        pytest.param(agreed(label="\ud83d"), id="label-half-a-character"),
+        pytest.param(agreed(model=None), id="model-null"),
+        pytest.param(agreed(model=""), id="model-empty"),
+        pytest.param(b"[0.9, 0.1]", id="numbers"),
+        pytest.param(b"[[0.9, 0.1]]", id="numbers-in-a-list"),
+        pytest.param(b"0.9,0.1\n", id="CSV"),
+        pytest.param(b"0.9", id="one-number"),
+        pytest.param(b"null", id="null"),
+        pytest.param([{"label": "bicycle", "score": 0.9}], id="other-names"),
+        pytest.param(b"[" * 50_000, id="nested-without-end"),
+    ],
+)
+def test_a_whole_answer_of_another_shape_is_refused_at_once(
+    app: ModuleType, endpoint: Endpoint, body: Any
+) -> None:
+    says(endpoint, 200, body)
+    with pytest.raises(app.EndpointRefused, match="not the agreed JSON"):
         app.lambda_handler(EVENT, None)
 
 

@@ -19,7 +19,7 @@ from PIL import Image
 pytest.importorskip("tqdm", reason="the data set's download needs the extra `train`")
 
 from model.dataset import main
-from model.training import strangers
+from model.training import own_pictures, strangers
 from model.training.cifar import (
     CIFAR10,
     CIFAR100,
@@ -272,6 +272,19 @@ def test_the_command_downloads_lays_out_and_checks(
     for kind in strangers.KEPT_BACK:
         assert len(list((tmp_path / "data/unseen/other" / kind).iterdir())) == 3
         assert not (tmp_path / "data/train/other" / kind).exists()
+
+
+def test_own_pictures_replace_those_of_the_last_time(tmp_path: Path) -> None:
+    mine, folder = tmp_path / "mine", tmp_path / "train"
+    for name in ("bicycle/scene__a.png", "bicycle/b.png", "van/c.png"):
+        picture(mine / name, len(name))
+    picture(folder / "bicycle/downloaded.png", 1)
+    own_pictures.add(mine, folder)
+    (mine / "bicycle/scene__a.png").rename(mine / "van/scene__a.png")  # its label was wrong
+    own_pictures.add(mine, folder)
+    found = {path.relative_to(folder).parts[0] for path in folder.glob("*/own/scene__*")}
+    assert found == {"van"}
+    assert load(folder).counts() == {"bicycle": 2, "van": 2}
 
 
 @pytest.mark.parametrize("kind", strangers.KINDS)

@@ -31,3 +31,11 @@ def versioned(cloud: Cloud) -> Stack:
         Bucket=outputs["UploadBucket"], VersioningConfiguration={"Status": "Enabled"}
     )
     return Stack(cloud.aws, cloud.container, outputs, Follower(cloud.aws, outputs))
+
+
+@pytest.fixture(scope="session")
+def audited(cloud: Cloud) -> Stack:
+    """A stack of its own, test-audited: every decision is audited, and some are none."""
+    parameters = {"AuditShare": "100", "NoneThreshold": "0.9"}
+    outputs = cloud.aws.deploy("test-audited", parameters)
+    return Stack(cloud.aws, cloud.container, outputs, Follower(cloud.aws, outputs))

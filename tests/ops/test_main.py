@@ -166,13 +166,15 @@ def test_without_credentials_it_says_how_to_get_some(
         pytest.param("ExpiredToken", "have expired (ExpiredToken): log in again", id="expired"),
         pytest.param("InvalidClientTokenId", "does not know these credentials", id="unknown"),
         pytest.param("AccessDenied", "Query is not allowed: so it is", id="denied"),
+        pytest.param("403", "Query is not allowed: so it is", id="denied-without-words"),
+        pytest.param("InvalidObjectState", "archived (InvalidObjectState): restore it", id="cold"),
         pytest.param("ValidationException", "Query was refused: ValidationException", id="other"),
     ],
 )
 def test_a_refused_call_says_what_to_do(code: str, advice: str) -> None:
     error = ClientError({"Error": {"Code": code, "Message": "so it is"}}, "Query")
     assert advice in explained(error)
-    assert explained(error, "ask").endswith("; ask") == (code == "AccessDenied")
+    assert explained(error, "ask").endswith("; ask") == (code in ("AccessDenied", "403"))
     assert "aws configure" in explained(NoCredentialsError())
 
 

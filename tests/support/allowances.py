@@ -7,6 +7,7 @@ DELIVERY = "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html"
 LAMBDA_LOGS = "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html"
 TRACES = "https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html"
 SAMPLING = "https://docs.aws.amazon.com/step-functions/latest/dg/xray-iam.html"
+RESULTS = "https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html"
 PIPES = "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-permissions.html"
 
 # Actions of services in a role's name, which no recorder sees.
@@ -36,6 +37,10 @@ UNSEEN: dict[str, tuple[set[str], str]] = {
         {"xray:GetSamplingRules", "xray:GetSamplingTargets"},
         f"[Step Functions asks which executions to trace]({SAMPLING}); no resources",
     ),
+    "WriteResults": (
+        {"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"},
+        f"[Step Functions writes large results in parts]({RESULTS})",
+    ),
     "ReadStream": (
         {"dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:ListStreams"},
         f"[the pipe finds its place in the stream]({PIPES})",
@@ -60,9 +65,17 @@ WILDCARDS: dict[str, set[str]] = {
         "log-group:FilterLogGroup:*",
     },
     "ReadUploads": {"UploadBucket/uploads/*"},
+    "LookAtUploads": {"UploadBucket/uploads/*"},
+    "WriteResults": {"UploadBucket/backfills/*"},
+    "EndRun": {"execution:BackfillWorkflow:*"},
+    "ReadBackfillBucket": {"photos/*"},  # tests/support/cloud.py names the buckets
+    "ReadInventories": {"inventories/*"},
     # of OperatorPolicy and ViewerPolicy
     "FindStack": {"stack/STACK/*"},  # AWS ends it with an id
     "SeeExecutions": {"execution:ImageWorkflow:*"},
+    "WatchAndStopBackfills": {"execution:BackfillWorkflow:*"},
+    "WatchBackfills": {"execution:BackfillWorkflow:*"},
+    "CountChildrenOfBackfills": {"mapRun:BackfillWorkflow/*:*"},  # AWS ends it with ids
     "ReadCaptures": {"scones-image-classifier-123456789012-us-east-1/captures/*"},
     "ReadModelCards": {"scones-image-classifier-123456789012-us-east-1/models/cards/*"},
     "SeeAndDeletePictures": {"UploadBucket/uploads/*", "UploadBucket/labelled/*"},

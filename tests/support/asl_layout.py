@@ -1,6 +1,7 @@
-"""The layout of the state machine's file: what fits into 100 columns stands on one line.
+"""The layout of the state machines' files: what fits into 100 columns stands on one line.
 
-python -m tests.support.asl_layout      write the file in this layout
+python -m tests.support.asl_layout      write the files in this layout, and the steps of a backfill
+                                        that lists a bucket to that which reads an inventory
 """
 
 import json
@@ -8,7 +9,7 @@ from typing import Any
 
 from tests.support.project import ROOT
 
-PATH = ROOT / "statemachine/classify_image.asl.json"
+PATHS = sorted((ROOT / "statemachine").glob("*.asl.json"))
 WIDTH, INDENT = 100, 2  # columns
 
 
@@ -28,5 +29,22 @@ def written(value: Any, indent: int = 0, before: str = "") -> str:
     return f"{before}{opening}\n{inside}\n{' ' * indent}{closing}"
 
 
+def copied(machine: dict[str, Any]) -> dict[str, Any]:
+    """Return the state machine of backfills, its second map with the steps of the first.
+
+    A reader is written into its map, so there are two, and the names of all states must differ.
+    """
+    first, second = (machine["States"][name] for name in ("List bucket", "Read inventory"))
+    text = json.dumps(first["ItemProcessor"])
+    for name in first["ItemProcessor"]["States"]:
+        text = text.replace(json.dumps(name), json.dumps(f"{name} (inventory)"))
+    second["ItemProcessor"] = json.loads(text)
+    return machine
+
+
 if __name__ == "__main__":
-    PATH.write_text(written(json.loads(PATH.read_text())) + "\n")
+    for path in PATHS:
+        machine = json.loads(path.read_text())
+        path.write_text(
+            written(copied(machine) if path.stem.startswith("backfill") else machine) + "\n"
+        )

@@ -11,6 +11,9 @@ from local.cloud import EmbeddedAws
 from local.follow import Follower
 from tests.support.faults import FaultyContainer
 
+# Parameters with which a stack has every grant that it may have.
+GRANTING = {"Tracing": "Active", "BackfillBucket": "photos", "InventoryBucket": "inventories"}
+
 
 @dataclass
 class Cloud:

@@ -18,7 +18,8 @@ from local.follow import Follower
 from local.moto_patches import permissions
 from local.moto_patches.permissions import Call, documents_of, policy_document
 from tests.support.allowances import MANAGED, UNSEEN, WILDCARDS
-from tests.support.cloud import Stack
+from tests.support.backfill import BUCKET, INVENTORIES, ended, inventory, put, start
+from tests.support.cloud import GRANTING, Stack
 from tests.support.faults import FaultyContainer
 from tests.support.project import ROOT
 from tests.verify.application import Application
@@ -79,25 +80,50 @@ def recorded() -> Iterator[set[Call]]:
 
 def every_route(stack: Stack) -> None:
     """Send a picture along each route: accepted, review, rejected, gone, superseded, failed."""
+    stack.aws.client("s3").create_bucket(Bucket=BUCKET)
     names = ("bicycle.png", "cat.jpg", "no-image.jpg")
     uploads = [stack.follower.upload((IMAGES / name).read_bytes(), name) for name in names]
     items = [stack.follower.outcome(upload.upload, patience_s=60) for upload in uploads]
     assert all(items)
     event = json.loads(items[0]["event"]["S"])  # type: ignore[index]
     absent = f"{uuid.uuid4()}.png"
-    for key, etag in ((absent, "0" * 32), ("bicycle.png", "1" * 32)):  # older: superseded
+    uploads_bucket = stack.outputs["UploadBucket"]
+    for bucket, key, etag in (
+        (uploads_bucket, absent, "0" * 32),
+        (uploads_bucket, "bicycle.png", "1" * 32),  # older: superseded
+        (BUCKET, absent, "0" * 32),
+    ):
+        event["detail"]["bucket"]["name"] = bucket
         event["detail"]["object"] |= {"key": f"{stack.outputs['UploadPrefix']}{key}", "etag": etag}
         stack.aws.client("stepfunctions").start_execution(
             stateMachineArn=stack.outputs["StateMachineArn"],
             name=str(uuid.uuid4()),
             input=json.dumps(event),
         )
-        bucket = stack.outputs["UploadBucket"]
         name = f"{bucket}/{stack.outputs['UploadPrefix']}{key}#{etag}"
         assert stack.follower.outcome(name, patience_s=60)
     stack.container.tell((400, "text/plain", b"no such model"))
     failed = stack.follower.upload((IMAGES / "car.png").read_bytes(), f"{uuid.uuid4()}.png")
     assert stack.follower.outcome(failed.upload, patience_s=60)
+    every_backfill(stack, items[0]["upload"]["S"])  # type: ignore[index]
+
+
+def every_backfill(stack: Stack, upload: str) -> None:
+    """Backfill from each place that may be read, the last until its allowance is used up."""
+    uploads = {"bucket": stack.outputs["UploadBucket"]}
+    stack.aws.client("dynamodb").delete_item(
+        TableName=stack.outputs["DecisionsTable"], Key={"upload": {"S": upload}}
+    )
+    prefix = put(stack, {"bicycle.png": (IMAGES / "bicycle.png").read_bytes()})
+    listed = {"bucket": INVENTORIES, "key": inventory(stack, prefix)}
+    runs = [
+        start(stack, stack.outputs["UploadPrefix"], **uploads),
+        start(stack, prefix, inventory=listed),
+    ]
+    for run in runs:
+        assert ended(stack, run)["status"] == "SUCCEEDED"
+    other = put(stack, {"bicycle.png": (IMAGES / "bicycle.png").read_bytes()})
+    assert ended(stack, start(stack, other, allowance=0))["error"] == "AllowanceUsedUp"
 
 
 def judged(stack: Stack, name: str, calls: set[Call]) -> Proof:
@@ -229,7 +255,7 @@ def main() -> int:
         return containers[0]
 
     with embedded_aws(container=faulty) as aws:
-        outputs = aws.deploy(STACK, {"Tracing": "Active"})  # every grant that a stack may have
+        outputs = aws.deploy(STACK, GRANTING)
         stack = Stack(aws, containers[0], outputs, Follower(aws, outputs))
         with recorded() as calls:
             every_route(stack)

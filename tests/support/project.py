@@ -12,6 +12,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 ENDPOINT_TEMPLATE = "model/endpoint/template.yaml"
 ASL_TEXT = (ROOT / "statemachine/classify_image.asl.json").read_text()
+BACKFILL_TEXT = (ROOT / "statemachine/backfill.asl.json").read_text()
 STEPS = ("serialize", "classify", "filter")
 # Pictures that may not be given on: what needs them is skipped where they are missing.
 SHARED = ROOT.parent / "shared" / "data"
@@ -47,6 +48,13 @@ def template(path: str = "template.yaml") -> dict[str, Any]:
 def state_machine() -> dict[str, Any]:
     """Return the state machine as it is written, substitutions open."""
     loaded: dict[str, Any] = json.loads(ASL_TEXT)
+    return loaded
+
+
+@cache
+def backfill() -> dict[str, Any]:
+    """Return the state machine of backfills as it is written, substitutions open."""
+    loaded: dict[str, Any] = json.loads(BACKFILL_TEXT)
     return loaded
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import quality
 from ops import bills
 from ops.__main__ import COMMANDS
 from ops.commands import cost
@@ -113,6 +114,11 @@ def shipped() -> str:
     return table(*licences.rows())
 
 
+def simulated(make: Callable[[], quality.Rows]) -> Callable[[], str]:
+    """Return what writes a table of `python -m benchmarks.quality`."""
+    return lambda: table(*make())
+
+
 def attacked() -> str:
     return table(*attacks.table())
 
@@ -129,6 +135,11 @@ PARTS: dict[str, Callable[[], str]] = {
     "reasons": reasons,
     "attacks": attacked,
     "licences": shipped,
+    "false alarms": simulated(quality.false_alarms),
+    "audits needed": simulated(quality.audits_needed),
+    "coverage": simulated(quality.coverage),
+    "advice": simulated(quality.advice),
+    "shares": simulated(quality.shares),
 }
 
 

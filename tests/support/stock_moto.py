@@ -5,6 +5,7 @@ python -m tests.support.stock_moto      print one JSON object: lack, and whether
 A process of its own: mock_aws resets the services that an embedded AWS in the process runs on.
 """
 
+import io
 import json
 import sys
 import time
@@ -32,6 +33,9 @@ TYPES = (
     *("AWS::Logs::Transformer", "AWS::Pipes::Pipe", "AWS::S3::BucketPolicy"),
     *("AWS::SNS::Subscription", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"),
 )
+
+# Patches whose probes need executions that run.
+EXECUTING = ("executions", "events", "map_", "sdk_tasks")
 
 Probe = Callable[[], bool]
 PROBES: dict[str, Probe] = {}
@@ -189,6 +193,23 @@ def events_of_a_disabled_rule() -> bool:
     return bool(messages(url))
 
 
+@probe("queries", "bounds in the wrong order are taken")
+def queries() -> bool:
+    key = [("id", "HASH", "S"), ("at", "RANGE", "S")]
+    client("dynamodb").create_table(
+        TableName="table",
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind, _ in key],
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": kind} for n, _, kind in key],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    answer = client("dynamodb").query(
+        TableName="table",
+        KeyConditionExpression="id = :id AND at BETWEEN :lower AND :upper",
+        ExpressionAttributeValues={":id": {"S": "1"}, ":lower": {"S": "b"}, ":upper": {"S": "a"}},
+    )
+    return bool(answer["Count"] == 0)
+
+
 @probe("s3_events", "every S3 event has the same id")
 def events_of_one_id() -> bool:
     url = make_queue("queue")
@@ -196,6 +217,19 @@ def events_of_one_id() -> bool:
     for key in "ab":
         client("s3").put_object(Bucket=bucket, Key=key, Body=b"1")
     return len({json.loads(message["Body"])["id"] for message in messages(url)}) == 1
+
+
+@probe("form_bodies", "a picture that is sent as a form is read and not given back")
+def form_bodies() -> bool:
+    body = io.BytesIO(b"\xff")
+    environ = {
+        "REQUEST_METHOD": "PUT",
+        "CONTENT_TYPE": "application/x-www-form-urlencoded",
+        "CONTENT_LENGTH": "1",
+        "wsgi.input": body,
+    }
+    DomainDispatcherApplication(create_backend_app)._get_body(environ)
+    return environ["wsgi.input"] is body and body.read() == b""
 
 
 @probe("lambda_configuration", "LoggingConfig is forgotten")
@@ -409,6 +443,111 @@ def state_machine_of_a_stack() -> bool:
     return "${Name}" in described["definition"]
 
 
+def made_of(map_state: dict[str, Any]) -> dict[str, Any]:
+    """Return the ended execution of a Distributed Map, of one Pass state if it names no others."""
+    processor = {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        "StartAt": "Pass",
+        "States": {"Pass": {"Type": "Pass", "End": True}},
+    }
+    state = {"Type": "Map", "ItemProcessor": processor, "End": True} | map_state
+    machine = make_state_machine(
+        definition=json.dumps({"StartAt": "Map", "States": {"Map": state}})
+    )
+    return ended(machine)
+
+
+def ended(machine: str) -> dict[str, Any]:
+    states = client("stepfunctions")
+    execution = states.start_execution(stateMachineArn=machine, name="one")["executionArn"]
+    while (found := states.describe_execution(executionArn=execution))["status"] == "RUNNING":
+        time.sleep(0.05)
+    return dict(found)
+
+
+@probe("map_items", "an object is listed with other names and times")
+def listed_objects() -> bool:
+    s3 = client("s3")
+    s3.create_bucket(Bucket="bucket")
+    s3.put_object(Bucket="bucket", Key="a", Body=b"1")
+    where = {"Resource": "arn:aws:states:::s3:listObjectsV2", "Parameters": {"Bucket": "bucket"}}
+    found = made_of({"ItemReader": where, "ItemSelector": {"etag.$": "$$.Map.Item.Value.Etag"}})
+    return bool(found["status"] == "FAILED" or "etag" not in found["output"])
+
+
+@probe("map_items", "the results of a map are not written")
+def results() -> bool:
+    s3 = client("s3")
+    s3.create_bucket(Bucket="bucket")
+    s3.put_object(Bucket="bucket", Key="items.json", Body=b"[1]")
+    where = {"Bucket": "bucket", "Key": "items.json"}
+    read = {
+        "Resource": "arn:aws:states:::s3:getObject",
+        "ReaderConfig": {"InputType": "JSON"},
+        "Parameters": where,
+    }
+    write = {
+        "Resource": "arn:aws:states:::s3:putObject",
+        "Parameters": {"Bucket": "bucket", "Prefix": "results"},
+    }
+    made_of({"ItemReader": read, "ResultWriter": write})
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket="bucket")["Contents"]]
+    return not any("SUCCEEDED" in key for key in keys)
+
+
+@probe("map_runs", "children of a Distributed Map cannot be EXPRESS")
+def express_children() -> bool:
+    processor = {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"},
+        "StartAt": "Pass",
+        "States": {"Pass": {"Type": "Pass", "End": True}},
+    }
+    state = {"Type": "Map", "ItemProcessor": processor, "End": True}
+    try:
+        make_state_machine(definition=json.dumps({"StartAt": "Map", "States": {"Map": state}}))
+    except ClientError:
+        return True
+    return False
+
+
+@probe("map_runs", "every failure of a child is tolerated")
+def failing_children() -> bool:
+    failing = {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        "StartAt": "Fail",
+        "States": {"Fail": {"Type": "Fail", "Error": "No"}},
+    }
+    s3 = client("s3")
+    s3.create_bucket(Bucket="bucket")
+    s3.put_object(Bucket="bucket", Key="a", Body=b"1")
+    where = {"Resource": "arn:aws:states:::s3:listObjectsV2", "Parameters": {"Bucket": "bucket"}}
+    found = made_of({"ItemReader": where, "ItemProcessor": failing})
+    return found.get("error") != "States.ExceedToleratedFailureThreshold"
+
+
+def task_of(resource: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    task = {"Type": "Task", "Resource": resource, "Parameters": parameters, "End": True}
+    return ended(
+        make_state_machine(definition=json.dumps({"StartAt": "Do", "States": {"Do": task}}))
+    )
+
+
+@probe("sdk_tasks", "no state machine starts another one")
+def nested() -> bool:
+    other = client("stepfunctions").create_state_machine(
+        name="other", definition=PASS, roleArn=ROLE
+    )["stateMachineArn"]
+    found = task_of("arn:aws:states:::states:startExecution", {"StateMachineArn": other})
+    return bool(found["status"] == "FAILED")
+
+
+@probe("sdk_tasks", "an absent object is an error without its name")
+def absent_object() -> bool:
+    client("s3").create_bucket(Bucket="bucket")
+    found = task_of("arn:aws:states:::aws-sdk:s3:headObject", {"Bucket": "bucket", "Key": "a"})
+    return bool(found["error"] != "S3.NoSuchKeyException")
+
+
 @probe("executions", "EXPRESS lists executions")
 def express_lists() -> bool:
     machine = make_state_machine("EXPRESS")
@@ -424,6 +563,16 @@ def nameless_executions() -> bool:
     except ClientError:
         return True
     return len(set(arns)) == 1
+
+
+@probe("executions", "why an execution was stopped is forgotten")
+def stopped_executions() -> bool:
+    wait = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 9, "End": True}}}
+    machine, states = make_state_machine(definition=json.dumps(wait)), client("stepfunctions")
+    execution = states.start_execution(stateMachineArn=machine, name="one")["executionArn"]
+    time.sleep(0.5)  # it takes its first step
+    states.stop_execution(executionArn=execution, error="Enough")
+    return states.describe_execution(executionArn=execution).get("error") != "Enough"
 
 
 @probe("executions", "a slow table is no time-out")
@@ -471,7 +620,7 @@ def lacks() -> dict[str, bool]:
     found = {}
     for name, function in PROBES.items():
         config = {
-            "stepfunctions": {"execute_state_machine": name.startswith(("executions", "events"))},
+            "stepfunctions": {"execute_state_machine": name.startswith(EXECUTING)},
             "lambda": {"use_docker": False},  # what moto does without it is a canned answer
         }
         with mock_aws(config=config):  # type: ignore[arg-type]

@@ -72,13 +72,15 @@ class Application:
         return sam.translate(template, REGION)
 
     @cached_property
-    def definition(self) -> str:
-        """The state machine's definition with its substitutions filled in."""
-        [workflow] = [
-            resource["Properties"]
-            for resource in sam.load(self.folder / "template.yaml")["Resources"].values()
+    def definitions(self) -> dict[str, str]:
+        """The state machines' definitions with their substitutions filled in, by logical names."""
+        return {
+            name: self._definition(resource["Properties"])
+            for name, resource in sam.load(self.folder / "template.yaml")["Resources"].items()
             if resource["Type"] == "AWS::Serverless::StateMachine"
-        ]
+        }
+
+    def _definition(self, workflow: Mapping[str, Any]) -> str:
         given = {
             name: str(self.resolved(value))
             for name, value in workflow["DefinitionSubstitutions"].items()

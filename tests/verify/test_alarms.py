@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
+from ops.stack.ledger import AGREED, CORRECTED, DECISIONS, NOT_DUE, OUTCOMES
 from tests.support.project import ENDPOINT_TEMPLATE, ROOT, resources, template
 
 ALARMS = resources("AWS::CloudWatch::Alarm")
 METRICS = resources("AWS::Logs::MetricFilter")
 METRIC, CONFIDENCE = METRICS["DecisionsMetric"], METRICS["ConfidenceMetric"]
+VALUES = {"DecisionsMetric": OUTCOMES, "AuditsMetric": (AGREED, CORRECTED)}
 [NUMBERS] = resources("AWS::Logs::Transformer").values()
 ANNOUNCEMENT = json.loads((ROOT / "events" / "announcement.json").read_text())
 [DASHBOARD] = resources("AWS::CloudWatch::Dashboard").values()
 BODY = DASHBOARD["DashboardBody"]["Fn::Sub"]
-OUTCOMES = {"accepted", "review", "rejected", "superseded", "failed"}
 
 
 @pytest.mark.parametrize("name", ALARMS)
@@ -62,8 +63,9 @@ def test_the_alarms_watch_the_variant_that_create_endpoint_makes() -> None:
     assert f'"VariantName", "{variant["VariantName"]}"' in BODY
 
 
-def test_the_alarms_watch_the_metric_that_the_filter_makes() -> None:
-    [made] = METRIC["MetricTransformations"]
+@pytest.mark.parametrize("name", VALUES)
+def test_the_alarms_watch_the_metric_that_the_filter_makes(name: str) -> None:
+    [made] = METRICS[name]["MetricTransformations"]
     [dimension] = made["Dimensions"]
     own = [metric for metric in metrics_of(ALARMS) if metric["MetricName"] == made["MetricName"]]
     assert own
@@ -71,7 +73,7 @@ def test_the_alarms_watch_the_metric_that_the_filter_makes() -> None:
         assert metric["Namespace"] == made["MetricNamespace"]
         [watched] = metric["Dimensions"]
         assert watched["Name"] == dimension["Key"]
-        assert watched["Value"] in OUTCOMES
+        assert watched["Value"] in VALUES[name]
 
 
 def at(path: str, value: Any = ANNOUNCEMENT) -> Any:
@@ -85,6 +87,14 @@ def test_the_filter_selects_what_an_announcement_has() -> None:
     [dimension] = METRIC["MetricTransformations"][0]["Dimensions"]
     assert METRIC["FilterPattern"] == f"{{ {dimension['Value']} = * }}"
     assert at(dimension["Value"]) in OUTCOMES
+
+
+def test_audits_are_counted_by_what_they_found() -> None:
+    metric = METRICS["AuditsMetric"]
+    [dimension] = metric["MetricTransformations"][0]["Dimensions"]
+    path = re.escape(dimension["Value"])
+    assert tuple(re.findall(rf"{path} = (\w+)", metric["FilterPattern"])) == (AGREED, CORRECTED)
+    assert at(dimension["Value"]) == NOT_DUE  # which is not counted
 
 
 def test_the_texts_that_are_made_numbers_are_numbers() -> None:
@@ -106,7 +116,7 @@ def test_the_confidence_is_published_of_what_the_model_decided() -> None:
     assert value in [e["Key"] for e in NUMBERS["TransformerConfig"][1]["TypeConverter"]["Entries"]]
     assert template()["Resources"]["ConfidenceMetric"]["DependsOn"] == "AuditLogNumbers"
     pattern = CONFIDENCE["FilterPattern"]
-    assert re.findall(r"\$\.detail\.outcome = (\w+)", pattern) == ["accepted", "review"]
+    assert re.findall(r"\$\.detail\.outcome = (\w+)", pattern) == list(DECISIONS)
     assert f"$.{value} >= 0" in pattern  # what is published has to be matched
 
 
@@ -189,11 +199,17 @@ def test_the_dashboard_shows_every_function(metric: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("accepted", "review", "alarm"),
-    [(0, 0, 0), (49, 0, 0), (80, 20, 0), (100, 0, 1), (40, 60, 1), (50, 50, 0)],
-    ids=["nothing", "too few to say", "ordinary", "sure of all", "unsure", "at the limit"],
+    ("accepted", "none", "review", "alarm"),
+    [
+        pytest.param(0, 0, 0, 0, id="nothing"),
+        pytest.param(40, 9, 0, 0, id="too few to say"),
+        pytest.param(50, 30, 20, 0, id="ordinary"),
+        pytest.param(50, 50, 0, 1, id="sure of all"),
+        pytest.param(40, 0, 60, 1, id="unsure"),
+        pytest.param(25, 25, 50, 0, id="at the limit"),
+    ],
 )
-def test_the_share_of_reviews_has_a_band(accepted: int, review: int, alarm: int) -> None:
+def test_the_share_of_reviews_has_a_band(accepted: int, none: int, review: int, alarm: int) -> None:
     parameters = {
         name: str(parameter.get("Default")) for name, parameter in template()["Parameters"].items()
     }
@@ -206,6 +222,7 @@ def test_the_share_of_reviews_has_a_band(accepted: int, review: int, alarm: int)
     expression = expression.replace("AND", "and").replace("OR", "or")
     arguments = {
         "accepted": accepted,
+        "none": none,
         "review": review,
         "IF": lambda condition, yes, no: yes if condition else no,
     }
@@ -232,4 +249,15 @@ def test_the_dashboard_shows_every_outcome() -> None:
         if widget["properties"]["title"] == "Decisions an hour"
     ]
     shown = [[part for part in row if isinstance(part, str)][-1] for row in decisions]
-    assert set(shown) == OUTCOMES
+    people = {"reviewed", "confirmed"}  # the dashboard shows their audits apart
+    assert set(shown) == set(OUTCOMES) - people
+
+
+def test_the_dashboard_shows_what_audits_found() -> None:
+    [audits] = [
+        widget["properties"]["metrics"]
+        for widget in widgets()
+        if widget["properties"]["title"].startswith("Audits")
+    ]
+    shown = [[part for part in row if isinstance(part, str)][-1] for row in audits]
+    assert shown == [AGREED, CORRECTED]

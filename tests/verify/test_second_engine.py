@@ -74,6 +74,7 @@ def case(key: str = "uploads/a.jpg", **tasks: list[dict[str, Any]]) -> dict[str,
     return {
         "input": {
             "time": UPLOADED_AT,
+            "resources": [f"arn:aws:s3:::{BUCKET}"],
             "detail": {"bucket": {"name": BUCKET}, "object": {"key": key, "etag": ETAG}},
         },
         "tasks": {
@@ -94,6 +95,7 @@ CASES = {
     **{f"confidence-{name}": case(Filter=filtered(c)) for name, c in CONFIDENCES.items()},
     "rejected": case(Serialize=thrown("ImageRejected", REJECTION)),
     "superseded": case(Serialize=thrown("ImageSuperseded", "superseded: another picture.")),
+    "folder": case("uploads/sub/", Serialize=thrown("FolderMarker")),
     "refused": case(Classify=thrown("EndpointRefused", "the endpoint answered 400")),
     "passing": case(Classify=[*thrown("EndpointUnavailable", times=2), returned({})]),
     "unavailable": case(Filter=thrown("Lambda.TooManyRequestsException", times=4)),
@@ -144,7 +146,9 @@ def executions() -> dict[str, Execution]:
         pytest.skip(str(missing))
     ended = subprocess.run(
         [python, ENGINE],
-        input=json.dumps({"definition": Application(ROOT).definition, "cases": CASES}),
+        input=json.dumps(
+            {"definition": Application(ROOT).definitions["ImageWorkflow"], "cases": CASES}
+        ),
         env=offline_environment(),
         capture_output=True,
         text=True,
@@ -242,3 +246,9 @@ def test_a_passing_fault_is_tried_again(executions: dict[str, Execution]) -> Non
 def test_a_duplicate_ends_quietly(executions: dict[str, Execution]) -> None:
     execution = executions["duplicate"]
     assert (execution.status, execution.states) == ("SUCCEEDED", [*SURE, "Already decided"])
+
+
+def test_a_folder_is_passed_over(executions: dict[str, Execution]) -> None:
+    execution = executions["folder"]
+    assert execution.status == "SUCCEEDED"
+    assert execution.states == ["Serialize image", "Folder passed over"]

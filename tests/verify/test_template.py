@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.allowances import MANAGED, WILDCARDS
+from tests.support.cloud import GRANTING
 from tests.support.project import ROOT, resources, template
 from tests.verify.application import Application
 
@@ -75,7 +76,7 @@ def test_every_function_may_write_to_its_own_log_alone(name: str) -> None:
 def statements() -> list[dict[str, Any]]:
     """Return the statements of every identity's policy, SAM's among them, as AWS will see them."""
     found = []
-    for document in Application(ROOT).policies().values():
+    for document in Application(ROOT, GRANTING).policies().values():
         listed = document["Statement"]
         found += listed if isinstance(listed, list) else [listed]
     return found
@@ -123,13 +124,16 @@ def test_one_parameter_switches_all_traces_and_what_they_may() -> None:
     }
     assert len(modes) == 3
     assert all(mode == {"Ref": "Tracing"} for mode in modes.values())
-    workflow = translated["ImageWorkflow"]["Properties"]["TracingConfiguration"]
-    assert workflow == {"Enabled": {"Fn::If": ["Traces", True, False]}}
+    for name in ("ImageWorkflow", "BackfillWorkflow"):
+        workflow = translated[name]["Properties"]["TracingConfiguration"]
+        assert workflow == {"Enabled": {"Fn::If": ["Traces", True, False]}}
     tracing = [found for found in translated.values() if "xray:" in json.dumps(found)]
     assert {found["Condition"] for found in tracing} == {"Traces"}
     roles = [role["Ref"] for found in tracing for role in found["Properties"]["Roles"]]
     functions = ("SerializeFunction", "ClassifyFunction", "FilterFunction")
-    assert sorted(roles) == sorted(f"{name}Role" for name in ("ImageWorkflow", *functions))
+    assert sorted(roles) == sorted(
+        f"{name}Role" for name in ("BackfillWorkflow", "ImageWorkflow", *functions)
+    )
 
 
 def test_the_audit_rule_may_make_streams_and_alone_may_write_events() -> None:

@@ -16,14 +16,16 @@ ACCEPTED, REVIEW = ("accepted", ""), ("review", "")
 CORRUPT = ("rejected", "corrupt")
 NOT_FOUND, SUPERSEDED = ("rejected", "not_found"), ("superseded", "superseded")
 REFUSED, UNAVAILABLE = ("failed", "EndpointRefused"), ("failed", "EndpointUnavailable")
-REVIEWED = ("reviewed", "")
+NONE, REVIEWED, CONFIRMED = ("none", ""), ("reviewed", ""), ("confirmed", "")
 FAILURES = (REFUSED, UNAVAILABLE)
-EVERY = (ACCEPTED, REVIEW, CORRUPT, NOT_FOUND, SUPERSEDED, *FAILURES)
+EVERY = (ACCEPTED, NONE, REVIEW, CORRUPT, NOT_FOUND, SUPERSEDED, *FAILURES)
 
 REPLACED_BY_ANOTHER_EXECUTION = {
     ACCEPTED: (),
+    NONE: (),
     REVIEW: (),
     REVIEWED: (),
+    CONFIRMED: (),
     CORRUPT: (),
     NOT_FOUND: tuple(new for new in EVERY if new not in (NOT_FOUND, *FAILURES)),
     SUPERSEDED: tuple(new for new in EVERY if new not in (SUPERSEDED, *FAILURES)),

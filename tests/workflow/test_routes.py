@@ -265,6 +265,44 @@ def test_the_picture_leaves_the_state_as_soon_as_it_is_classified(
     assert "image_data" not in inputs["Filter inferences"] + inputs["Record decision"]
 
 
+def test_a_folder_is_no_upload(standard: Stack) -> None:
+    bucket, client = standard.outputs["UploadBucket"], standard.aws.client("stepfunctions")
+    machine = standard.outputs["StateMachineArn"]
+    before = {e["name"] for e in client.list_executions(stateMachineArn=machine)["executions"]}
+    standard.aws.client("s3").put_object(Bucket=bucket, Key="uploads/sub/", Body=b"")
+    deadline = time.monotonic() + 30
+    new: list[str] = []
+    while not new:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+        new = [
+            e["executionArn"]
+            for e in client.list_executions(stateMachineArn=machine)["executions"]
+            if e["name"] not in before and e["status"] != "RUNNING"
+        ]
+    [arn] = new
+    assert standard.follower.states(arn) == ["Serialize image", "Folder passed over"]
+    items = standard.aws.client("dynamodb").scan(TableName=standard.outputs["DecisionsTable"])
+    assert not [i for i in items["Items"] if i["upload"]["S"].startswith(f"{bucket}/uploads/sub/#")]
+    # What is empty and no folder is an upload, and rejected.
+    assert decided(standard, b"", "empty.png")["reason"] == "empty"
+
+
+def test_an_archived_object_is_decided_after_it_is_restored_and_redriven(
+    stack: Stack, images: Path
+) -> None:
+    bucket, s3 = stack.outputs["UploadBucket"], stack.aws.client("s3")
+    data = (images / "bicycle.png").read_bytes()
+    key, etag = "uploads/cold.png", hashlib.md5(data, usedforsecurity=False).hexdigest()
+    s3.put_object(Bucket=bucket, Key=key, Body=data, StorageClass="GLACIER")
+    item = item_of(stack, Followed("", f"{bucket}/{key}#{etag}"))
+    assert (item["outcome"], item["reason"]) == ("failed", "StorageRefused")
+    assert "restore it" in item["detail"]
+    s3.restore_object(Bucket=bucket, Key=key, RestoreRequest={"Days": 1})
+    start_again(stack, item)  # as a redrive does
+    assert changed(stack, item["upload"], "failed")["outcome"] == "accepted"
+
+
 def test_express_keeps_no_history(express: Stack, images: Path) -> None:
     item = decided(express, (images / "bicycle.png").read_bytes(), "express.png")
     client = express.aws.client("stepfunctions")

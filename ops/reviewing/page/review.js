@@ -3,14 +3,21 @@
 const token = location.hash.slice(1);
 const $ = (id) => document.getElementById(id);
 
-let queue = [];       // what waits, the first one is shown
-let classes = [];     // in the order of their keys, which never changes
+let name = "doubtful"; // the queue that is shown: doubtful, audits, mine
+let queue = [];       // its items; the one at `place` is shown
+let place = 0;        // 0 but in mine, which is a list to choose from
 let labelled = [];    // what was labelled here, the last one can be undone
 let waiting = 0;
+let counts = {};
+let reviewer = "";
 const done = new Set(); // upload#revision: the ledger's index lags a moment behind
 const skipped = new Set(); // come again when all others have been seen
-const KEYS = "123456789abcdefghijklmnopqrtvwxyz"; // s and u are taken
+const FREE = [..."123456789abcdefghijklmnopqrtvwxyz"]; // 0 is other's, s and u are taken
+const keys = new Map([["other", "0"]]); // of the classes: a key once given never changes
 const MAX_BEYOND = 2000; // as many skipped ones the server looks past
+const WAYS = { doubtful: "/api/label", audits: "/api/audit", mine: "/api/relabel" };
+const TITLES = { doubtful: "doubtful", audits: "audits", mine: "my labels" };
+const EMPTY = { doubtful: "Nothing waits for review.", audits: "No audit is due.", mine: "You have labelled nothing." };
 let busy = false;
 let unseen = false;   // the picture did not come: nobody can tell what it shows
 let shownUrl = null;
@@ -29,12 +36,21 @@ async function ask(path, body) {
 }
 
 const id = (item) => `${item.upload} ${item.revision}`;
+const others = (list, item) => list.filter((other) => other.upload !== item.upload);
 
 async function fill() {
   if (skipped.size > MAX_BEYOND) skipped.clear();
-  const reply = await (await ask(`/api/queue?beyond=${skipped.size}`)).json();
-  classes.push(...reply.classes.filter((label) => !classes.includes(label)));
+  const reply = await (await ask(`/api/queue?name=${name}&beyond=${skipped.size}`)).json();
+  for (const label of reply.classes) if (!keys.has(label)) keys.set(label, FREE.shift() || "");
+  ({ reviewer, counts } = reply);
   const fresh = reply.items.filter((item) => !done.has(id(item)));
+  place = 0;
+  if (name === "mine") {
+    const listed = new Set(fresh.map((item) => item.upload));
+    queue = [...labelled.filter((item) => !listed.has(item.upload)).reverse(), ...fresh];
+    waiting = 0;
+    return;
+  }
   waiting = Math.max(reply.waiting - (reply.items.length - fresh.length), fresh.length);
   queue = fresh.filter((item) => !skipped.has(id(item)));
   if (!queue.length) {
@@ -56,31 +72,52 @@ function say(text, error = false) {
 
 async function show() {
   if (!queue.length) await fill();
-  const item = queue[0];
+  const item = queue[place];
   const all = labelled.length + waiting;
-  $("progress").textContent = `${labelled.length} labelled, ${waiting} waiting`;
+  $("progress").textContent = name === "mine"
+    ? `${queue.length} labelled by ${reviewer}`
+    : `${labelled.length} labelled, ${waiting} waiting`;
   $("bar").max = all || 1;
   $("bar").value = all ? labelled.length : 1;
   $("undo").disabled = !labelled.length;
   $("skip").disabled = !item;
   unseen = false;
-  $("classes").replaceChildren(...classes.map((label, index) => {
+  if (name !== "mine") counts[name] = waiting;
+  for (const button of $("queues").children) {
+    button.setAttribute("aria-pressed", button.dataset.queue === name);
+    button.textContent = [TITLES[button.dataset.queue], counts[button.dataset.queue] || ""].join(" ").trim();
+  }
+  const order = [...keys].filter(([label]) => label !== "other").concat([["other", keys.get("other")]]);
+  $("classes").replaceChildren(...order.map(([label, key]) => {
     const button = element("button", undefined, { disabled: !item });
-    if (index < KEYS.length) button.append(element("kbd", KEYS[index]), " ");
+    if (key) button.append(element("kbd", key), " ");
     button.append(label);
     button.dataset.label = label;
     button.addEventListener("click", () => act(() => give(label)));
     return button;
   }));
-  $("guesses").replaceChildren(...(item ? item.guesses : []).map((guess) => {
+  $("model").hidden = name === "audits"; // whom a guess leads audits nothing; it did not come, either
+  $("guesses").replaceChildren(...(item && item.guesses || []).map((guess) => {
     const line = element("div", undefined, { className: "guess" });
     line.append(element("span", guess.label), element("meter", undefined, { value: guess.confidence }),
       element("span", `${(100 * guess.confidence).toFixed(1)} %`));
     return line;
   }));
+  $("list").replaceChildren(...(name === "mine" ? queue : []).map(row));
   $("name").textContent = item ? `${item.key}, uploaded ${item.uploaded_at}` : "";
   document.body.dataset.upload = item ? item.upload : "";
   await picture(item);
+}
+
+function row(item, index) {
+  const line = element("li"), open = element("button", `${item.label}: ${item.key}`, { className: "open" });
+  const back = element("button", "undo", { className: "back", title: "take this label back" });
+  open.setAttribute("aria-current", index === place);
+  open.addEventListener("click", () => act(async () => { place = index; }));
+  back.addEventListener("click", () => act(() => takeBack(item)));
+  line.dataset.upload = item.upload;
+  line.append(open, back);
+  return line;
 }
 
 async function picture(item) {
@@ -89,7 +126,7 @@ async function picture(item) {
   if (shownUrl) URL.revokeObjectURL(shownUrl);
   shownUrl = null;
   if (!item) {
-    $("placeholder").textContent = "Nothing waits for review.";
+    $("placeholder").textContent = EMPTY[name];
     return;
   }
   $("placeholder").textContent = "Loading ...";
@@ -109,46 +146,82 @@ async function picture(item) {
   }
 }
 
-function drop(item) {
+function leave(item) {
   done.add(id(item));
-  queue.shift();
+  queue.splice(place, 1);
+  place = Math.min(place, Math.max(0, queue.length - 1));
+}
+
+function verdict(item) {
+  if (item.audit === "agreed") return `agreed with the model, ${item.label}: ${item.key}`;
+  if (item.audit === "corrected") return `corrected to ${item.label}, was ${item.previous_label}: ${item.key}`;
+  return `${item.label}: ${item.key}`;
 }
 
 async function give(label) {
-  const item = queue[0];
+  const item = queue[place];
   if (!item || unseen) return;
+  const body = { upload: item.upload, revision: item.revision, label, comment: $("comment").value };
+  let given = null;
   try {
-    const reply = await (await ask("/api/label", { upload: item.upload, revision: item.revision, label })).json();
-    labelled.push(reply.item);
-    say(reply.note ? `${item.key}: ${reply.note}` : `${label}: ${item.key}`);
+    const reply = await (await ask(WAYS[name], body)).json();
+    given = reply.item;
+    labelled = [...others(labelled, given), given];
+    $("comment").value = "";
+    say(reply.note ? `${item.key}: ${reply.note}` : verdict(given));
+  } catch (error) {
+    if (error.status !== 409) throw error;
+    labelled = others(labelled, item);
+    say(`${item.key}: ${error.message}`, true);
+  }
+  if (name === "mine" && given) {
+    if (given.revision !== item.revision) done.add(id(item));
+    queue[place] = given;
+    return;
+  }
+  waiting = Math.max(0, waiting - 1);
+  leave(item);
+}
+
+async function takeBack(item) {
+  let back = null;
+  try {
+    const body = { upload: item.upload, revision: item.revision, comment: $("comment").value };
+    back = (await (await ask("/api/undo", body)).json()).item;
+    $("comment").value = "";
+    say(`taken back: ${item.label}, ${item.key}`);
   } catch (error) {
     if (error.status !== 409) throw error;
     say(`${item.key}: ${error.message}`, true);
   }
-  waiting = Math.max(0, waiting - 1);
-  drop(item);
-}
-
-async function undo() {
-  const last = labelled.pop();
-  if (!last) return;
-  try {
-    const reply = await (await ask("/api/undo", { upload: last.upload, revision: last.revision })).json();
-    queue.unshift(reply.item);
+  labelled = others(labelled, item);
+  done.add(id(item));
+  if (name === "mine" && back && back.queue === "mine" && back.reviewer === reviewer) {
+    queue = queue.map((other) => other.upload === back.upload ? back : other); // the label before
+  } else if (name === "mine") {
+    queue = others(queue, item);
+    place = 0;
+  } else if (back && back.queue === name) {
+    queue.unshift(back);
     waiting += 1;
-    say(`taken back: ${last.label}, ${last.key}`);
-  } catch (error) {
-    if (error.status !== 409) {
-      labelled.push(last);
-      throw error;
-    }
-    say(`${last.key}: ${error.message}`, true);
   }
 }
 
+async function undo() {
+  if (labelled.length) await takeBack(labelled[labelled.length - 1]);
+}
+
 async function skip() {
-  if (waiting > 1) skipped.add(id(queue.shift()));
+  if (name === "mine") place = queue.length ? (place + 1) % queue.length : 0;
+  else if (waiting > 1) skipped.add(id(queue.shift()));
   else say("It is the only one that waits.");
+}
+
+async function turn(to) {
+  name = to;
+  queue = [];
+  $("comment").value = "";
+  say("");
 }
 
 async function act(work) {
@@ -168,11 +241,21 @@ async function act(work) {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  const label = event.key.length === 1 ? classes[KEYS.indexOf(event.key)] : undefined;
-  if (label !== undefined) act(() => give(label));
+  if (event.target === $("comment")) {
+    if (event.key === "Enter" || event.key === "Escape") $("comment").blur();
+    return;
+  }
+  if (event.key === "/") {
+    event.preventDefault();
+    $("comment").focus();
+    return;
+  }
+  const found = event.key.length === 1 && [...keys].find(([, key]) => key === event.key);
+  if (found) act(() => give(found[0]));
   else if (event.key === "u") act(undo);
   else if (event.key === "s") act(skip);
 });
+for (const button of $("queues").children) button.addEventListener("click", () => act(() => turn(button.dataset.queue)));
 $("undo").addEventListener("click", () => act(undo));
 $("skip").addEventListener("click", () => act(skip));
 act(async () => {});

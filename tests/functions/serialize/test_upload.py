@@ -37,7 +37,7 @@ def load_upload(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     return load
 
 
-def read(load_upload: Callable[[str], ModuleType], *answers: Answer) -> Any:
+def read(load_upload: Callable[[str], ModuleType], *answers: Answer, key: str = KEY) -> Any:
     """Return the bytes read from a server that answers so, or the error raised."""
     with misbehaving_s3(*answers) as server:
         upload = load_upload(f"http://127.0.0.1:{server.server_port}")
@@ -45,7 +45,7 @@ def read(load_upload: Callable[[str], ModuleType], *answers: Answer) -> Any:
         upload.s3 = upload.s3_client(read_timeout=0.3)
         upload.READ_DEADLINE_S = 1.0
         try:
-            return upload.read_upload(BUCKET, KEY, ETAG)
+            return upload.read_upload(BUCKET, key, ETAG)
         except Exception as raised:
             return raised
         finally:
@@ -100,6 +100,29 @@ def test_the_message_begins_with_its_reason(
     load_upload: Callable[[str], ModuleType], answer: Answer, start: str
 ) -> None:
     assert str(read(load_upload, answer)).startswith(start)
+
+
+def test_an_archived_object_is_said_to_be_restored_and_not_to_be_forbidden(
+    load_upload: Callable[[str], ModuleType],
+) -> None:
+    said = str(read(load_upload, error(403, "InvalidObjectState")))
+    assert "archived" in said
+    assert "restore it, then run `python -m ops redrive`" in said
+    assert "s3:GetObject" not in said
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "kind"),
+    [
+        pytest.param("uploads/sub/", b"", "FolderMarker", id="folder"),
+        pytest.param("uploads/sub/", b"picture", "bytes", id="a-slash-at-its-end"),
+        pytest.param("uploads/sub", b"", "bytes", id="empty"),
+    ],
+)
+def test_an_empty_object_whose_key_ends_in_a_slash_is_a_folder(
+    load_upload: Callable[[str], ModuleType], key: str, body: bytes, kind: str
+) -> None:
+    assert type(read(load_upload, Answer(body=body), key=key)).__name__ == kind
 
 
 def test_a_throttle_that_passes_is_not_noticed(

@@ -10,12 +10,18 @@ import time
 from pathlib import Path
 
 import boto3
+import pytest
 
 from tests.support.processes import started
 from tests.support.project import ROOT
 
 
-def test_up_prints_what_the_ordinary_tools_need(images: Path) -> None:
+def test_up_prints_what_the_ordinary_tools_need(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody listens
+    monkeypatch.setenv("no_proxy", "intranet.example")
     with started("up", "--stack", "another-name") as process:
         said = ""
         assert process.stdout
@@ -30,6 +36,9 @@ def test_up_prints_what_the_ordinary_tools_need(images: Path) -> None:
             region_name=exports["AWS_DEFAULT_REGION"],
         )
         url = exports["AWS_ENDPOINT_URL"]
+        for name in ("NO_PROXY", "no_proxy"):
+            assert exports[name] == "intranet.example,127.0.0.1,localhost"
+            monkeypatch.setenv(name, exports[name])
         stacks = session.client("cloudformation", endpoint_url=url).describe_stacks()["Stacks"]
         names = {stack["StackName"] for stack in stacks}
         assert names == {"another-name", "endpoint-scones-image-classifier"}

@@ -31,6 +31,19 @@ def test_express_refuses_what_it_refuses_on_aws(
     assert code == "StateMachineTypeNotSupported"
 
 
+def test_an_execution_tells_why_it_was_stopped(standard: Stack) -> None:
+    states = standard.aws.client("stepfunctions")
+    wait = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 60, "End": True}}}
+    workflow = states.describe_state_machine(stateMachineArn=standard.outputs["StateMachineArn"])
+    machine = states.create_state_machine(
+        name=f"waiting-{uuid.uuid4()}", roleArn=workflow["roleArn"], definition=json.dumps(wait)
+    )["stateMachineArn"]
+    execution = states.start_execution(stateMachineArn=machine)["executionArn"]
+    states.stop_execution(executionArn=execution, error="Enough", cause="It is late.")
+    found = states.describe_execution(executionArn=execution)
+    assert (found["error"], found["cause"]) == ("Enough", "It is late.")
+
+
 def test_nameless_executions_have_names_of_their_own(standard: Stack) -> None:
     states = standard.aws.client("stepfunctions")
     request = {"stateMachineArn": standard.outputs["StateMachineArn"], "input": "{}"}

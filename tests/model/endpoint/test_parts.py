@@ -348,6 +348,27 @@ parameter_overrides = "WorkflowType=EXPRESS AlarmEmail=me@example.com"
     assert line == f"{deploy} default --parameter-overrides {threshold}"
 
 
+def test_a_stack_is_deployed_by_the_environment_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "samconfig.toml"
+    path.write_text(
+        """version = 0.1
+[default.global.parameters]
+stack_name = "mine"
+[other.global.parameters]
+stack_name = "mine"
+[other.deploy.parameters]
+stack_name = "another"
+"""
+    )
+    monkeypatch.setattr(samconfig, "SAMCONFIG", path)
+    default, other = samconfig.deployments({"A": "1"})
+    assert samconfig.deployments({"A": "1"}, "mine") == [default]
+    assert samconfig.deployments({"A": "1"}, "another") == [other]
+    assert samconfig.deployments({"A": "1"}, "nobody's") == [default, other]
+
+
 def test_samconfig_keeps_its_comments_and_other_parameters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from model.training.figures import (
     risk_coverage,
     softmax,
     upper_bound,
+    weighted,
 )
 from model.training.rounding import rounded_up
 
@@ -103,3 +104,29 @@ def test_the_measure_of_a_handful_is_what_one_counts() -> None:
     assert (found["false_acceptance_rate"]["hits"], found["false_acceptance_rate"]["of"]) == (1, 2)
     assert found["confusion"] == [[1, 0, 0], [1, 1, 0], [1, 0, 1]]
     assert confusion(truth, probabilities.argmax(1), 3).sum() == 5
+
+
+def test_weights_make_the_shares_those_of_what_the_pictures_were_drawn_from() -> None:
+    probabilities = np.array(
+        [[0.95, 0.05, 0], [0.95, 0.05, 0], [0.6, 0.4, 0], [0.1, 0.1, 0.8], [0.97, 0.03, 0]]
+    )
+    truth = np.array([0, 1, 0, 2, 2])  # right, wrong and sure, right but unsure, right, other
+    found = weighted(probabilities, truth, LABELS, 0.9, np.array([50.0, 50, 1, 1, 0]), 0.7)
+    assert found == {
+        "accuracy": pytest.approx(51 / 101),
+        "accepted": pytest.approx(100 / 101),
+        "right_of_accepted": 0.5,
+        "false_acceptance_rate": 0,  # the one that is accepted stands for none
+        "none": 1,
+        "lost": 0,
+    }
+
+
+def test_weights_of_one_give_the_shares_themselves_and_nothing_has_none() -> None:
+    probabilities = np.array([[0.95, 0.05, 0], [0.2, 0.7, 0.1]])
+    truth = np.array([0, 1])
+    plain = measure(probabilities, truth, LABELS, 0.9)
+    found = weighted(probabilities, truth, LABELS, 0.9, np.ones(2))
+    for name in ("accuracy", "accepted", "right_of_accepted", "lost"):
+        assert found[name] == plain[name]["value"]
+    assert np.isnan(found["false_acceptance_rate"])

@@ -1,5 +1,6 @@
 """Folders of pictures: what is read, and how it is dealt into folds."""
 
+from collections import Counter
 from pathlib import Path
 from random import Random
 
@@ -9,9 +10,16 @@ from PIL import Image
 from pillow_heif import register_heif_opener
 
 from model.training.augment import augmented
-from model.training.pictures import DatasetError, Pictures, folds, load, upright
-from model.training.suffixes import SUFFIXES
-from ops.stack.uploads import labelled_name
+from model.training.pictures import (
+    DatasetError,
+    Pictures,
+    folds,
+    load,
+    upright,
+    usual,
+    weights,
+)
+from model.training.suffixes import SUFFIXES, labelled_name
 
 
 def some(tmp_path: Path, names: list[str]) -> Path:
@@ -71,6 +79,37 @@ def test_a_copy_of_a_labelled_upload_has_a_name_that_is_read() -> None:
         assert Path(labelled_name(f"bucket/{key}#0", key)).suffix in SUFFIXES
 
 
+def test_weights_are_those_of_the_file_and_a_picture_it_does_not_name_has_none(
+    tmp_path: Path,
+) -> None:
+    folder = some(tmp_path, ["ant/deep/a.png", "ant/b.png", "other/c, d.png"])
+    pictures = load(folder)
+    assert weights(folder, pictures) is None
+    (folder / "weights.csv").write_text('file,weight\n"other/c, d.png",2.5\nant/deep/a.png,50\n')
+    found = weights(folder, pictures)
+    assert found is not None
+    assert found.tolist() == [0, 50, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        pytest.param("ant/a.png,1\n", 1, id="no header"),
+        pytest.param("file,weight\nant/a.png,-1\n", 2, id="negative"),
+        pytest.param("file,weight\nant/a.png,1\nant/b.png,inf\n", 3, id="infinite"),
+        pytest.param("file,weight\nant/a.png,many\n", 2, id="no number"),
+        pytest.param("file,weight\nant/a.png\n", 2, id="no weight"),
+        pytest.param("name,weight\nant/a.png,1\n", 1, id="another header"),
+        pytest.param("", 0, id="empty"),
+    ],
+)
+def test_weights_that_cannot_be_read_name_their_line(tmp_path: Path, text: str, line: int) -> None:
+    folder = some(tmp_path, ["ant/a.png", "ant/b.png", "other/c.png"])
+    (folder / "weights.csv").write_text(text)
+    with pytest.raises(DatasetError, match=rf"weights\.csv, line {line}: write `file,weight`"):
+        weights(folder, load(folder))
+
+
 def test_a_group_stays_in_one_fold_and_classes_are_spread_evenly(tmp_path: Path) -> None:
     names = [f"ant/{n}.png" for n in range(12)] + [
         f"other/{kind}__{n}.png" for kind in "pqrs" for n in range(3)
@@ -93,6 +132,33 @@ def test_every_kind_is_in_every_fold(tmp_path: Path) -> None:
         members = [found == kind for found in pictures.kinds]
         assert sorted(np.bincount(fold[members])) == [1, 1, 2]
     assert np.bincount(fold[pictures.truth == 1]).tolist() == [8, 8, 8]
+
+
+def kinds(count: dict[str, int]) -> Pictures:
+    """Return pictures by CLASS/KIND and how many of it there are."""
+    names = [name for name, number in count.items() for _ in range(number)]
+    labels = ("bicycle", "motorcycle", "other")
+    truth = np.array([labels.index(name.split("/")[0]) for name in names])
+    paths = tuple(Path(f"{number}.png") for number in range(len(names)))
+    dots = tuple(Image.new("RGB", (1, 1)) for _ in names)
+    return Pictures(labels, paths, dots, truth, tuple(name.split("/")[1] for name in names))
+
+
+def test_promises_are_made_of_two_strangers_to_a_picture_of_a_class_every_kind_alike() -> None:
+    rare = {f"other/kind{number}": 2 for number in range(5)}
+    pictures = kinds(
+        {"bicycle/.": 10, "motorcycle/.": 5, "other/truck": 400, "other/cat": 30} | rare
+    )
+    chosen = pictures.only(usual(pictures))
+    assert chosen.counts() == {"bicycle": 10, "motorcycle": 5, "other": 30}
+    strangers = Counter(chosen.kinds)
+    assert [strangers[f"kind{number}"] for number in range(5)] == [2] * 5
+    assert strangers["truck"] == strangers["cat"] == 10
+
+
+def test_all_strangers_are_usual_where_there_are_few() -> None:
+    pictures = kinds({"bicycle/.": 10, "motorcycle/.": 5, "other/truck": 9})
+    assert len(usual(pictures)) == len(pictures)
 
 
 def test_more_folds_than_pictures_of_a_class_are_refused(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from model import evaluate, train
 from model.training import fit as fitting
 from model.training import pipeline
 from model.training.export import ExportError, Model, check
-from model.training.fit import Progress, TrainingError, fit, rate_share
+from model.training.fit import Progress, TrainingError, fit, rate_share, turn
 from model.training.network import Classifier
 from model.training.pictures import load, pixels
 from model.training.settings import Settings
@@ -142,6 +142,24 @@ def test_evaluate_prints_and_draws_the_figures_of_a_folder(
     assert (tmp_path / "report/mistakes.png").is_file()
     assert evaluate.main([str(model), str(data), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == figures
+
+
+def test_evaluate_prints_the_figures_by_weight_beside_the_plain_ones(
+    trained: tuple[Path, str], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(data, tmp_path / "weighted")
+    names = [path.relative_to(folder).as_posix() for path in load(folder).paths]
+    (folder / "weights.csv").write_text("file,weight\n" + "".join(f"{n},1\n" for n in names))
+    words = [str(trained[0] / "model.onnx"), str(folder), "--threshold", "0.5"]
+    assert evaluate.main([*words, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["weighted"]["accuracy"] == figures["accuracy"]["value"]
+    (folder / "weights.csv").write_text("file,weight\nother/nothing.png,1\n")
+    assert evaluate.main(words) == 0
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.endswith(f"36 pictures of {folder}, 0 with a weight")
+    [line] = [line for line in lines if "accuracy, named" in line]
+    assert line.endswith("of 24   weighted nan")  # nothing here has a weight
 
 
 @pytest.mark.parametrize(
@@ -271,6 +289,24 @@ def test_a_training_that_was_interrupted_in_the_middle_gives_the_same_network(
     whole = fit(pictures, every, settings, 0, tmp_path / "b.unfinished")
     for name, tensor in whole.state_dict().items():
         assert torch.allclose(tensor, resumed.state_dict()[name], atol=1e-6), name
+
+
+@pytest.mark.parametrize(
+    ("classes", "share", "counts"),
+    [
+        pytest.param(3, 0.5, [300, 300, 600], id="half-strangers"),
+        pytest.param(3, 0.25, [450, 450, 300], id="a-quarter"),
+        pytest.param(2, 0.0, [600, 600], id="without-strangers"),
+    ],
+)
+def test_named_classes_share_what_other_leaves_evenly(
+    classes: int, share: float, counts: list[int]
+) -> None:
+    drawn = [turn(number, classes, share) for number in range(1200)]
+    assert np.bincount(drawn).tolist() == counts
+    # In every batch, not only in the long run.
+    for first in range(0, 1200, 48):
+        assert abs(drawn[first : first + 48].count(classes - 1) / 48 - counts[-1] / 1200) < 0.05
 
 
 def test_the_learning_rate_rises_and_falls() -> None:

@@ -42,3 +42,12 @@ def test_a_time_has_to_be_given(ops: Ops, standard: Stack) -> None:
     with pytest.raises(SystemExit) as ended:
         ops(standard, "announce")
     assert ended.value.code == 2
+
+
+def test_bounds_in_the_wrong_order_are_refused(ops: Ops, standard: Stack) -> None:
+    ran = ops(standard, "announce", "--since", "2020-05-06", "--until", "2020-05-05")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == (
+        "error: --since 2020-05-06T00:00:00Z is later than --until 2020-05-05T00:00:00Z:"
+        " exchange them\n"
+    )

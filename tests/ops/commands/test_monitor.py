@@ -168,13 +168,15 @@ def with_chunk(name: bytes, data: bytes) -> bytes:
         line('{"inferences": [{"label": "b", "confidence": 1' + "0" * 400 + "}]}"),
         line("[]"),
         line("[0.98, 0.02]"),
+        line(labelled("a\ud800b")),
         line(OURS, time="0001-01-01T00:00:00Z"),
         line(OURS, time="0001-01-01T00:00:00+23:59"),
         line(OURS, time="9999-12-31T23:59:59Z"),
         line(OURS, time="1970-01-01T00:00:00Z"),
         line().replace('"captureData": {', '"captureData": [1], "other": {'),
     ],
-    ids=["a huge integer", "a huge confidence", "no number", "numbers without labels", "year 1",
+    ids=["a huge integer", "a huge confidence", "no number", "numbers without labels",
+         "half a character", "year 1",
          "before year 1", "year 9999", "1970", "data that is a list"],
 )  # fmt: skip
 def test_an_odd_line_is_left_out_and_counted(
@@ -200,12 +202,12 @@ def test_an_odd_line_is_left_out_and_counted(
         line(labelled("$\\frac$")),
         line(labelled("a$x_$b")),
         line(labelled("_hidden")),
-        line(labelled("a\ud800b\x1b\0c")),
+        line(labelled("a\x1b\0c")),
         line(labelled("\U0001f6b2")),
     ],
     ids=["no picture", "a short gAMA", "a short cHRM", "an empty tRNS", "an empty iCCP",
          "an input that is a list", "no input", "half a formula", "a formula", "an underscore",
-         "a surrogate and control characters", "a bicycle"],
+         "control characters", "a bicycle"],
 )  # fmt: skip
 def test_an_odd_picture_or_label_is_an_inference_like_others(
     folder: Path, capsys: pytest.CaptureFixture[str], odd: str
@@ -290,6 +292,28 @@ def test_nothing_to_read_is_an_error_that_tells_what_to_give(
     words = ["--captures", str(tmp_path), "--baseline", str(tmp_path / "card.json")]
     assert main(["monitor", *words]) == 2
     assert "holds no baseline" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "told"),
+    [
+        ("0.9,0.1", [], "1 an answer that is no JSON, CSV for instance"),
+        ("[[0.9, 0.1]]", [], "1 lists in a list: an answer must be of one picture"),
+        ('["0.9", "0.1"]', [], "1 a confidence that is no number"),
+        ("[0.9, NaN]", [], "1 a confidence outside 0..1"),
+        ("[0.9, 0.1]", ["--since", "2024-06-05"], ""),
+    ],
+    ids=["CSV", "a list in a list", "text", "not a number", "since"],
+)
+def test_look_further_back_is_said_only_where_it_helps(
+    folder: Path, capsys: pytest.CaptureFixture[str], answer: str, words: list[str], told: str
+) -> None:
+    """All of the captures are read, unless --since is given."""
+    (folder / "a.jsonl").write_text(line(answer) + "\n")
+    assert monitored(folder, "--labels", "bicycle,other", *words) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert ("look further back" in said) == bool(words)
 
 
 @pytest.mark.parametrize("words", [["--false-alarms", "2"], ["--labels", "a,,b"], ["--since", "x"]])

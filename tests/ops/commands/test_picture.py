@@ -54,7 +54,7 @@ def test_no_line_runs_through_a_word() -> None:
 
 
 def test_the_ways_from_one_side_of_a_state_do_not_cross() -> None:
-    """Both detours of Serialize image: each piece across ends before it meets one downwards."""
+    """The detours of Serialize image: each piece across ends before it meets one downwards."""
     root = ElementTree.fromstring(draw(state_machine()))
     [serialize] = [box for box in root.iter(f"{SVG}rect") if box.attrib["height"] == "50"][:1]
     side = float(serialize.attrib["x"]) + float(serialize.attrib["width"])
@@ -64,8 +64,8 @@ def test_the_ways_from_one_side_of_a_state_do_not_cross() -> None:
         points = [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]
         if points[0][0] == side and top < points[0][1] < top + 50:
             ways.append(points)
-    assert len(ways) == 2
-    for one, other in itertools.permutations(ways):
+    assert len(ways) == 3
+    for one, other in itertools.permutations(ways, 2):
         for (ax, ay), (bx, by) in itertools.pairwise(one):
             for (cx, cy), (dx, dy) in itertools.pairwise(other):
                 if ay == by and cx == dx:  # across, and down

@@ -36,6 +36,15 @@ def test_what_the_ledger_knows_is_decided(ops: Ops, stack: Stack, images: Path) 
     assert found["outcomes"] == {"accepted": 1}
 
 
+def test_a_folder_is_no_object_and_what_is_empty_is_one(ops: Ops, stack: Stack) -> None:
+    for key in ("uploads/folders/", "uploads/folders/within/"):
+        stack.aws.client("s3").put_object(Bucket=stack.outputs["UploadBucket"], Key=key, Body=b"")
+    decided(stack, b"", "folders/empty.png")
+    ran = ops(stack, "reconcile", "--json", "--grace", "0m", "--prefix", "uploads/folders/")
+    found = json.loads(ran.out)
+    assert (ran.code, found["objects"], found["outcomes"]) == (0, 1, {"rejected": 1})
+
+
 def test_what_is_young_is_in_flight(ops: Ops, stack: Stack, images: Path) -> None:
     item = forgotten(stack, images)
     ran = ops(stack, "reconcile", "--json", "--prefix", item["s3_key"])

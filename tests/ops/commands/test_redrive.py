@@ -1,7 +1,11 @@
 """What failed is started again, once, and no dead letter is lost."""
 
+import contextlib
 import json
+import os
+import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +14,15 @@ import pytest
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from local.follow import Followed
 from ops.stack.announcements import announcement, details_in
 from ops.stack.dead_letters import DeadLetters
 from ops.stack.ledger import Ledger
 from ops.stack.outputs import Stack as OpsStack
+from ops.stack.rate_limit import RateLimit
 from tests.support.cloud import Stack
 from tests.support.ops import Ops, dead_letter, empty, pointer
-from tests.support.workflow import announced, decided
+from tests.support.workflow import announced, decided, item_of
 
 BROKEN = (400, "application/json", b'{"error": "broken"}')
 
@@ -124,6 +130,101 @@ def test_what_fails_again_is_started_once_a_run(
     ran = ops(standard, "redrive", "--per-second", "2")
     assert "EndpointRefused  started       3" in ran.out
     at_rest(standard)  # before the next test tells the container what to answer
+
+
+@contextlib.contextmanager
+def without_endpoint(stack: Stack) -> Iterator[None]:
+    sagemaker, name = stack.aws.client("sagemaker"), stack.outputs["EndpointName"]
+    config = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
+    sagemaker.delete_endpoint(EndpointName=name)
+    try:
+        yield
+    finally:
+        sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
+
+
+def test_while_the_endpoint_is_silent_no_upload_is_started(
+    ops: Ops, standard: Stack, images: Path
+) -> None:
+    item = failed(standard, images)
+    event = json.loads(item["event"])
+    event["detail"]["object"]["key"] = "uploads/lost.png"
+    dead_letter(standard, "UploadEventsDeadLetterQueue", event, "ThrottlingException")
+    lost = decided(standard, (images / "bicycle.png").read_bytes())
+    heard = {"detail-type": "Outcome recorded", "detail": announced(standard, lost["upload"], 1)[0]}
+    dead_letter(standard, "AnnouncementsDeadLetterQueue", heard, "NO_PERMISSIONS")
+    with without_endpoint(standard):
+        ran = ops(standard, "redrive", "--json")
+    assert ran.code == 1
+    assert ran.err.startswith("! no upload is started: no endpoint, so uploads fail: whoever")
+    assert ran.err.count("no endpoint") == 1
+    results = {row["source"]: row["result"] for row in json.loads(ran.out)}
+    assert results == {
+        "failed uploads": "waiting",
+        "lost upload events": "waiting",
+        "lost announcements": "started",
+    }
+    assert waiting(standard, "UploadEventsDeadLetterQueue") == 1
+    assert item_of(standard, Followed("", item["upload"])) == item
+    empty(standard, "UploadEventsDeadLetterQueue")
+    assert ops(standard, "redrive").code == 0
+    assert settled(standard, item["upload"])["outcome"] == "accepted"
+
+
+@pytest.mark.parametrize("source", ["ledger", "queue"])
+def test_what_was_started_before_ctrl_c_is_counted(
+    ops: Ops, standard: Stack, images: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    item = failed(standard, images)
+    event = json.loads(item["event"])
+    if source == "queue":
+        for number in range(6):
+            event["detail"]["object"]["key"] = f"uploads/lost-{number}.png"
+            dead_letter(standard, "UploadEventsDeadLetterQueue", event, "ThrottlingException")
+        standard.aws.client("dynamodb").delete_item(
+            TableName=standard.outputs["DecisionsTable"], Key={"upload": {"S": item["upload"]}}
+        )
+    else:
+        for _ in range(5):
+            failed(standard, images)
+    taken, wait = iter(range(100)), RateLimit.wait
+
+    def interrupted(limit: RateLimit) -> None:
+        if next(taken) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.5)  # the others are still to come when the main thread hears of it
+        wait(limit)
+
+    monkeypatch.setattr("ops.stack.executions.WORKERS", 2)
+    monkeypatch.setattr(RateLimit, "wait", interrupted)
+    machine, client = standard.outputs["StateMachineArn"], standard.aws.client("stepfunctions")
+
+    def redriven() -> int:
+        executions = client.list_executions(stateMachineArn=machine)["executions"]
+        return sum(execution["name"].startswith("redrive-") for execution in executions)
+
+    before = redriven()
+    ran = ops(standard, "redrive", "--json", "--per-second", "4")
+    started = redriven() - before
+    assert ran.code == 130
+    assert ran.err == "not all was looked at: run it again\ninterrupted\n"
+    assert 3 <= started < 6
+    [row] = json.loads(ran.out)
+    assert (row["result"], row["number"]) == ("started", started)
+    if source == "queue":
+        assert waiting(standard, "UploadEventsDeadLetterQueue") == 6 - started
+    at_rest(standard)
+
+
+def test_what_cannot_begin_does_not_say_that_nothing_failed(
+    ops: Ops, standard: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Ledger, "of_outcome", interrupted)
+    ran = ops(standard, "redrive")
+    assert (ran.code, ran.out) == (130, "")
 
 
 def test_reason_time_and_limit_choose(ops: Ops, standard: Stack, images: Path) -> None:

@@ -1,7 +1,9 @@
 """The review page in a browser: three pictures are labelled, and found where they belong."""
 
+import contextlib
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from ops.reviewing.reviews import Reviews
 from ops.reviewing.server import ReviewServer
+from ops.stack.ledger import Decision, Ledger
 from ops.stack.outputs import Stack as OpsStack
 from tests.support.browser import chromium
 from tests.support.cloud import Stack
@@ -19,7 +22,7 @@ from tests.support.workflow import announced, decided
 
 PATIENCE_S = 20
 SAMPLES = ("cat.jpg", "kick-scooter.png", "motorcycle-drawing.png")
-KEYS = {"2": "motorcycle", "3": "other"}
+KEYS = {"2": "motorcycle", "0": "other"}
 SCREENSHOT = os.environ.get("REVIEW_SCREENSHOT")  # where to write one, for the README
 
 
@@ -29,13 +32,18 @@ def browser() -> Iterator[Any]:
         yield found
 
 
+def cleared(stack: Stack) -> None:
+    """Delete every item of a stack."""
+    table, client = stack.outputs["DecisionsTable"], stack.aws.client("dynamodb")
+    for item in client.scan(TableName=table)["Items"]:
+        client.delete_item(TableName=table, Key={"upload": item["upload"]})
+
+
 @pytest.fixture
 def waiting(ops: Ops, standard: Stack, images: Path) -> list[dict[str, str]]:
     """Three pictures wait, and nothing else does; the newest, which the page shows first, last."""
     del ops
-    table, client = standard.outputs["DecisionsTable"], standard.aws.client("dynamodb")
-    for item in client.scan(TableName=table)["Items"]:
-        client.delete_item(TableName=table, Key={"upload": item["upload"]})
+    cleared(standard)
     return [decided(standard, (images / name).read_bytes(), f"page/{name}") for name in SAMPLES]
 
 
@@ -45,8 +53,9 @@ def reviews(waiting: list[dict[str, str]]) -> Reviews:
     return Reviews(OpsStack("test-standard"), "ann", ["bicycle", "motorcycle"])
 
 
-@pytest.fixture
-def page(browser: Any, reviews: Reviews) -> Iterator["Page"]:
+@contextlib.contextmanager
+def serving(browser: Any, reviews: Reviews) -> Iterator["Page"]:
+    """Serve the page, open it, and hold it to complain of nothing but conflicts."""
     with ReviewServer(reviews, "newest", 0) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -62,6 +71,12 @@ def page(browser: Any, reviews: Reviews) -> Iterator["Page"]:
         for complaint in complaints
         if "409" not in complaint and "favicon" not in complaint
     ] == []
+
+
+@pytest.fixture
+def page(browser: Any, reviews: Reviews) -> Iterator["Page"]:
+    with serving(browser, reviews) as found:
+        yield found
 
 
 class Page:
@@ -90,6 +105,18 @@ class Page:
     def press(self, key: str) -> None:
         self.after(lambda: self.browser.find_element("tag name", "body").send_keys(key))
 
+    def turn(self, queue: str) -> None:
+        """Show another queue."""
+        self.click(f"[data-queue={queue}]")
+
+    def click(self, selector: str) -> None:
+        self.after(self.browser.find_element("css selector", selector).click)
+
+    def json(self, path: str) -> Any:
+        """Return what the server answers to the page itself."""
+        code = "ask(arguments[0]).then((answer) => answer.json()).then(arguments[1])"
+        return self.browser.execute_async_script(code, path)
+
     def pictured(self) -> bool:
         picture = self.browser.find_element("id", "picture")
         return bool(picture.is_displayed() and int(picture.get_property("naturalWidth")) > 0)
@@ -100,9 +127,9 @@ def test_three_labels_reach_the_table_the_announcements_and_the_training_data(
 ) -> None:
     assert page.text("progress") == "0 labelled, 3 waiting"
     keys = page.text("classes").splitlines()
-    assert keys == ["1 bicycle", "2 motorcycle", "3 other"]
+    assert keys == ["1 bicycle", "2 motorcycle", "0 other"]
     shown = []
-    for shown_so_far, key in enumerate("233"):
+    for shown_so_far, key in enumerate("200"):
         assert page.pictured()
         assert "%" in page.text("guesses")
         shown.append(page.upload())
@@ -113,7 +140,7 @@ def test_three_labels_reach_the_table_the_announcements_and_the_training_data(
     assert page.text("placeholder") == "Nothing waits for review."
     assert shown == [item["upload"] for item in reversed(waiting)]
     before = {item["upload"]: item for item in waiting}
-    for upload, label in zip(shown, [KEYS[key] for key in "233"], strict=True):
+    for upload, label in zip(shown, [KEYS[key] for key in "200"], strict=True):
         item = standard.follower.outcome(upload)
         assert item is not None
         assert (item["outcome"]["S"], item["label"]["S"]) == ("reviewed", label)
@@ -196,6 +223,117 @@ def test_the_first_reviewer_is_named_to_a_second(page: Page, reviews: Reviews) -
     assert "already reviewed by bob: motorcycle" in page.text("message")
     assert page.upload() != item.upload
     assert page.text("progress") == "0 labelled, 2 waiting"
+
+
+def test_the_key_of_a_class_never_moves(page: Page, reviews: Reviews) -> None:
+    assert page.text("classes").splitlines() == ["1 bicycle", "2 motorcycle", "0 other"]
+    reviews._classes |= {"aardvark", "zebra"}
+    page.turn("audits")
+    assert page.text("placeholder") == "No audit is due."
+    page.turn("doubtful")
+    keys = page.text("classes").splitlines()
+    assert keys == ["1 bicycle", "2 motorcycle", "3 aardvark", "4 zebra", "0 other"]
+
+
+def test_a_comment_is_written_and_kept(page: Page, reviews: Reviews) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    upload = page.upload()
+    page.browser.find_element("tag name", "body").send_keys("/")
+    comment = page.browser.find_element("id", "comment")
+    comment.send_keys("2 wheels, so 1")
+    comment.send_keys(Keys.ENTER)
+    assert page.upload() == upload
+    page.press("1")
+    item = reviews.ledger.get(upload)
+    assert item is not None
+    [change] = item.changes()
+    assert (change["label"], change["comment"]) == ("bicycle", "2 wheels, so 1")
+    assert comment.get_property("value") == ""
+
+
+DUE = {"audits/1.png": "bicycle.png", "audits/2.jpg": "large-motorcycle.jpg", "3.jpg": "cat.jpg"}
+
+
+@pytest.fixture
+def due(ops: Ops, audited: Stack, images: Path) -> list[Decision]:
+    """Three decisions, whose audits are due, and nothing else; the newest last."""
+    del ops
+    cleared(audited)
+    ledger = Ledger(OpsStack("test-audited"))
+    uploads = [
+        decided(audited, (images / source).read_bytes(), name)["upload"]
+        for name, source in DUE.items()
+    ]
+    return [found for upload in uploads if (found := ledger.get(upload))]
+
+
+def auditor(name: str) -> Reviews:
+    return Reviews(OpsStack("test-audited"), name, ["bicycle", "motorcycle"])
+
+
+def test_an_audit_shows_no_guess_before_it_is_answered(browser: Any, due: list[Decision]) -> None:
+    assert [item.outcome for item in due] == ["accepted", "accepted", "none"]
+    with serving(browser, auditor("ann")) as page:
+        assert page.browser.find_element("css selector", "[data-queue=audits]").text == "audits 3"
+        page.turn("audits")
+        told = page.json("/api/queue?name=audits")
+        assert [item["upload"] for item in told["items"]] == [item.upload for item in due][::-1]
+        for item in told["items"]:
+            assert set(item) == {"upload", "key", "revision", "uploaded_at", "queue"}
+        pages = set()
+        for item in reversed(due):
+            assert (page.upload(), page.pictured()) == (item.upload, True)
+            html = str(browser.execute_script("return document.documentElement.outerHTML"))
+            for own in (item.upload, item.s3_key, item.uploaded_at):
+                html = html.replace(own, "")
+            pages.add(re.sub(r'blob:[^"]+|data-ready="\d+"', "", html))
+            assert "%" not in page.text("model")
+            page.press("s")
+        assert len(pages) == 1  # whatever the model has guessed
+        page.press("2")
+        assert page.text("message") == "corrected to motorcycle, was other: uploads/3.jpg"
+        page.press("2")
+        assert page.text("message").startswith("agreed with the model, motorcycle: ")
+        assert page.text("progress") == "2 labelled, 1 waiting"
+    found = [Ledger(OpsStack("test-audited")).get(item.upload) for item in due]
+    outcomes = [(item.outcome, item.audit) for item in found if item]
+    assert outcomes == [("accepted", "due"), ("confirmed", "agreed"), ("reviewed", "corrected")]
+
+
+def test_what_i_labelled_is_changed_and_taken_back_in_another_session(
+    browser: Any, due: list[Decision]
+) -> None:
+    first, second, third = due
+    auditor("ann").audit(first, "motorcycle")
+    auditor("bob").audit(second, "motorcycle")
+    auditor("ann").audit(third, "other")
+    ledger = Ledger(OpsStack("test-audited"))
+    with serving(browser, auditor("ann")) as page:
+        page.turn("mine")
+        assert page.text("progress") == "2 labelled by ann"
+        listed = ["other: uploads/3.jpg", "motorcycle: uploads/audits/1.png"]
+        assert page.text("list").replace("\nundo", "").splitlines() == listed
+        assert "%" in page.text("guesses")
+        page.press("s")
+        assert page.upload() == first.upload
+        page.press("1")
+        now = ledger.get(first.upload)
+        assert now is not None
+        assert (now.outcome, now.label, now.audit) == ("reviewed", "bicycle", "agreed")
+        assert "bicycle: uploads/audits/1.png" in page.text("list")
+        page.click(f'li[data-upload="{first.upload}"] .back')
+        assert "motorcycle: uploads/audits/1.png" in page.text("list")
+        page.click(f'li[data-upload="{first.upload}"] .back')
+        assert page.text("progress") == "1 labelled by ann"
+        now = ledger.get(first.upload)
+        assert now is not None
+        assert (now.outcome, now.label, now.audit) == ("accepted", "bicycle", "due")
+        page.turn("audits")
+        assert page.upload() == first.upload
+        page.press("1")
+        page.press("u")
+        assert (page.upload(), page.text("progress")) == (first.upload, "0 labelled, 1 waiting")
 
 
 def test_an_address_without_the_token_shows_nothing(page: Page) -> None:

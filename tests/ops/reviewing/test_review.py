@@ -186,6 +186,15 @@ def test_its_own_fault_is_reported(
     assert "RuntimeError: a fault" in capsys.readouterr().err
 
 
+def test_a_port_that_is_in_use_is_named(ops: Ops, standard: Stack) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = ops(standard, "review", "--serve", "--port", str(port))
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"error: cannot listen at 127.0.0.1:{port} (Address already in use)")
+    assert ran.err.endswith(": give another --port, or none\n")
+
+
 def test_it_listens_on_this_machine_only(server: ReviewServer) -> None:
     assert server.server_address[0] == "127.0.0.1"
     assert len(server.token) >= 43  # 256 bits
@@ -272,6 +281,7 @@ def test_copies_are_made_to_agree_with_the_ledger(
     stale = replace(kept.decision, label="motorcycle")  # what the index may still list
     with monkeypatch.context() as lagging:
         lagging.setattr(Ledger, "of_outcome", lambda _, outcome: [stale][: outcome == "reviewed"])
+        lagging.setattr(Ledger, "taken_back", lambda _: [])
         assert ops(standard, "review", "--repair").out == "0 copied, 0 removed\n"
     ran = ops(standard, "review", "--repair", "--dry-run")
     assert (ran.code, ran.out) == (0, "1 to copy, 1 to remove\n")
@@ -322,9 +332,9 @@ def test_a_race_is_reported_as_what_it_is(
     before = waiting(standard, images)
     label = Reviews.label
 
-    def beaten(self: Reviews, read: Decision, to: str) -> Any:
+    def beaten(self: Reviews, read: Decision, to: str, comment: str) -> Any:
         label(reviews_of(standard, "bob"), read, "motorcycle")
-        return label(self, read, to)
+        return label(self, read, to, comment)
 
     monkeypatch.setattr(Reviews, "label", beaten)
     status, told = ask("/api/label", {"upload": before.upload, "revision": 1, "label": "bicycle"})

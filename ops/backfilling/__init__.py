@@ -1,0 +1,1 @@
+"""Backfills: what is there already, what it costs to decide it, and the runs that do."""

@@ -1,0 +1,393 @@
+"""Decide what was in a bucket before: plan it, start it within a budget, watch it, stop it.
+
+    python -m ops backfill plan            what there is, its dollars and hours; changes nothing
+    python -m ops backfill start --sample 1% --budget 5
+    python -m ops backfill start --bucket old-photos --prefix 2024/ --concurrency 100
+    python -m ops backfill watch           the newest run; Ctrl-C leaves it running
+    python -m ops backfill stop RUN        what is on its way still gets its outcome
+    python -m ops backfill resume RUN      the same objects, with what is left of its allowance
+    python -m ops backfill list            the runs, who started them and when
+
+What has an outcome costs a read of the ledger and nothing else, so a run may be repeated; what
+failed is left to `redrive`. --budget and --limit end a run within the state machine: the photo
+that would exceed them is not started. The dollars are those of `ops cost`, by list prices and
+measured durations. Without either, a run may start as many photos as the plan has counted.
+
+The bucket is the upload bucket, or the one that the stack's parameter BackfillBucket names; an
+inventory is read in that of InventoryBucket. docs/backfill.md says what to do first. Exit code of
+watch: 1 if photos failed, or the run ended before its end.
+"""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from cli.arguments import add_json, integer_between, number_between, positive
+from cli.errors import CommandError
+from cli.escaping import printable
+from cli.terminal import Progress, confirmed, table
+from ops import prices
+from ops.backfilling.plan import Count, Endpoint, Estimate, count
+from ops.backfilling.runs import STOPPED, USED_UP, Run, Runs
+from ops.backfilling.sources import Source, source_of
+from ops.backfilling.tally import Tally
+from ops.stack.ledger import Ledger
+from ops.stack.outputs import Stack
+
+ACTIONS = ("plan", "start", "watch", "stop", "resume", "list")
+CONCURRENCY = 20  # about what the 10 functions of a new account serve: the child mostly waits
+POLL_S = 2
+HEADER = ("run", "started", "by", "end", "photos", "left", "objects")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("action", choices=ACTIONS, help="what to do")
+    parser.add_argument(
+        "run", nargs="?", help="watch, stop, resume: its name (default: the newest)"
+    )
+    what = parser.add_argument_group("what to go over (plan, start)")
+    what.add_argument("--bucket", metavar="NAME", help="default: the upload bucket")
+    what.add_argument("--prefix", help="default: the UploadPrefix; in another bucket, all of it")
+    what.add_argument("--inventory", metavar="S3-ADDRESS", help="read this manifest, list nothing")
+    what.add_argument(
+        "--sample",
+        type=_share,
+        default=1.0,
+        metavar="SHARE",
+        help="a share of it by hash, as in 1%%",
+    )
+    how = parser.add_argument_group("how (plan, start, resume)")
+    how.add_argument(
+        "--concurrency",
+        type=integer_between(1, 10_000),
+        default=CONCURRENCY,
+        metavar="N",
+        help="photos on their way at once (default: %(default)s)",
+    )
+    how.add_argument(
+        "--budget",
+        type=number_between(0.0001, 1e6),
+        metavar="DOLLARS",
+        help="end before it is spent",
+    )
+    how.add_argument("--limit", type=positive, metavar="N", help="start at most N photos")
+    how.add_argument(
+        "--tolerate",
+        type=number_between(0, 100),
+        default=5.0,
+        metavar="PERCENT",
+        help="end if more of the objects fail (default: %(default)g)",
+    )
+    parser.add_argument("--yes", action="store_true", help="start, resume: do not ask")
+    parser.add_argument("--once", action="store_true", help="watch: how it is now, and no longer")
+    add_json(parser, "what is found or done,")
+
+
+def _share(text: str) -> float:
+    percent = number_between(0.0001, 100)
+    return percent(text.removesuffix("%")) / 100 if text.endswith("%") else percent(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what is asked."""
+    stack = Stack.of(arguments)
+    if arguments.run and arguments.action not in ("watch", "stop", "resume"):
+        raise CommandError(f"{arguments.action} takes no run: {printable(arguments.run)!r}")
+    actions = {
+        "plan": partial(plan, stack, arguments),
+        "start": partial(start, stack, arguments),
+        "watch": partial(watch, stack, arguments),
+        "stop": partial(stop, stack, arguments),
+        "resume": partial(resume, stack, arguments),
+        "list": partial(listed, stack, arguments),
+    }
+    return actions[arguments.action]()
+
+
+def plan(stack: Stack, arguments: argparse.Namespace) -> int:
+    """Print what there is to decide, and what that takes."""
+    source = source_of(stack, arguments.bucket, arguments.prefix, arguments.inventory)
+    source = _sampled(source, arguments.sample)
+    found, estimate = planned(stack, source, arguments.concurrency)
+    if arguments.json:
+        print(json.dumps(as_dict(source, found, estimate)))
+    else:
+        print(as_text(source, found, estimate))
+    return 0
+
+
+def planned(stack: Stack, source: Source, concurrency: int) -> tuple[Count, Estimate]:
+    """Count what a source has, and return it with what that costs."""
+    ledger = Ledger(stack)
+    began = time.monotonic()
+    with Progress() as progress:
+
+        def tell(found: Count) -> None:
+            rate = found.objects / (time.monotonic() - began)
+            progress.tell(f"{found.objects:,} objects, {found.bytes / 1e9:,.1f} GB, {rate:,.0f}/s")
+
+        found = count(source.pages(stack), source, ledger.outcomes, tell)
+    described = stack.client("sagemaker").describe_endpoint(
+        EndpointName=stack.outputs["EndpointName"]
+    )
+    estimate = Estimate(
+        found.listed,
+        found.to_decide,
+        stack.outputs["WorkflowType"],
+        concurrency,
+        Endpoint.of(described),
+    )
+    return found, estimate
+
+
+def start(stack: Stack, arguments: argparse.Namespace) -> int:
+    """Plan, ask, start."""
+    source = source_of(stack, arguments.bucket, arguments.prefix, arguments.inventory)
+    return _begin(stack, arguments, _sampled(source, arguments.sample), arguments.limit, {})
+
+
+def resume(stack: Stack, arguments: argparse.Namespace) -> int:
+    """Start a run over what another has gone over, with what is left of its allowance."""
+    before = Runs(stack).find(arguments.run)
+    if before.running:
+        raise CommandError(f"the backfill {before.name} is running: watch it, or stop it first")
+    limit = arguments.limit
+    if not (arguments.budget or limit):
+        if not before.left:
+            raise CommandError(
+                f"the allowance of {before.name} is used up: give a new --budget or --limit"
+            )
+        limit = before.left
+    return _begin(stack, arguments, before.source, limit, {"resumes": before.name})
+
+
+def _begin(
+    stack: Stack,
+    arguments: argparse.Namespace,
+    source: Source,
+    limit: int | None,
+    more: dict[str, str],
+) -> int:
+    say = partial(print, file=sys.stderr if arguments.json else sys.stdout)
+    found, estimate = planned(stack, source, arguments.concurrency)
+    say(as_text(source, found, estimate))
+    if not found.objects:
+        say("nothing was started: there is nothing")
+        return 0
+    ends = [limit or found.objects]
+    if arguments.budget:
+        ends.append(estimate.affordable(arguments.budget))
+    allowance = min(ends)
+    if not allowance:
+        asking = found.listed * estimate.asked_dollars
+        raise CommandError(
+            f"--budget {arguments.budget:g}: it costs ${asking:,.2f}"
+            f" to go over {found.listed:,} objects, before any photo"
+        )
+    question = f"Start it, {allowance:,} photos at most?"
+    if not confirmed(question, arguments.yes):
+        return 1
+    name = Runs(stack).start(
+        source,
+        allowance,
+        concurrency=arguments.concurrency,
+        tolerated_failure_percentage=arguments.tolerate,
+        objects=found.listed,
+        asked_dollars=estimate.asked_dollars,
+        photo_dollars=estimate.photo_dollars,
+        **more,
+    )
+    if arguments.json:
+        print(json.dumps({"run": name, "allowance": allowance}))
+    else:
+        print(f"started {name}: {stack.command('backfill', 'watch', name)}")
+    return 0
+
+
+def watch(stack: Stack, arguments: argparse.Namespace) -> int:
+    """Show how a run goes until it has ended, then what became of its photos."""
+    runs = Runs(stack)
+    current = runs.find(arguments.run)
+    tally = Tally(Ledger(stack), current)
+    with Progress() as progress:
+        while current.running and not arguments.once:
+            progress.tell(bar(current, tally.now(), datetime.now(UTC)))
+            time.sleep(POLL_S)
+            current = runs.find(current.name)
+    outcomes = tally.now()
+    if arguments.json:
+        print(json.dumps(state_of(current, outcomes)))
+    else:
+        print(state_as_text(stack, current, outcomes))
+    failed = current.children.failed or any(outcome == "failed" for outcome, _ in outcomes)
+    return 1 if failed or not (current.running or current.status == "SUCCEEDED") else 0
+
+
+def stop(stack: Stack, arguments: argparse.Namespace) -> int:
+    """End a run."""
+    runs = Runs(stack)
+    current = runs.find(arguments.run)
+    if not current.running:
+        raise CommandError(f"the backfill {current.name} has ended: {current.end}")
+    runs.stop(current, runs.caller())
+    if arguments.json:
+        print(json.dumps({"run": current.name, "photos": current.photos}))
+    else:
+        again = stack.command("backfill", "resume", current.name)
+        print(f"stopped {current.name} after {current.photos:,} photos; to go on: {again}")
+    return 0
+
+
+def listed(stack: Stack, arguments: argparse.Namespace) -> int:
+    """Print the runs, the newest first."""
+    found = list(Runs(stack).newest(arguments.limit or 20))
+    if arguments.json:
+        for one in found:
+            print(json.dumps(state_of(one, {})))
+        return 0
+    rows = [
+        [
+            one.name,
+            f"{one.started.astimezone(UTC):%Y-%m-%d %H:%M}",
+            one.given["started_by"].rpartition("/")[2],
+            one.end,
+            f"{one.photos:,}",
+            f"{one.left:,}",
+            one.source.address,
+        ]
+        for one in found
+    ]
+    print(
+        table(HEADER, rows, right=("photos", "left"), flexible=("objects", "by"))
+        if rows
+        else f"no backfill of {stack.name} has been started"
+    )
+    return 0
+
+
+def _sampled(source: Source, share: float) -> Source:
+    return Source(source.bucket, source.prefix, source.inventory, share)
+
+
+def as_dict(source: Source, found: Count, estimate: Estimate) -> dict[str, Any]:
+    """Return a plan as JSON has it."""
+    return {
+        "listed": found.listed,
+        "objects": found.objects,
+        "bytes": found.bytes,
+        "decided": found.decided,
+        "failed": found.failed,
+        "asked": found.asked,
+        "escaped": found.escaped,
+        "to_decide": found.to_decide,
+        "dollars": estimate.dollars,
+        "dollars_asked": estimate.asked_dollars,
+        "dollars_photo": estimate.photo_dollars,
+        "hours": estimate.hours,
+        "per_second": estimate.per_second,
+        "limits": estimate.limits,
+        "hit": estimate.hit,
+        "source": asdict(source),
+    }
+
+
+def as_text(source: Source, found: Count, estimate: Estimate) -> str:
+    """Return a plan as lines to read."""
+    about = "" if found.exact else ", about: the ledger was asked of a sample"
+    share = found.known / max(1, found.objects)
+    asked = estimate.listed * estimate.asked_dollars
+    endpoint = estimate.endpoint
+    kind = "serverless" if not endpoint.instances else f"{endpoint.instances:,} instances"
+    lines = [
+        f"{found.objects:,} objects, {found.bytes / 1e9:,.1f} GB: {source.address}",
+        f"  have an outcome {found.known:>12,}  {share:.1%}{about}",
+        f"  to decide       {found.to_decide:>12,}",
+        f"dollars           {_dollars(estimate.dollars):>12}  {prices.NOTED}",
+        f"  to go over      {_dollars(asked):>12}  {found.listed:,} objects",
+        f"  to decide       {_dollars(estimate.dollars - asked):>12}"
+        f"  {estimate.photo_dollars * prices.MILLION:,.2f} a million",
+        f"hours             {estimate.hours:>12,.1f}  {estimate.per_second:,.1f} photos a second"
+        f" at concurrency {estimate.concurrency:,}; endpoint: {kind}",
+        *(f"! the concurrency asks more than {limit}" for limit in estimate.hit),
+    ]
+    if found.failed:
+        lines.append(f"! {found.failed:,} have failed before: redrive starts them again")
+    if found.escaped:
+        lines.append(
+            f"! {found.escaped:,} keys have characters that an inventory escapes: a run finds them"
+            " by listing alone, without --inventory"
+        )
+    return "\n".join(lines)
+
+
+def _dollars(amount: float) -> str:
+    return f"{amount:,.2f}" if amount >= 1 else f"{amount:,.4f}"
+
+
+def spent(current: Run) -> float:
+    """Return the dollars of a run so far, by the prices of its plan."""
+    asked: float = current.children.done * current.given["asked_dollars"]
+    photos: float = current.photos * current.given["photo_dollars"]
+    return asked + photos
+
+
+def state_of(current: Run, outcomes: Any) -> dict[str, Any]:
+    """Return how a run is as JSON has it."""
+    return {
+        "run": current.name,
+        "status": current.status,
+        "end": current.end,
+        "cause": current.cause,
+        "started": current.started.astimezone(UTC).isoformat(),
+        "by": current.given["started_by"],
+        "objects": current.given["objects"],
+        "done": current.children.done,
+        "failed_children": current.children.failed,
+        "photos": current.photos,
+        "left": current.left,
+        "dollars": spent(current),
+        "outcomes": [
+            {"outcome": outcome, "reason": reason, "photos": number}
+            for (outcome, reason), number in sorted(outcomes.items())
+        ],
+    }
+
+
+def bar(current: Run, outcomes: Any, now: datetime) -> str:
+    """Return one line of how a run goes."""
+    done, objects = current.children.done, max(1, current.given["objects"])
+    seconds = max(1.0, (now - current.started).total_seconds())
+    rate = done / seconds
+    left = f"{(objects - done) / rate / 60:,.0f} min left" if rate else "just begun"
+    filled = min(20, 20 * done // objects)
+    failed = sum(number for (outcome, _), number in outcomes.items() if outcome == "failed")
+    return (
+        f"[{'#' * filled}{'.' * (20 - filled)}] {done:,} of {objects:,}, {rate:,.1f}/s, {left},"
+        f" {current.photos:,} photos, {failed:,} failed, ${_dollars(spent(current))}"
+    )
+
+
+def state_as_text(stack: Stack, current: Run, outcomes: Any) -> str:
+    """Return how a run is, or has ended, as lines to read."""
+    rows = [
+        f"  {outcome:<12}{number:>10,}  {reason}".rstrip()
+        for (outcome, reason), number in sorted(outcomes.items())
+    ]
+    lines = [
+        f"{current.name}: {current.end}{current.cause and f', {current.cause}'}",
+        f"  objects     {current.children.done:>10,} of {current.given['objects']:,}",
+        f"  photos      {current.photos:>10,}, {current.left:,} left of its allowance",
+        f"  dollars     {_dollars(spent(current)):>10}",
+        *rows,
+    ]
+    if any(outcome == "failed" for outcome, _ in outcomes):
+        lines.append(f"! photos failed: {stack.command('redrive', '--dry-run')}")
+    if current.error in (USED_UP, STOPPED):
+        lines.append(f"to go on: {stack.command('backfill', 'resume', current.name)}")
+    return "\n".join(lines)
