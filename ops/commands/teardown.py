@@ -25,6 +25,7 @@ from cli.errors import CommandError, code_of
 from cli.terminal import Progress, confirmed, own_command
 from ops.stack.outputs import Stack
 
+LEDGER = "DecisionsTable"  # in the template
 POLL_S = 5
 PATIENCE_S = 1800  # a deletion takes minutes
 # By ListEntitiesForPolicy: the field that names one of them, and the call that detaches it.
@@ -174,7 +175,8 @@ def remains_of(stack: Stack) -> Remains:
             if rule not in own
         ],
         by_type.get("AWS::S3::Bucket", []),
-        by_type.get("AWS::DynamoDB::Table", []),
+        # Other tables go with the stack.
+        [name for logical, (_, name) in stack.named.items() if logical == LEDGER],
     )
 
 

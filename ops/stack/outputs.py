@@ -113,14 +113,25 @@ class Stack:
 
         It has none that failed before they had a name, and none that are deleted.
         """
-        pages = self.client("cloudformation").get_paginator("list_stack_resources")
         found: dict[str, list[str]] = {}
-        for page in pages.paginate(StackName=self.name):
-            for resource in page["StackResourceSummaries"]:
-                name = resource.get("PhysicalResourceId")
-                if name and resource["ResourceStatus"] != "DELETE_COMPLETE":
-                    found.setdefault(resource["ResourceType"], []).append(name)
+        for kind, name in self.named.values():
+            found.setdefault(kind, []).append(name)
         return found
+
+    @cached_property
+    def named(self) -> dict[str, tuple[str, str]]:
+        """The type and the physical name of those resources, by their names in the template."""
+        pages = self.client("cloudformation").get_paginator("list_stack_resources")
+        return {
+            resource["LogicalResourceId"]: (
+                resource["ResourceType"],
+                resource["PhysicalResourceId"],
+            )
+            for page in pages.paginate(StackName=self.name)
+            for resource in page["StackResourceSummaries"]
+            if resource.get("PhysicalResourceId")
+            and resource["ResourceStatus"] != "DELETE_COMPLETE"
+        }
 
     @property
     def region(self) -> str:

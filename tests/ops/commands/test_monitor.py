@@ -465,7 +465,8 @@ def test_figures_stand_in_the_same_order_whatever_their_size(
 
 
 def test_the_report_is_one_page_that_runs_nothing_it_was_given(folder: Path) -> None:
-    evil = {"inferences": [{"label": "<script>alert(1)</script>", "confidence": 0.5}]}
+    script = "<script>alert(1)</script>"
+    evil = {"inferences": [{"label": script, "confidence": 0.5}], "model": script}
     (folder / "a.jsonl").write_text("\n".join(line(evil, minute=i) for i in range(90)))
     monitored(folder)
     page = (folder.parents[5] / "report" / "index.html").read_text()
