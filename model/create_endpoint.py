@@ -15,9 +15,10 @@ given stays as it is deployed, the model too. With another model the stack is up
 serves until the new one does, and takes over again if an alarm of the endpoint goes off.
 `python -m model.delete_endpoint` removes all of it.
 
-To replace a model, compare the two with --labels DIR, a folder of pictures per class that neither
-was trained on, say yes, deploy the workflow with the thresholds that are printed, and go back with
---rollback. With --labels, --yes deploys no model that `python -m model.compare` shows to be worse,
+To replace a model: see with `python -m ops quality` whether the deployed one keeps its promise,
+compare the two with --labels DIR, a folder of pictures per class that neither was trained on, say
+yes, deploy the workflow with the thresholds that are printed, and go back with --rollback. With
+--labels, --yes deploys no model that `python -m model.compare` shows to be worse,
 or to break its promise.
 
 --train reads a folder per class under s3://BUCKET/data. Credentials and region come as for every

@@ -165,7 +165,9 @@ def test_a_folder_of_no_class_counts_as_other_and_all_of_them_are_refused(
     old: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (data / "other").rename(data / "sky")
-    assert report(capsys, old, old, data)["counted_as_other"] == {"sky": 8}
+    found = report(capsys, old, old, data)
+    assert found["counted_as_other"] == {"sky": 8}
+    assert (found["new"]["accuracy"]["of"], found["new"]["none"]["of"]) == (16, 8)
     for name in ("red", "green"):
         (data / name).rename(data / f"{name}s")
     assert "or give --unlabelled if folders are no classes" in refused(capsys, old, old, data)

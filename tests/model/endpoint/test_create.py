@@ -11,6 +11,7 @@ import pytest
 from cli.terminal import own_command
 from model import create_endpoint, delete_endpoint
 from model.endpoint import samconfig, stack
+from model.endpoint.artifacts import card_of, thresholds_of
 from tests.support.endpoint import ACCOUNT, IMAGE, REGION, Aws
 from tests.support.project import ACCEPT, NONE, ROOT
 
@@ -325,6 +326,8 @@ def test_samconfig_is_written_only_when_asked(
     config = tmp_path / "samconfig.toml"
     config.write_text((ROOT / "samconfig.toml").read_text())
     monkeypatch.setattr(samconfig, "SAMCONFIG", config)
+    thresholds = thresholds_of(card_of(ROOT / "model/pretrained"))
+    assert set(thresholds) == {"ConfidenceThreshold", "NoneThreshold"}
     aws.create()
     assert config.read_text() == (ROOT / "samconfig.toml").read_text()
     for _ in range(2):  # the second time there is nothing to add
@@ -333,8 +336,7 @@ def test_samconfig_is_written_only_when_asked(
         for environment, kind in (("default", "STANDARD"), ("production", "EXPRESS")):
             assert written[environment]["global"]["parameters"]["parameter_overrides"] == [
                 f"EndpointName={aws.name}",
-                f"ConfidenceThreshold={ACCEPT}",
-                f"NoneThreshold={NONE}",
+                *(f"{name}={value}" for name, value in thresholds.items()),
                 f"WorkflowType={kind}",
                 "Architecture=x86_64",
             ]
