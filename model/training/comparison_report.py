@@ -19,9 +19,10 @@ from model.training.comparison import (
     shares_of_decisions,
     verdict,
 )
+from model.training.pictures import WEIGHTS
 from model.training.plots import contact_sheet
 from model.training.rounding import rounded_up
-from model.training.samples import WEIGHTS, Sample, Samples
+from model.training.samples import Sample, Samples
 
 SHOWN = 20  # changed pictures in the text
 ON_SHEET = 60  # ten rows

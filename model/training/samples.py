@@ -15,10 +15,8 @@ from pathlib import Path
 from PIL import Image
 
 from model.endpoint.capture_lines import SUFFIX, BadLineError, body_of, lines_of
-from model.training.pictures import OTHER, DatasetError, files, upright
+from model.training.pictures import OTHER, WEIGHTS, DatasetError, files, upright
 from model.training.suffixes import SUFFIXES
-
-WEIGHTS = "weights.csv"  # beside the classes, where some pictures stand for more than others
 
 
 @dataclass(frozen=True)

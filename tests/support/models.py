@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import numpy_helper
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageOps
 
 from tests.support.project import ROOT
 
@@ -86,7 +86,7 @@ def model_of_colours(
 
 
 def labelled_photos(folder: Path) -> Path:
-    """Write sample photos that the shipped model knows, each in three brightnesses, by class."""
+    """Write sample photos that the shipped model knows, each in five brightnesses, by class."""
     for kind, names in {
         "bicycle": ["bicycle.png", "rotated-by-exif.jpg"],
         "motorcycle": ["large-motorcycle.jpg"],
@@ -95,8 +95,9 @@ def labelled_photos(folder: Path) -> Path:
         (folder / kind).mkdir(parents=True)
         for name in names:
             with Image.open(ROOT / "events/images" / name) as opened:
-                picture = opened.convert("RGB").resize((128, 128))
-            for percent in (80, 90, 100):
+                upright = ImageOps.exif_transpose(opened)
+                picture = upright.convert("RGB").resize((128, 128))
+            for percent in (60, 70, 80, 90, 100):
                 darker = ImageEnhance.Brightness(picture).enhance(percent / 100)
                 darker.save(folder / kind / f"{Path(name).stem} {percent}.png")
     return folder

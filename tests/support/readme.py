@@ -82,13 +82,13 @@ def model() -> str:
     figures = json.loads((ROOT / "model/pretrained/card.json").read_text())["figures"]
     header = (
         "measured on | right, of the vehicles | accepted | right among these"
-        " | false acceptances, of `other`"
+        " | false acceptances, of `other` | of these surely none"
     )
     rows = [tuple(header.split(" | "))]
-    keys = ("accuracy", "accepted", "right_of_accepted", "false_acceptance_rate")
+    keys = ("accuracy", "accepted", "right_of_accepted", "false_acceptance_rate", "none")
     for name, title in (
         ("test", "CIFAR-100's test pictures"),
-        ("withheld classes", "the same, `other` of 20 classes never seen in training"),
+        ("drawn kinds never trained on", "the same, `other` of three drawn kinds never trained on"),
         ("photos", "230 photos"),
     ):
         cells = (f"{figures[name][key]['hits']} of {figures[name][key]['of']}" for key in keys)
