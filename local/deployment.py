@@ -10,10 +10,11 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from local import template as sam
 from local.paths import PRETRAINED
-from model.endpoint.artifacts import card_key, card_of, version_of
+from model.endpoint.artifacts import card_key, card_of, packed, version_of
 from model.endpoint.place import TEMPLATE, bucket_name, stack_name
 
 ARTIFACTS_BUCKET = "deployment-artifacts"
+MODEL_KEY = "models/embedded/model.tar.gz"
 
 Client = Callable[[str], Any]
 
@@ -87,7 +88,7 @@ def create_endpoint(
         "EndpointName": name,
         "BucketName": bucket,
         "Image": f"{DEFAULT_ACCOUNT_ID}.dkr.ecr.{region}.amazonaws.com/{name}:embedded",
-        "ModelData": f"s3://{bucket}/models/embedded/model.tar.gz",
+        "ModelData": f"s3://{bucket}/{MODEL_KEY}",
         "CapturePercentage": str(capture_percentage),
     }
     cloudformation.create_stack(
@@ -98,10 +99,10 @@ def create_endpoint(
         ],
         Capabilities=["CAPABILITY_IAM"],
     )
+    s3 = client("s3")
+    s3.put_object(Bucket=bucket, Key=MODEL_KEY, Body=packed(model))  # what create_endpoint reads
     if card := card_of(model):
-        client("s3").put_object(
-            Bucket=bucket, Key=card_key(version_of(card)), Body=json.dumps(card).encode()
-        )
+        s3.put_object(Bucket=bucket, Key=card_key(version_of(card)), Body=json.dumps(card).encode())
 
 
 def captures_bucket(client: Client, endpoint: str) -> str:

@@ -53,6 +53,13 @@ def check(notebook: "nbformat.NotebookNode") -> None:
     assert re.search(r"no-image\.jpg +rejected +unsupported_format", text)
     assert re.search(r"kick-scooter\.png +bicycle -> other, by walkthrough", text)
     assert re.search(r"Drift in .*sharpness", text)
+    assert re.search(r"accepted +\d+ +[1-9]\d* +\d+ ", text), "no audits"
+    assert "it has a motor" in text
+    assert "it has none" in text
+    assert "NEW is shown to be worse" in text
+    assert len(re.findall(r"InService|first picture", text)) >= 2, (
+        "not promoted, or not rolled back"
+    )
     assert f"threshold {ACCEPT}" in text
     assert re.search(r"failed +0\n +in flight +0\n +missing +0", text)
     warned = [

@@ -147,7 +147,7 @@ def test_the_policies_grant_what_the_commands_call(
 
     for queue in ("UploadEventsDeadLetterQueue", "AnnouncementsDeadLetterQueue"):
         empty(standard, queue)
-    seen = decided(standard, (images / "cat.jpg").read_bytes())
+    seen = decided(standard, (images / "kick-scooter.png").read_bytes())
     reviews = Reviews(OpsStack("test-standard"), "ann")
     read_item = reviews.ledger.get(seen["upload"])
     assert read_item is not None

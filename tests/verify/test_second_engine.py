@@ -26,6 +26,9 @@ FILTERED = {
     "inferences": INFERENCES,
     "model": "2026-11-20",
     "threshold": 0.93,
+    "none_threshold": 0.9,
+    "audit": "not_due",
+    "audit_share": 2.0,
 }
 SURE = ["Serialize image", "Classify image", "Filter inferences", "Record decision"]
 

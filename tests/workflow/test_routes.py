@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from local.follow import Followed
+from ops.stack.ledger import DECISIONS
 from tests.support.cloud import Stack
 from tests.support.workflow import announced, changed, decided, item_of, start_again
 
@@ -27,13 +28,19 @@ def test_a_sure_inference_is_accepted(stack: Stack, images: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param("kick-scooter.png", id="unsure"), pytest.param("cat.jpg", id="other")],
+    [pytest.param("kick-scooter.png", id="unsure")],
 )
 def test_what_the_model_cannot_name_is_reviewed(stack: Stack, images: Path, name: str) -> None:
     item = decided(stack, (images / name).read_bytes(), name)
-    assert item["outcome"] == "review"
+    assert item["outcome"] == item["decision"] == "review"
     assert item["label"]
     assert json.loads(item["inferences"])
+
+
+def test_what_is_surely_none_of_the_classes_is_decided(stack: Stack, images: Path) -> None:
+    item = decided(stack, (images / "cat.jpg").read_bytes(), "cat.jpg")
+    assert (item["outcome"], item["decision"], item["label"]) == ("none", "none", "other")
+    assert float(item["confidence"]) >= float(item["none_threshold"]) > 0
 
 
 def test_what_is_no_image_is_rejected_with_its_reason(stack: Stack, images: Path) -> None:
@@ -65,7 +72,7 @@ def test_a_photo_of_any_size_is_decided(
     buffer = io.BytesIO()
     photo.save(buffer, "PNG" if width < 1000 else "JPEG", quality=80)
     data = buffer.getvalue().ljust(at_least_bytes, b"\0")  # bytes after the end are not looked at
-    assert decided(stack, data)["outcome"] in ("accepted", "review")
+    assert decided(stack, data)["outcome"] in DECISIONS
 
 
 def test_a_passing_endpoint_fault_is_retried(stack: Stack, images: Path) -> None:
@@ -183,9 +190,9 @@ def test_bytes_that_come_back_after_they_were_overwritten_are_decided(
         assert item_of(stack, Followed("", upload))["outcome"] == "superseded"
     stack.follower.upload(older, "back.png")
     item = changed(stack, upload, "superseded")
-    assert (item["outcome"], item["label"], item["revision"]) == ("review", "other", "2")
+    assert (item["outcome"], item["label"], item["revision"]) == ("none", "other", "2")
     outcomes = [detail["outcome"] for detail in announced(stack, upload, 2)]
-    assert outcomes == ["superseded", "review"]
+    assert outcomes == ["superseded", "none"]
 
 
 def absent(stack: Stack, images: Path, name: str) -> dict[str, str]:
