@@ -25,6 +25,7 @@ from local.moto_patches import (
     access,
     assumed_roles,
     copies,
+    event_targets,
     events,
     executions,
     form_bodies,
@@ -190,6 +191,7 @@ def embedded_aws(
         cleanup.enter_context(state_machines.installed())
         cleanup.enter_context(executions.installed(host, port, keys, log))
         cleanup.enter_context(s3_events.installed())
+        cleanup.enter_context(event_targets.installed())
         cleanup.enter_context(events.installed(log))
         cleanup.enter_context(pipes.installed())
         cleanup.enter_context(metrics.installed())

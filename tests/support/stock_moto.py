@@ -16,6 +16,7 @@ from unittest.mock import patch
 import boto3
 from botocore.exceptions import ClientError
 from moto import mock_aws
+from moto.awslambda.models import LambdaFunction
 from moto.cloudformation.parsing import get_model_map
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
@@ -76,6 +77,7 @@ def make_function() -> None:
         Handler="app.handler",
         Code={"ZipFile": b"PK\5\6" + bytes(18)},
         LoggingConfig={"LogFormat": "JSON"},
+        DeadLetterConfig={"TargetArn": f"arn:aws:sqs:{REGION}:{DEFAULT_ACCOUNT_ID}:queue"},
     )
 
 
@@ -175,7 +177,30 @@ def data_capture() -> bool:
     return "Contents" not in s3.list_objects_v2(Bucket="captures")
 
 
-@probe("events", "no rule starts a state machine")
+@probe("event_targets", "a target of any service is taken")
+def target_of_any_service() -> bool:
+    make_rule(f"arn:aws:kinesis:{REGION}:{DEFAULT_ACCOUNT_ID}:stream/stream")
+    return bool(client("events").list_targets_by_rule(Rule="rule")["Targets"])
+
+
+@probe("event_targets", "a queue takes what its policy does not let in")
+def queue_without_a_policy() -> bool:
+    url = make_queue("queue")
+    bucket = make_rule(f"arn:aws:sqs:{REGION}:{DEFAULT_ACCOUNT_ID}:queue")
+    client("s3").put_object(Bucket=bucket, Key="a", Body=b"1")
+    return bool(messages(url))
+
+
+@probe("event_targets", "no rule calls a function")
+def events_call_nothing() -> bool:
+    make_function()
+    function = f"arn:aws:lambda:{REGION}:{DEFAULT_ACCOUNT_ID}:function:function"
+    with patch.object(LambdaFunction, "_invoke_lambda") as called:
+        client("s3").put_object(Bucket=make_rule(function), Key="a", Body=b"1")
+    return not called.called
+
+
+@probe("event_targets", "no rule starts a state machine")
 def events_start_nothing() -> bool:
     machine = make_state_machine()
     client("s3").put_object(Bucket=make_rule(machine), Key="a", Body=b"1")
@@ -234,6 +259,13 @@ def lambda_configuration() -> bool:
     make_function()
     found = client("lambda").get_function_configuration(FunctionName="function")
     return bool(found.get("LoggingConfig", {}).get("LogFormat") != "JSON")
+
+
+@probe("lambda_events", "a function's dead-letter queue is forgotten")
+def lambda_events() -> bool:
+    make_function()
+    found = client("lambda").get_function_configuration(FunctionName="function")
+    return "DeadLetterConfig" not in found
 
 
 @probe("lambda_invoke", "no function runs without Docker, and none is throttled")
@@ -502,7 +534,7 @@ def lacks() -> dict[str, bool]:
     found = {}
     for name, function in PROBES.items():
         config = {
-            "stepfunctions": {"execute_state_machine": name.startswith(("executions", "events"))},
+            "stepfunctions": {"execute_state_machine": name.startswith(("executions", "event_targets"))},
             "lambda": {"use_docker": False},  # what moto does without it is a canned answer
         }
         with mock_aws(config=config):  # type: ignore[arg-type]
