@@ -35,6 +35,7 @@ from local.moto_patches import (
     metrics,
     permissions,
     pipes,
+    presigned_posts,
     queries,
     s3_events,
     sagemaker_endpoint,
@@ -191,6 +192,7 @@ def embedded_aws(
         cleanup.enter_context(state_machines.installed())
         cleanup.enter_context(executions.installed(host, port, keys, log))
         cleanup.enter_context(s3_events.installed())
+        cleanup.enter_context(presigned_posts.installed())
         cleanup.enter_context(event_targets.installed())
         cleanup.enter_context(events.installed(log))
         cleanup.enter_context(pipes.installed())

@@ -14,6 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 import boto3
+import requests
 from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.awslambda.models import LambdaFunction
@@ -215,6 +216,18 @@ def events_of_a_disabled_rule() -> bool:
     return bool(messages(url))
 
 
+@probe("presigned_posts", "a form is taken whatever its policy says")
+def presigned_posts() -> bool:
+    s3 = client("s3")
+    s3.create_bucket(Bucket="bucket")
+    form = s3.generate_presigned_post(
+        "bucket", "a", Conditions=[["content-length-range", 1, 2]], ExpiresIn=60
+    )
+    fields = [(name, (None, value)) for name, value in form["fields"].items()]
+    answer = requests.post(form["url"], files=[*fields, ("file", b"12345")], timeout=10)
+    return answer.ok and "ETag" not in answer.headers
+
+
 @probe("queries", "bounds in the wrong order are taken")
 def queries() -> bool:
     key = [("id", "HASH", "S"), ("at", "RANGE", "S")]
@@ -386,6 +399,17 @@ def bucket_events() -> bool:
     return "EventBridgeConfiguration" not in found
 
 
+@probe("stack_attributes", "a bucket's CorsConfiguration is ignored")
+def bucket_cors() -> bool:
+    rule = {"AllowedOrigins": ["https://photos.example"], "AllowedMethods": ["POST"]}
+    properties = {"BucketName": "bucket", "CorsConfiguration": {"CorsRules": [rule]}}
+    make_stack({"Bucket": {"Type": "AWS::S3::Bucket", "Properties": properties}})
+    try:
+        return not client("s3").get_bucket_cors(Bucket="bucket")
+    except ClientError:
+        return True
+
+
 @probe("stack_attributes", "the Ref of a bus is no name, the Arn of a log group no pattern")
 def references() -> bool:
     bus = {"Type": "AWS::Events::EventBus", "Properties": {"Name": "bus"}}
@@ -534,7 +558,9 @@ def lacks() -> dict[str, bool]:
     found = {}
     for name, function in PROBES.items():
         config = {
-            "stepfunctions": {"execute_state_machine": name.startswith(("executions", "event_targets"))},
+            "stepfunctions": {
+                "execute_state_machine": name.startswith(("executions", "event_targets"))
+            },
             "lambda": {"use_docker": False},  # what moto does without it is a canned answer
         }
         with mock_aws(config=config):  # type: ignore[arg-type]
