@@ -2,8 +2,7 @@
 
 Added here: a queue's policy is put where the embedded AWS asks for it, a pipe is given to the patch
 pipes, an alarm to CloudWatch; the patch logs acts on metric filters and transformers. Bucket
-policies, composite alarms, queries, topic policies, subscriptions and how functions are called
-asynchronously are kept as they are declared.
+policies, composite alarms, queries, topic policies and subscriptions are kept as they are declared.
 """
 
 import contextlib
@@ -265,7 +264,6 @@ MODELS: list[Any] = [
     MetricFilter,
     Transformer,
     _kept("AWS::CloudWatch::CompositeAlarm"),
-    _kept("AWS::Lambda::EventInvokeConfig"),
     _kept("AWS::Logs::QueryDefinition"),
     _kept("AWS::SNS::TopicPolicy"),
     _kept("AWS::SNS::Subscription"),

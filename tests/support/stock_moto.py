@@ -31,7 +31,7 @@ PASS = json.dumps({"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End":
 # The types that local/moto_patches/stack_resources.py adds.
 TYPES = (
     *("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"),
-    *("AWS::Lambda::EventInvokeConfig", "AWS::Logs::MetricFilter", "AWS::Logs::QueryDefinition"),
+    *("AWS::Logs::MetricFilter", "AWS::Logs::QueryDefinition"),
     *("AWS::Logs::Transformer", "AWS::Pipes::Pipe", "AWS::S3::BucketPolicy"),
     *("AWS::SNS::Subscription", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"),
 )
