@@ -45,7 +45,7 @@ check: $(VENV)/.extra-dev ## Lint and type-check; changes nothing
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy cli local ops model benchmarks
-	for step in functions/*/; do $(VENV)/bin/mypy $$step || exit 1; done
+	for step in functions/*/ examples/*/ examples/*.py; do $(VENV)/bin/mypy $$step || exit 1; done
 
 format: $(VENV)/.extra-dev ## Rewrite the code in the project's format
 	$(VENV)/bin/ruff check --fix .

@@ -157,7 +157,16 @@ def listen(aws: EmbeddedAws, outputs: Mapping[str, str], name: str) -> str:
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
     pattern = {"detail": {"outcome": ["reviewed"], "decision": ["accepted"]}}
     bus = outputs["DecisionsBus"]
-    events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))
+    rule = events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn["QueueArn"],
+        "Condition": {"ArnEquals": {"aws:SourceArn": rule["RuleArn"]}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
     target = {"Id": "queue", "Arn": arn["QueueArn"]}
     events.put_targets(Rule=name, EventBusName=bus, Targets=[target])
     return str(queue)

@@ -25,6 +25,7 @@ from local.moto_patches import (
     access,
     assumed_roles,
     copies,
+    event_targets,
     events,
     executions,
     form_bodies,
@@ -36,6 +37,7 @@ from local.moto_patches import (
     metrics,
     permissions,
     pipes,
+    presigned_posts,
     queries,
     s3_events,
     sagemaker_endpoint,
@@ -196,6 +198,8 @@ def embedded_aws(
         cleanup.enter_context(sdk_tasks.installed())
         cleanup.enter_context(executions.installed(host, port, keys, log))
         cleanup.enter_context(s3_events.installed())
+        cleanup.enter_context(presigned_posts.installed())
+        cleanup.enter_context(event_targets.installed())
         cleanup.enter_context(events.installed(log))
         cleanup.enter_context(pipes.installed())
         cleanup.enter_context(metrics.installed())

@@ -1,6 +1,7 @@
 """What the packages of the project may import from each other."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -43,7 +44,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "benchmarks": ("cli", "model", "ops", "local"),
 }
 PACKAGES = ("cli", "model", "ops", "local", "benchmarks")
-PROJECT = {*PACKAGES, "tests", "functions", "notebooks"}
+PROJECT = {*PACKAGES, "tests", "functions", "notebooks", "examples"}
+EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
+# Those that ship in a consumer's package, or run beside it, have their own modules and boto3.
+OF_EXAMPLES = {"boto3", *(path.stem for path in EXAMPLES)}
 
 
 def module_of(path: Path) -> str:
@@ -105,6 +109,12 @@ def test_a_function_imports_nothing_of_the_project_but_its_own_modules(step: str
     foreign -= {path.stem for path in paths[step]}
     names = {name for path in paths[step] for name in imported(path.read_text())}
     assert {name for name in names if name.partition(".")[0] in foreign} == set()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_runs_as_it_stands(path: Path) -> None:
+    names = {name.partition(".")[0] for name in imported(path.read_text())}
+    assert names - sys.stdlib_module_names <= OF_EXAMPLES
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""Patch: moto's EventBridge starts no state machine, and drops what it cannot deliver.
+"""Patch: moto's EventBridge drops what it cannot deliver.
 
-Stock moto: rules reach log groups and queues, not state machines, and the NotImplementedError is
-swallowed; disabled rules deliver; retry policy and dead-letter queue are ignored.
+Stock moto: disabled rules deliver; retry policy and dead-letter queue are ignored. What targets
+there are: event_targets.
 """
 
 import contextlib
@@ -9,20 +9,17 @@ import copy
 import json
 import logging
 import time
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 
-from moto.events.models import Rule, events_backends
-from moto.logs.models import logs_backends
+from moto.events.models import Rule
 from moto.sqs.models import sqs_backends
-from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from local.lambdas.logs import LogSink
-from local.moto_patches import permissions
+from local.moto_patches import event_targets, permissions
 
 Json = Any  # an event, a target: moto types them narrower than AWS does
 logger = logging.getLogger(__name__)
@@ -30,12 +27,11 @@ logger = logging.getLogger(__name__)
 # EventBridge backs off for hours; here a target that cannot be reached is tried a few times.
 RETRY_WAITS_S = (0.1, 0.5, 2.0)
 DELIVERIES_AT_ONCE = 16
-AUDIT_STREAM = "announcements"
 
 
 @contextlib.contextmanager
 def installed(log: LogSink) -> Iterator[None]:
-    """Let rules reach state machines and dead-letter queues, until the context ends."""
+    """Let rules deliver again, and to dead-letter queues, until the context ends."""
     with ThreadPoolExecutor(DELIVERIES_AT_ONCE, "delivery") as pool:
 
         def send_to_targets(rule: Rule, event: Json, transform_input: bool = True) -> None:
@@ -67,7 +63,7 @@ def _deliver(rule: Rule, target: Json, event: Json, log: LogSink) -> None:
     )
     for attempt in range(attempts):
         try:
-            send(rule, target, event, log)
+            event_targets.send(rule, target, event, log)
             return
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
@@ -78,49 +74,6 @@ def _deliver(rule: Rule, target: Json, event: Json, log: LogSink) -> None:
         _send_to_dead_letters(rule, target, event, reason)
     except Exception:
         logger.exception("rule %s lost an event: its dead-letter queue did not take it", rule.name)
-
-
-def send(rule: Rule, target: Json, event: Json, log: LogSink) -> None:
-    """Deliver an event to a state machine, a log group, a queue or a bus.
-
-    Raises PermissionError if the target's role may not start the state machine, or the log group's
-    policy does not let the rule write.
-    """
-    service, resource = target["Arn"].split(":", 5)[2::3]
-    document = json.dumps(event, ensure_ascii=False)
-    if service == "states":
-        permissions.demand(target["RoleArn"], "states:StartExecution", target["Arn"])
-        machines = stepfunctions_parser_backends[rule.account_id][rule.region_name]
-        machines.start_execution(target["Arn"], str(uuid.uuid4()), document)
-    elif service == "logs":
-        _demand_log(rule, target["Arn"])
-        group = resource.removeprefix("log-group:").removesuffix(":*")
-        log(group, AUDIT_STREAM, [(int(time.time() * 1000), document)])
-    elif service == "sqs":
-        queues = sqs_backends[rule.account_id][rule.region_name]
-        queues.send_message(queue_name=resource, message_body=document)
-    elif service == "events":
-        detail = json.dumps(event["detail"])
-        entry = {"Source": event["source"], "DetailType": event["detail-type"], "Detail": detail}
-        buses = events_backends[rule.account_id][rule.region_name]
-        buses.put_events([entry | {"EventBusName": resource.removeprefix("event-bus/")}])
-    else:
-        raise NotImplementedError(f"the embedded EventBridge has no target {target['Arn']}")
-
-
-def _demand_log(rule: Rule, arn: str) -> None:
-    """Only the call that writes names its rule, not the one that makes the stream.
-
-    https://github.com/aws-samples/serverless-patterns/pull/618
-    """
-    policies = logs_backends[rule.account_id][rule.region_name].describe_resource_policies()
-    for action, source in (("logs:CreateLogStream", ""), ("logs:PutLogEvents", rule.arn)):
-        stream = f"{arn.removesuffix(':*')}:log-stream:{AUDIT_STREAM}"
-        if not any(
-            permissions.lets_events(policy.policy_document, action, stream, source)
-            for policy in policies
-        ):
-            raise PermissionError(f"no policy lets {rule.name} {action} on {arn}")
 
 
 def _send_to_dead_letters(rule: Rule, target: Json, event: Json, reason: str) -> None:

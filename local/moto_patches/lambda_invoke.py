@@ -10,7 +10,6 @@ LambdaFunction._invoke_lambda (moto's own triggers).
 import base64
 import contextlib
 import json
-import logging
 import shutil
 import tempfile
 import threading
@@ -29,12 +28,11 @@ from moto.logs.models import logs_backends
 from local.lambdas.logs import LogSink
 from local.lambdas.runtime import FunctionSpec, LambdaError, LambdaRuntime
 from local.lambdas.spec import RequestTooLarge, TooManyRequests
-from local.moto_patches import metrics
+from local.moto_patches import lambda_events, metrics
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 EVENT_LIMIT_BYTES = 1_048_576  # of an asynchronous invocation
 
-logger = logging.getLogger(__name__)
 _unpacking = threading.Lock()
 
 Response = tuple[int, dict[str, str], bytes]
@@ -140,7 +138,7 @@ def _invoke(request: LambdaResponse, run: Callable[[LambdaFunction, bytes], Any]
     if kind == "Event":
         if len(payload) > EVENT_LIMIT_BYTES:
             return _too_large(len(payload), kind, EVENT_LIMIT_BYTES)
-        threading.Thread(target=_run_event, args=(run, function, payload), daemon=True).start()
+        lambda_events.accept(function, payload)
         return _response(202, b"")
     try:
         result = run(function, payload)
@@ -156,16 +154,6 @@ def _invoke(request: LambdaResponse, run: Callable[[LambdaFunction, bytes], Any]
     if request.headers.get("X-Amz-Log-Type") == "Tail":
         headers["x-amz-log-result"] = base64.b64encode(result.log_tail).decode()
     return _response(200, result.payload, headers)
-
-
-def _run_event(
-    run: Callable[[LambdaFunction, bytes], Any], function: LambdaFunction, payload: bytes
-) -> None:
-    """Run once; AWS would try a failed event twice more, minutes later."""
-    try:
-        run(function, payload)
-    except LambdaError as error:
-        logger.warning("an event for %s was dropped: %s", function.function_name, error)
 
 
 def _too_large(size: int, kind: str, limit: int) -> Response:

@@ -95,8 +95,10 @@ def lets_events(policy: Any, action: str, resource: str, source: str) -> bool:
     for statement in document.get("Statement", []):
         if "events.amazonaws.com" not in str(statement.get("Principal")):
             continue
-        arns = statement.get("Condition", {}).get("ArnEquals", {}).get("aws:SourceArn", source)
-        if source not in ([arns] if isinstance(arns, str) else arns):
+        conditions = statement.get("Condition", {})
+        tests = [*conditions.get("ArnEquals", {}).items(), *conditions.get("ArnLike", {}).items()]
+        named = [arns for key, arns in tests if key.lower() == "aws:sourcearn"]
+        if any(source not in ([arns] if isinstance(arns, str) else arns) for arns in named):
             continue
         bare = {name: statement[name] for name in ("Effect", "Action", "Resource")}
         judge = IAMPolicy(json.dumps({"Version": "2012-10-17", "Statement": [bare]}))

@@ -1,8 +1,8 @@
 """Patch: moto's stacks resolve some properties and attributes otherwise than AWS.
 
-Stock moto ignores a bucket's EventBridgeConfiguration, a Ref to an event bus is no name, the Arn of
-a log group lacks the ":*" that it ends with on AWS, and a stack with a resource whose condition is
-false cannot be asked for another.
+Stock moto ignores a bucket's EventBridgeConfiguration and CorsConfiguration, a Ref to an event bus
+is no name, the Arn of a log group lacks the ":*" that it ends with on AWS, and a stack with a
+resource whose condition is false cannot be asked for another.
 """
 
 import contextlib
@@ -29,12 +29,12 @@ def installed() -> Iterator[None]:
         resource_name: str, cloudformation_json: Json, account_id: str, region_name: str, **kw: Any
     ) -> FakeBucket:
         bucket = create(resource_name, cloudformation_json, account_id, region_name, **kw)
-        _notify(bucket, cloudformation_json["Properties"])
+        _configure(bucket, cloudformation_json["Properties"])
         return bucket
 
     def update_bucket(*args: Any, **kw: Any) -> FakeBucket:
         bucket = update(*args, **kw)
-        _notify(bucket, (kw.get("cloudformation_json") or args[2])["Properties"])
+        _configure(bucket, (kw.get("cloudformation_json") or args[2])["Properties"])
         return bucket
 
     def log_group_attribute(self: LogGroup, attribute_name: str) -> str:
@@ -58,8 +58,26 @@ def _name(bus: EventBus) -> str:
     return str(bus.name)
 
 
-def _notify(bucket: FakeBucket, properties: Json) -> None:
+def _configure(bucket: FakeBucket, properties: Json) -> None:
     configuration = properties.get("NotificationConfiguration", {})
     enabled = configuration.get("EventBridgeConfiguration", {}).get("EventBridgeEnabled")
     if str(enabled).lower() == "true":
         bucket.set_notification_configuration({"EventBridgeConfiguration": {}})
+    bucket.delete_cors()
+    if rules := properties.get("CorsConfiguration", {}).get("CorsRules"):
+        bucket.set_cors([_as_api(rule) for rule in rules])
+
+
+def _as_api(rule: Json) -> Json:
+    """Return a declared CORS rule under the names that S3's API gives to what it holds."""
+    names = {
+        "AllowedOrigins": "AllowedOrigin",
+        "AllowedMethods": "AllowedMethod",
+        "AllowedHeaders": "AllowedHeader",
+        "ExposedHeaders": "ExposeHeader",
+        "MaxAge": "MaxAgeSeconds",
+    }
+    found = {names[name]: value for name, value in rule.items() if name in names}
+    return (
+        found | {"MaxAgeSeconds": str(int(found["MaxAgeSeconds"]))} if "MaxAge" in rule else found
+    )

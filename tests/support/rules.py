@@ -22,12 +22,25 @@ class Rule:
         pattern = {"source": ["aws.s3"], "detail": {"bucket": {"name": [name]}}}
         answer = self.events.put_rule(Name=name, EventPattern=json.dumps(pattern), **rule)
         self.arn = answer["RuleArn"]
+        self.let_in(self.queue, self.queue_arn)
         self.target(Arn=self.queue_arn)
 
     def make_queue(self, name: str) -> tuple[str, str]:
         url = self.sqs.create_queue(QueueName=name)["QueueUrl"]
         arn = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         return url, arn["Attributes"]["QueueArn"]
+
+    def let_in(self, url: str, arn: str, source: str = "") -> None:
+        """Let a rule, this one if none is named, send to a queue."""
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": source or self.arn}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
 
     def target(self, **target: Any) -> None:
         self.events.put_targets(Rule=self.name, Targets=[{"Id": "1", **target}])

@@ -14,8 +14,10 @@ from typing import Any
 from unittest.mock import patch
 
 import boto3
+import requests
 from botocore.exceptions import ClientError
 from moto import mock_aws
+from moto.awslambda.models import LambdaFunction
 from moto.cloudformation.parsing import get_model_map
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
@@ -35,7 +37,7 @@ TYPES = (
 )
 
 # Patches whose probes need executions that run.
-EXECUTING = ("executions", "events", "map_", "sdk_tasks")
+EXECUTING = ("event_targets", "executions", "events", "map_", "sdk_tasks")
 
 Probe = Callable[[], bool]
 PROBES: dict[str, Probe] = {}
@@ -79,6 +81,7 @@ def make_function() -> None:
         Handler="app.handler",
         Code={"ZipFile": b"PK\5\6" + bytes(18)},
         LoggingConfig={"LogFormat": "JSON"},
+        DeadLetterConfig={"TargetArn": f"arn:aws:sqs:{REGION}:{DEFAULT_ACCOUNT_ID}:queue"},
     )
 
 
@@ -178,7 +181,30 @@ def data_capture() -> bool:
     return "Contents" not in s3.list_objects_v2(Bucket="captures")
 
 
-@probe("events", "no rule starts a state machine")
+@probe("event_targets", "a target of any service is taken")
+def target_of_any_service() -> bool:
+    make_rule(f"arn:aws:kinesis:{REGION}:{DEFAULT_ACCOUNT_ID}:stream/stream")
+    return bool(client("events").list_targets_by_rule(Rule="rule")["Targets"])
+
+
+@probe("event_targets", "a queue takes what its policy does not let in")
+def queue_without_a_policy() -> bool:
+    url = make_queue("queue")
+    bucket = make_rule(f"arn:aws:sqs:{REGION}:{DEFAULT_ACCOUNT_ID}:queue")
+    client("s3").put_object(Bucket=bucket, Key="a", Body=b"1")
+    return bool(messages(url))
+
+
+@probe("event_targets", "no rule calls a function")
+def events_call_nothing() -> bool:
+    make_function()
+    function = f"arn:aws:lambda:{REGION}:{DEFAULT_ACCOUNT_ID}:function:function"
+    with patch.object(LambdaFunction, "_invoke_lambda") as called:
+        client("s3").put_object(Bucket=make_rule(function), Key="a", Body=b"1")
+    return not called.called
+
+
+@probe("event_targets", "no rule starts a state machine")
 def events_start_nothing() -> bool:
     machine = make_state_machine()
     client("s3").put_object(Bucket=make_rule(machine), Key="a", Body=b"1")
@@ -191,6 +217,18 @@ def events_of_a_disabled_rule() -> bool:
     bucket = make_rule(f"arn:aws:sqs:{REGION}:{DEFAULT_ACCOUNT_ID}:queue", State="DISABLED")
     client("s3").put_object(Bucket=bucket, Key="a", Body=b"1")
     return bool(messages(url))
+
+
+@probe("presigned_posts", "a form is taken whatever its policy says")
+def presigned_posts() -> bool:
+    s3 = client("s3")
+    s3.create_bucket(Bucket="bucket")
+    form = s3.generate_presigned_post(
+        "bucket", "a", Conditions=[["content-length-range", 1, 2]], ExpiresIn=60
+    )
+    fields = [(name, (None, value)) for name, value in form["fields"].items()]
+    answer = requests.post(form["url"], files=[*fields, ("file", b"12345")], timeout=10)
+    return answer.ok and "ETag" not in answer.headers
 
 
 @probe("queries", "bounds in the wrong order are taken")
@@ -237,6 +275,13 @@ def lambda_configuration() -> bool:
     make_function()
     found = client("lambda").get_function_configuration(FunctionName="function")
     return bool(found.get("LoggingConfig", {}).get("LogFormat") != "JSON")
+
+
+@probe("lambda_events", "a function's dead-letter queue is forgotten")
+def lambda_events() -> bool:
+    make_function()
+    found = client("lambda").get_function_configuration(FunctionName="function")
+    return "DeadLetterConfig" not in found
 
 
 @probe("lambda_invoke", "no function runs without Docker, and none is throttled")
@@ -355,6 +400,17 @@ def bucket_events() -> bool:
     make_stack({"Bucket": {"Type": "AWS::S3::Bucket", "Properties": properties}})
     found = client("s3").get_bucket_notification_configuration(Bucket="bucket")
     return "EventBridgeConfiguration" not in found
+
+
+@probe("stack_attributes", "a bucket's CorsConfiguration is ignored")
+def bucket_cors() -> bool:
+    rule = {"AllowedOrigins": ["https://photos.example"], "AllowedMethods": ["POST"]}
+    properties = {"BucketName": "bucket", "CorsConfiguration": {"CorsRules": [rule]}}
+    make_stack({"Bucket": {"Type": "AWS::S3::Bucket", "Properties": properties}})
+    try:
+        return not client("s3").get_bucket_cors(Bucket="bucket")
+    except ClientError:
+        return True
 
 
 @probe("stack_attributes", "the Ref of a bus is no name, the Arn of a log group no pattern")

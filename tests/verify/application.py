@@ -42,6 +42,7 @@ RESOURCE_POLICIES = (
     "AWS::SQS::QueuePolicy",
 )
 ENDPOINT_TEMPLATE = "model/endpoint/template.yaml"
+EXAMPLE_TEMPLATES = ("examples/consumer-on-lambda.yaml", "examples/consumer-on-sqs.yaml")
 # As `create_endpoint --train s3://pictures/train --test s3://pictures/test` deploys it.
 ENDPOINT_PARAMETERS = {
     "EndpointName": "scones-image-classifier",
@@ -51,6 +52,15 @@ ENDPOINT_PARAMETERS = {
 }
 ENDPOINT_CONDITIONS = ("Trains", "Measures")
 NO_VALUE = {"Ref": "AWS::NoValue"}
+
+
+def translated(path: Path) -> dict[str, Any]:
+    """Return the CloudFormation template that AWS's SAM transform makes of a template."""
+    template = sam.load(path)
+    for resource in template["Resources"].values():
+        if uri := sam.ARTIFACTS.get(resource["Type"]):
+            resource["Properties"][uri] = {"Bucket": "bucket", "Key": "key"}
+    return sam.translate(template, REGION)
 
 
 class Application:
@@ -65,11 +75,7 @@ class Application:
     @cached_property
     def translated(self) -> dict[str, Any]:
         """The CloudFormation template that AWS's SAM transform makes of template.yaml."""
-        template = sam.load(self.folder / "template.yaml")
-        for resource in template["Resources"].values():
-            if uri := sam.ARTIFACTS.get(resource["Type"]):
-                resource["Properties"][uri] = {"Bucket": "bucket", "Key": "key"}
-        return sam.translate(template, REGION)
+        return translated(self.folder / "template.yaml")
 
     @cached_property
     def definitions(self) -> dict[str, str]:

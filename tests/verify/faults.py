@@ -12,7 +12,7 @@ ENDPOINT = "model/endpoint/template.yaml"
 DEPLOY_ROLE = ".github/deploy-role.yaml"
 FOLDERS = (
     *("functions", "statemachine", ".github", "events", "tests"),
-    *("cli", "local", "ops", "model", "locks"),
+    *("cli", "local", "ops", "model", "locks", "examples"),
 )
 FILES = ("template.yaml", "samconfig.toml", "pyproject.toml")
 
@@ -57,6 +57,13 @@ def declaration(name: str) -> str:
 
 STRUCTURE, LINT = "structure tests", "cfn-lint + serverless rules"
 FAULTS = (
+    Fault(
+        "an-example-s-reference-to-nothing",
+        "examples/consumer-on-sqs.yaml",
+        "Queues: [!Ref Queue]",
+        "Queues: [!Ref Queu]",
+        {LINT: "'Queu' is not one of"},
+    ),
     Fault(
         "a-reference-to-nothing",
         TEMPLATE,

@@ -18,7 +18,14 @@ from cfnlint.config import ManualArgs
 from samtranslator.model.exceptions import InvalidDocumentException
 from statelint.linter import Linter
 
-from tests.verify.application import ENDPOINT_TEMPLATE, REGION, Application, as_text
+from tests.verify.application import (
+    ENDPOINT_TEMPLATE,
+    EXAMPLE_TEMPLATES,
+    REGION,
+    Application,
+    as_text,
+    translated,
+)
 from tests.verify.proofs import STRUCTURE_TESTS
 from tests.verify.tools import (
     ASL_VALIDATOR,
@@ -60,6 +67,7 @@ def cfn_lint(folder: Path) -> list[str]:
     """Run cfn-lint and its serverless rules on all templates, the SAM one translated."""
     ignored = [
         "I3011",  # logs and dead letters go with the stack; bucket and ledger say Retain
+        "ES1007",  # it looks for a destination; a dead letter is the event, and can be sent again
         "ES6000",  # a dead-letter queue has no dead-letter queue
         "WS1000",  # traces are a parameter; test_template.py holds that it switches all of them
         "WS1004",  # it looks for /aws/lambda/NAME; test_template.py for what LoggingConfig names
@@ -71,17 +79,20 @@ def cfn_lint(folder: Path) -> list[str]:
         append_rules=["cfn_lint_serverless.rules"],
     )
     others = [(folder / path).read_text() for path in (ENDPOINT_TEMPLATE, DEPLOY_ROLE)]
+    examples = [as_text(translated(folder / path)) for path in EXAMPLE_TEMPLATES]
     matches = [
         match
-        for text in (as_text(Application(folder).translated), *others)
+        for text in (as_text(Application(folder).translated), *others, *examples)
         for match in lint(text, config=config)
     ]
     return [f"{match.rule.id} {match.message}"[:300] for match in matches]
 
 
 def sam_validate(folder: Path) -> list[str]:
-    """Run sam validate --lint on template.yaml."""
-    return _run([str(SAM.require()), "validate", "--lint", "--region", REGION], folder)
+    """Run sam validate --lint on template.yaml and on the examples'."""
+    command = [str(SAM.require()), "validate", "--lint", "--region", REGION, "--template"]
+    templates = ("template.yaml", *EXAMPLE_TEMPLATES)
+    return [finding for path in templates for finding in _run([*command, path], folder)]
 
 
 def statelint(folder: Path) -> list[str]:
@@ -107,8 +118,9 @@ def asl_validator(folder: Path) -> list[str]:
 
 
 def checkov(folder: Path) -> list[str]:
-    """Run checkov on both templates, whose comments say why a check is skipped."""
+    """Run checkov on the templates, whose comments say why a check is skipped."""
     command = [str(CHECKOV.require()), "--file", "template.yaml", ENDPOINT_TEMPLATE]
+    command += EXAMPLE_TEMPLATES
     command += ["--output", "json"]
     command += ["--framework", "cloudformation", "--skip-download", "--skip-results-upload"]
     ended = _process(command, folder)
@@ -234,20 +246,20 @@ JUDGES = (
     Judge(
         "cfn-lint + serverless rules",
         lambda: f"{version('cfn-lint')} + {version('cfn-lint-serverless')}",
-        "the translated template, the endpoint's, the deploy role's",
+        "the translated template, the endpoint's, the deploy role's, the examples'",
         cfn_lint,
         "a missing queue policy, resource forms behind GetAtt, quotas of an account",
     ),
     Judge(
         "sam validate --lint",
-        looks_at="template.yaml",
+        looks_at="template.yaml, the examples'",
         findings=sam_validate,
         blind_to="a Ref to nothing, misspelt policy templates and event types",
         **_tool(SAM),
     ),
     Judge(
         "checkov",
-        looks_at="template.yaml, the endpoint's, security",
+        looks_at="template.yaml, the endpoint's, the examples', security",
         findings=checkov,
         blind_to="the roles and the rule that SAM adds; whether a skip's reason is true",
         **_tool(CHECKOV),

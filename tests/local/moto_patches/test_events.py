@@ -26,15 +26,7 @@ def test_an_undeliverable_event_is_kept_only_if_the_queue_lets_the_rule_send(
     rule = Rule(cloud)
     dead_letters, dead_letters_arn = rule.make_queue(f"{rule.name}-dead-letters")
     if allowed:
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Service": "events.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": dead_letters_arn,
-            "Condition": {"ArnEquals": {"aws:SourceArn": rule.arn}},
-        }
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        rule.sqs.set_queue_attributes(QueueUrl=dead_letters, Attributes={"Policy": policy})
+        rule.let_in(dead_letters, dead_letters_arn)
     rule.target(
         Arn=f"{rule.queue_arn}-gone",
         DeadLetterConfig={"Arn": dead_letters_arn},
