@@ -19,6 +19,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "ops.commands": (
         *("cli", "ops.bills", "ops.prices", "ops.stack"),
         *("ops.reviewing", "ops.monitoring", "ops.quality", "ops.drawing", "ops.acceptance"),
+        "ops.console",
+    ),
+    "ops.console": (
+        *("cli", "ops.bills", "ops.stack"),
+        *("ops.reviewing", "ops.monitoring", "ops.quality", "ops.drawing"),
     ),
     "ops.acceptance": ("cli", "ops.stack"),
     "ops.reviewing": ("cli", "ops.stack"),
