@@ -1,7 +1,7 @@
 """Run a deployed stack: see, review, repair, check, clean.
 
+    python -m ops console         see, review and try, in the browser
     python -m ops status          what happened today, and what waits
-    python -m ops review --serve  label what waits, in the browser
     python -m ops COMMAND --help  what a command does, with examples
 
 The stack is --stack NAME, else that of the environment variable SCONES_STACK, else the one that
@@ -28,6 +28,7 @@ from ops.stack.outputs import DENIED, default_stack
 
 # One line for each command; its module, of the same name, is imported when it is asked for.
 COMMANDS = {
+    "console": "everything below in the browser: see, review, try",
     "status": "the stack at a glance: outcomes today, what waits, its machinery",
     "list": "uploads by outcome and time, with what was found or why not",
     "show": "everything that is known of one upload",

@@ -5,6 +5,8 @@ ops/commands/cost.py shows it, and says what is measured and what is taken.
 
 import json
 import math
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +152,41 @@ def function_seconds() -> dict[str, float]:
         step: milliseconds / 1000 / min(1, MEMORY_MB[step] / WHOLE_PROCESSOR_MB)
         for step, milliseconds in measured()["milliseconds"].items()
     }
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a stack has cost in a month until a moment, in dollars at list prices.
+
+    photos: recorded since then. growing: by their number. fixed: by the time. endpoint: a real-time
+    one of one instance, for the same time.
+    """
+
+    since: datetime
+    until: datetime
+    photos: int
+    growing: float
+    fixed: float
+    endpoint: float
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.growing + self.fixed + self.endpoint
+
+
+def spent(photos: int, since: datetime, until: datetime, kind: str) -> Spent:
+    """Return what was spent on x86_64. kind: STANDARD or EXPRESS. Pictures are kept to the end."""
+    month = (until - since).total_seconds() / prices.SECONDS_A_MONTH
+    a_photo = sum(bill(kind, "x86_64", max(photos, 1)).values()) + kept() * month
+    return Spent(
+        since=since,
+        until=until,
+        photos=photos,
+        growing=photos * a_photo,
+        fixed=sum(fixed_bills().values()) * month,
+        endpoint=endpoint_month() * month,
+    )
 
 
 def kept() -> float:

@@ -21,6 +21,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         *("cli", "ops.bills", "ops.prices", "ops.stack"),
         *("ops.reviewing", "ops.monitoring", "ops.quality", "ops.drawing", "ops.acceptance"),
         "ops.backfilling",
+        "ops.console",
+    ),
+    "ops.console": (
+        *("cli", "ops.bills", "ops.stack"),
+        *("ops.reviewing", "ops.monitoring", "ops.quality", "ops.drawing"),
     ),
     "ops.backfilling": ("cli", "ops.bills", "ops.prices", "ops.stack"),
     "ops.acceptance": ("cli", "ops.stack"),

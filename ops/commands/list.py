@@ -10,22 +10,20 @@ not show or copy is written as in JSON, \u001b, and a backslash is doubled.
 """
 
 import argparse
-import heapq
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from operator import attrgetter
 
 from cli.arguments import add_json, add_since, positive
 from cli.terminal import table
 from ops.stack.ledger import OUTCOMES, Decision, Ledger, moment
+from ops.stack.listing import finding, newest
 from ops.stack.names import short_name
 from ops.stack.outputs import Stack
 
 DAY = timedelta(days=1)
 HEADER = ("recorded", "outcome", "found", "upload")
-FOUND_CHARACTERS = 60
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,12 +65,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def newest(ledger: Ledger, outcomes: Sequence[str], since: str) -> Iterator[Decision]:
-    """Yield the items of some outcomes, newest first; a page of each is held at most."""
-    items = [ledger.of_outcome(name, since=since, newest_first=True) for name in outcomes]
-    yield from heapq.merge(*items, key=attrgetter("recorded_at"), reverse=True)
-
-
 def as_text(stack: Stack, listed: Sequence[Decision]) -> str:
     """Return a table: when, outcome, what was found, upload."""
     rows = [
@@ -85,12 +77,3 @@ def as_text(stack: Stack, listed: Sequence[Decision]) -> str:
         for item in listed
     ]
     return table(HEADER, rows, flexible=("upload",))
-
-
-def finding(item: Decision) -> str:
-    """Return label and confidence of a decision, the reason of what has none."""
-    if not item.label:
-        return item.reason[:FOUND_CHARACTERS]
-    person = item.outcome in ("reviewed", "confirmed")
-    by = f", by {item.reviewer}" if person else f" {item.confidence:.3f}"
-    return f"{item.label}{by}"[:FOUND_CHARACTERS]

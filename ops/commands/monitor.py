@@ -25,6 +25,7 @@ import argparse
 from pathlib import Path
 
 from cli.arguments import add_json, add_since, fraction
+from ops.monitoring import FALSE_ALARMS
 
 OUT = Path("monitor")
 
@@ -70,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--false-alarms",
         type=fraction,
-        default=0.01,
+        default=FALSE_ALARMS,
         metavar="0..1",
         help="the most reports that may find drift where there is none (default: %(default)s)",
     )

@@ -3,7 +3,7 @@
     python -m ops review                 what waits, newest first
     python -m ops review --order unsure  least confident first
     python -m ops review --audits        decisions whose audit is due
-    python -m ops review --serve         the page; it prints the address to open
+    python -m ops review --serve         the page of the console; it prints the address to open
     python -m ops review --serve --reviewer ann --class scooter
 
 The page has three queues: what the model doubted, audits, and what you have labelled, to change
@@ -68,7 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="make the copies under labelled/ agree with the ledger",
     )
     add_dry_run(parser)
-    page = parser.add_argument_group("the page")
+    add_page_arguments(parser.add_argument_group("the page"))
+
+
+def add_page_arguments(page: argparse._ActionsContainer) -> None:
+    """Add what the console takes as well."""
     page.add_argument(
         "--port", type=integer_between(0, 65_535), default=0, help="default: one that is free"
     )
@@ -95,20 +99,9 @@ def run(arguments: argparse.Namespace) -> int:
     stack = Stack.of(arguments)
     reviews = Reviews(stack, arguments.reviewer or reviewer.login_name(), arguments.classes)
     if arguments.serve:
-        from ops.reviewing.server import ReviewServer  # only here: the list needs no server
+        from ops.console.run import run as serve  # only here: the list needs no server
 
-        with ReviewServer(reviews, arguments.order, arguments.port) as server:
-            counts = reviews.counts()
-            print(
-                f"{stack.name}: {counts['doubtful']:,} wait, {counts['audits']:,} audits are due."
-                f" Open\n\n  {server.url}\n\n"
-                f"as {reviews.reviewer}; Ctrl-C ends it.",
-                flush=True,
-            )
-            try:
-                server.serve_forever()
-            finally:
-                print(f"\n{len(server.labelled):,} labelled")
+        serve(reviews, arguments.order, arguments.port, "review")
         return 0
     if arguments.repair:
         repair(reviews, arguments)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cli.errors import CommandError
 from cli.terminal import Progress
+from ops.monitoring import FALSE_ALARMS
 from ops.monitoring.baseline import CARD, Baseline, as_json, of_model_in_use
 from ops.monitoring.capture_files import destination, in_folder, in_s3
 from ops.monitoring.captures import Captures
@@ -51,6 +52,19 @@ def monitor(arguments: argparse.Namespace) -> int:
         print(kept, file=sys.stderr if arguments.json else sys.stdout)
         return 0
     return 1 if judgement.drifted else 0
+
+
+def of_ledger(stack: Stack, since: datetime, false_alarms: float = FALSE_ALARMS) -> Report:
+    """Return the report of a stack's ledger since a moment. Raises CommandError if it is empty."""
+    baseline, windows = of_model_in_use(stack), Windows()
+    for observation in from_ledger(Ledger(stack), since):
+        windows.add(observation)
+    source = f"Ledger of {stack.name}"
+    if not len(windows):
+        raise CommandError(f"{source}: nothing to report; look further back with since")
+    windows.widen(MINIMUM_WINDOW)
+    judgement = judge(windows, baseline, false_alarms)
+    return Report(source, windows, baseline, judgement, false_alarms, Counter())
 
 
 def _baseline(arguments: argparse.Namespace) -> Baseline:

@@ -1,6 +1,7 @@
 """The monitoring report as one HTML file that needs nothing else."""
 
 import base64
+from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
 
@@ -39,6 +40,19 @@ CUSTOM = (
 
 def as_html(report: Report) -> str:
     """Return the report as one HTML page."""
+    return (
+        "<!doctype html><html lang='en'><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width'>"
+        f"<title>Monitoring report</title><style>{STYLE}</style><main>"
+        f"<h1>Monitoring report</h1>{body(report)}</main></html>\n"
+    )
+
+
+def body(report: Report, embedded: Callable[[str], str] = str) -> str:
+    """Return the report without its title, as a part of a page.
+
+    embedded: makes HTML of a plot's SVG, for a page that allows no inline styles.
+    """
     calm = "drift" if report.judgement.drifted else "calm"
     tiles = "".join(
         f"<div><span class='grey'>{escape(name)}</span><b>{escape(value)}</b>"
@@ -49,19 +63,17 @@ def as_html(report: Report) -> str:
         f"<p class='small'>Note: {escape(remark)}.</p>" for remark in report.remarks()
     )
     drawn = "".join(
-        _figure(plot) for plot in plots(report.windows, report.baseline, report.judgement)
+        _figure(plot, embedded(plot.svg))
+        for plot in plots(report.windows, report.baseline, report.judgement)
     )
     return (
-        "<!doctype html><html lang='en'><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width'>"
-        f"<title>Monitoring report</title><style>{STYLE}</style><main>"
-        f"<h1>Monitoring report</h1><p class='grey'>{escape(report.source)},"
+        f"<p class='grey'>{escape(report.source)},"
         f" {escape(report.period())}; written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC</p>"
         f"<div class='verdict {calm}'><b>{escape(report.verdict())}.</b>"
         f" <span class='grey'>{escape(report.promise())}.</span></div>"
         f"<div class='tiles'>{tiles}</div>{remarks}"
         f"<h2>Over time</h2><div class='plots'>{drawn}</div>"
-        f"{_table(report)}{_least_confident(report)}</main></html>\n"
+        f"{_table(report)}{_least_confident(report)}"
     )
 
 
@@ -92,9 +104,9 @@ def _least_confident(report: Report) -> str:
     return f"<h2>The least confident</h2><div class='faces'>{''.join(map(_thumbnail, worst))}</div>"
 
 
-def _figure(plot: Plot) -> str:
+def _figure(plot: Plot, drawn: str) -> str:
     wide = " class='wide'" if plot.wide else ""
-    return f"<figure{wide}>{plot.svg}<figcaption>{escape(plot.caption)}</figcaption></figure>"
+    return f"<figure{wide}>{drawn}<figcaption>{escape(plot.caption)}</figcaption></figure>"
 
 
 def _thumbnail(seen: Observation) -> str:

@@ -144,7 +144,7 @@ class Report:
         """Return the report for a terminal."""
         estimates = self.estimates
         rows = [
-            (decision, f"{self.uploads[decision]:,}", *_cells(found), found.verdict)
+            (decision, f"{self.uploads[decision]:,}", *cells(found), found.verdict)
             for decision, found in estimates.items()
         ]
         lines = [
@@ -159,18 +159,19 @@ class Report:
                 if found:
                     name = f"{decision}, by {kind}"
                     group_rows = [
-                        (group[:LONGEST_NAME], *_cells(value)) for group, value in found.items()
+                        (group[:LONGEST_NAME], *cells(value)) for group, value in found.items()
                     ]
                     header = (name, *GROUP_HEADER[1:])
                     grouped = table(header, group_rows, right=header[1:], flexible=header[:1])
                     lines += ["", grouped]
-        lines += ["", *self._advice_as_text()]
+        lines += ["", *self.advice_as_text()]
         if commands := self.deployments:
             lines += ["to deploy:", *(f"    {command}" for command in commands)]
-        lines += ["", self._agreement_as_text()]
+        lines += ["", self.agreement_as_text()]
         return "\n".join(lines)
 
-    def _advice_as_text(self) -> Iterator[str]:
+    def advice_as_text(self) -> Iterator[str]:
+        """Yield the advice on each threshold as lines."""
         in_use = self.in_use
         for decision, advice in self.advice.items():
             name = PARAMETERS[decision]
@@ -190,7 +191,8 @@ class Report:
         if models := sorted({sample.model for sample in of_newest_model([*self.window.equal()])}):
             yield f"for model {shortened(escaped(models[0]), COLUMNS - 10)}"
 
-    def _agreement_as_text(self) -> str:
+    def agreement_as_text(self) -> str:
+        """Return how often two people agree, as a line."""
         pairs, agreeing = self.window.pairs, self.window.agreeing
         if not pairs:
             return "no upload has labels by two people"
@@ -236,7 +238,8 @@ def written(threshold: float) -> str:
     return f"{threshold:.{DIGITS}f}".rstrip("0").rstrip(".")
 
 
-def _cells(found: Estimate) -> Sequence[str]:
+def cells(found: Estimate) -> Sequence[str]:
+    """Return an estimate as texts: audited, wrong, error, interval."""
     if not found.audited:
         return "0", "0", "-", "-"
     low, high = found.interval

@@ -12,6 +12,8 @@ BROWSER_FORMATS = {  # how files begin
 CONVERTED = ("TIFF", "BMP", "HEIF", "AVIF")
 MAX_PIXELS = 64_000_000
 SIDE = 1600  # pixels of a picture that has to be converted
+SMALL_SIDE = 240  # pixels of a thumbnail, 120 of a screen with two to each
+SHOWN = ("PNG", "JPEG", "GIF", "WEBP")  # by browsers, as they are
 UNKNOWN = "application/octet-stream"  # the page then says that it cannot show it
 
 
@@ -26,6 +28,16 @@ def shown(data: bytes) -> tuple[str, bytes]:
             return kind, data
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp", data
+    return _converted(data, CONVERTED, SIDE)
+
+
+def thumbnail(data: bytes) -> tuple[str, bytes]:
+    """Return the content type and the bytes of a small JPEG of a picture; UNKNOWN as shown()."""
+    return _converted(data, (*SHOWN, *CONVERTED), SMALL_SIDE)
+
+
+def _converted(data: bytes, formats: tuple[str, ...], side: int) -> tuple[str, bytes]:
+    """Return a picture of one of Pillow's formats as a JPEG of at most so many pixels a side."""
     try:
         # Only here: most pictures need no conversion.
         from pi_heif import register_heif_opener
@@ -34,10 +46,10 @@ def shown(data: bytes) -> tuple[str, bytes]:
         return UNKNOWN, data
     register_heif_opener()
     try:
-        with Image.open(io.BytesIO(data), formats=CONVERTED) as opened:
+        with Image.open(io.BytesIO(data), formats=formats) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 return UNKNOWN, data
-            opened.thumbnail((SIDE, SIDE))
+            opened.thumbnail((side, side))
             out = io.BytesIO()
             ImageOps.exif_transpose(opened).convert("RGB").save(out, "JPEG", quality=85)
     except Exception:  # of broken files Pillow raises what its parsers happen to meet

@@ -148,19 +148,31 @@ class Ledger:
         since: str = "",
         until: str = "9",
         newest_first: bool = False,
+        at_once: int = 0,
     ) -> Iterator[Decision]:
         """Yield the items of an outcome in the order in which they were recorded.
 
-        since, until: bounds as moment() gives them; until is exclusive.
+        since, until: bounds as moment() gives them; until is exclusive, but for a time as
+        recorded_at has it. at_once: items that a call reads, 0 for a megabyte.
         """
-        for item in self.items(outcome, since=since, until=until, newest_first=newest_first):
+        options: dict[str, Any] = {"newest_first": newest_first, "at_once": at_once}
+        for item in self.items(outcome, since=since, until=until, **options):
             yield Decision.of(item)
 
     def items(
-        self, outcome: str, *, since: str = "", until: str = "9", newest_first: bool = False
+        self,
+        outcome: str,
+        *,
+        since: str = "",
+        until: str = "9",
+        newest_first: bool = False,
+        at_once: int = 0,
     ) -> Iterator[Mapping[str, Mapping[str, str]]]:
         """Yield the same as of_outcome, in DynamoDB's typed JSON."""
-        for page in self._pages(outcome, since, until, ScanIndexForward=not newest_first):
+        options: dict[str, Any] = {"ScanIndexForward": not newest_first}
+        if at_once:
+            options["PaginationConfig"] = {"PageSize": at_once}
+        for page in self._pages(outcome, since, until, **options):
             yield from page["Items"]
 
     def taken_back(self) -> Iterator[Decision]:

@@ -183,11 +183,14 @@ class Stack:
             raise CommandError(f"there is no execution {arn} (kept for 90 days)") from error
         return found
 
-    def history(self, arn: str) -> Iterator[dict[str, Any]]:
-        """Yield the events of an execution's history, oldest first."""
+    def history(self, arn: str, *, documents: bool = False) -> Iterator[dict[str, Any]]:
+        """Yield the events of an execution's history, oldest first.
+
+        documents: with what the states took and gave.
+        """
         self._refuse_express()
         pages = self.client("stepfunctions").get_paginator("get_execution_history")
-        for page in pages.paginate(executionArn=arn, includeExecutionData=False):
+        for page in pages.paginate(executionArn=arn, includeExecutionData=documents):
             yield from page["events"]
 
     def _refuse_express(self) -> None:

@@ -14,8 +14,8 @@ import pytest
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
 from ops.__main__ import COMMANDS
-from ops.commands.status import attention
 from ops.reviewing.reviews import Reviews
+from ops.stack.glance import attention
 from ops.stack.outputs import Stack as OpsStack
 from tests.support.cloud import Stack
 from tests.support.ops import Ops, dead_letter, empty, pointer
@@ -214,8 +214,9 @@ def test_the_policies_grant_what_the_commands_call(
         ops(None, "show", again["upload"], "--stack", "test-versioned")
     ops(None, "forget", again["upload"], "--yes", "--stack", "test-versioned")
     empty(standard, "UploadEventsDeadLetterQueue")
-    # cost calls nothing, teardown and acceptance are for whoever deploys
-    assert ran == set(COMMANDS) - {"cost", "teardown", "acceptance"}, (
+    # cost calls nothing, teardown and acceptance are for whoever deploys; console calls what
+    # status, list, show, review, picture, quality and monitor call, and PutObject for who may
+    assert ran == set(COMMANDS) - {"cost", "teardown", "acceptance", "console"}, (
         "run the new command here: the policy must allow it"
     )
     judged(called | read, "OperatorPolicy", [standard, versioned], ADVISED)

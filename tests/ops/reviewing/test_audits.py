@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from cli.errors import CommandError
+from ops.console.server import ConsoleServer
 from ops.reviewing.reviews import Reviews
-from ops.reviewing.server import ReviewServer
 from ops.stack.ledger import Changed, Decision, Ledger
 from ops.stack.outputs import Stack as OpsStack
 from tests.support.cloud import Stack
@@ -231,7 +231,7 @@ def test_forget_takes_the_copy_of_what_was_confirmed(
 def ask(audited: Stack) -> Iterator[Ask]:
     """Ask the page's server as the page does."""
     del audited
-    with ReviewServer(reviews_of(), "unsure", 0) as server:
+    with ConsoleServer(reviews_of(), "unsure", 0) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
 
@@ -242,7 +242,7 @@ def ask(audited: Stack) -> Iterator[Ask]:
                 "POST" if body else "GET",
                 path,
                 json.dumps(body) if body else None,
-                {"Host": f"127.0.0.1:{port}", "X-Review-Token": server.token},
+                {"Host": f"127.0.0.1:{port}", "X-Console-Token": server.token},
             )
             answer = connection.getresponse()
             content, kind = answer.read(), answer.getheader("Content-Type", "")

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from ops.console.server import ConsoleServer
 from ops.reviewing.reviews import Reviews
-from ops.reviewing.server import ReviewServer
 from ops.stack.ledger import Decision, Ledger
 from ops.stack.outputs import Stack as OpsStack
 from tests.support.browser import chromium
@@ -56,7 +56,7 @@ def reviews(waiting: list[dict[str, str]]) -> Reviews:
 @contextlib.contextmanager
 def serving(browser: Any, reviews: Reviews) -> Iterator["Page"]:
     """Serve the page, open it, and hold it to complain of nothing but conflicts."""
-    with ReviewServer(reviews, "newest", 0) as server:
+    with ConsoleServer(reviews, "newest", 0, "review") as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         page = Page(browser)
@@ -156,7 +156,7 @@ def test_what_nobody_can_see_cannot_be_labelled(
 ) -> None:
     newest = waiting[-1]
     standard.aws.client("s3").delete_object(Bucket=newest["s3_bucket"], Key=newest["s3_key"])
-    with ReviewServer(reviews, "newest", 0) as server:
+    with ConsoleServer(reviews, "newest", 0, "review") as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         page = Page(browser)

@@ -18,10 +18,12 @@ from PIL import Image
 
 from cli.errors import CommandError
 from cli.terminal import own_command
+from ops.console.app import HEADERS, MAX_BODY
+from ops.console.server import ConsoleServer
 from ops.reviewing.image import CONVERTED, MAX_PIXELS, UNKNOWN, shown
 from ops.reviewing.reviews import Reviews
-from ops.reviewing.server import HEADERS, MAX_BODY, ReviewServer
 from ops.stack.ledger import Changed, Decision, Ledger
+from ops.stack.outputs import DENIED
 from ops.stack.outputs import Stack as OpsStack
 from ops.stack.uploads import Uploads
 from tests.support.cloud import Stack
@@ -142,9 +144,9 @@ def test_training_takes_the_labelled_pictures(
 
 
 @pytest.fixture
-def server(ops: Ops, standard: Stack) -> Iterator[ReviewServer]:
+def server(ops: Ops, standard: Stack) -> Iterator[ConsoleServer]:
     del ops
-    with ReviewServer(reviews_of(standard), "newest", 0) as found:
+    with ConsoleServer(reviews_of(standard), "newest", 0) as found:
         thread = threading.Thread(target=found.serve_forever, args=(0.01,))
         thread.start()
         yield found
@@ -153,12 +155,12 @@ def server(ops: Ops, standard: Stack) -> Iterator[ReviewServer]:
 
 
 @pytest.fixture
-def ask(server: ReviewServer) -> Ask:
+def ask(server: ConsoleServer) -> Ask:
     """Ask the page's server as the page does; headers given as None are left out."""
 
     def ask(path: str, body: object = None, **headers: str | None) -> tuple[int, Any]:
         port = server.server_address[1]
-        given = {"Host": f"127.0.0.1:{port}", "X-Review-Token": server.token}
+        given = {"Host": f"127.0.0.1:{port}", "X-Console-Token": server.token}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}  # type: ignore[misc]
         data = None if body is None else body if isinstance(body, bytes) else json.dumps(body)
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -195,7 +197,7 @@ def test_a_port_that_is_in_use_is_named(ops: Ops, standard: Stack) -> None:
     assert ran.err.endswith(": give another --port, or none\n")
 
 
-def test_it_listens_on_this_machine_only(server: ReviewServer) -> None:
+def test_it_listens_on_this_machine_only(server: ConsoleServer) -> None:
     assert server.server_address[0] == "127.0.0.1"
     assert len(server.token) >= 43  # 256 bits
 
@@ -203,9 +205,9 @@ def test_it_listens_on_this_machine_only(server: ReviewServer) -> None:
 @pytest.mark.parametrize(
     ("headers", "told"),
     [
-        pytest.param({"X_Review_Token": None}, "token of another run", id="no-token"),
-        pytest.param({"X_Review_Token": "guess"}, "token of another run", id="wrong-token"),
-        pytest.param({"X_Review_Token": "é"}, "token of another run", id="odd-token"),
+        pytest.param({"X_Console_Token": None}, "token of another run", id="no-token"),
+        pytest.param({"X_Console_Token": "guess"}, "token of another run", id="wrong-token"),
+        pytest.param({"X_Console_Token": "é"}, "token of another run", id="odd-token"),
         pytest.param({"Host": "evil.example:80"}, "this address is not the page's", id="rebound"),
         pytest.param({"Origin": "https://evil.example"}, "another site", id="other-origin"),
         pytest.param({"Origin": "null"}, "another site", id="no-origin"),
@@ -260,6 +262,19 @@ def test_a_label_whose_copy_failed_is_given_again_without_a_second_record(
     status, told = ask("/api/label", body)
     assert (status, told["item"]["revision"]) == (200, 2)
     assert keys(standard, told["copy"]) == [told["copy"]]
+
+
+def test_who_may_only_look_is_told_why_a_label_is_refused(
+    ask: Ask, standard: Stack, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = waiting(standard, images)
+    denied = ClientError(
+        {"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "UpdateItem"
+    )
+    monkeypatch.setattr(Ledger, "change", Mock(side_effect=denied))
+    body = {"upload": before.upload, "revision": 1, "label": "bicycle"}
+    status, told = ask("/api/label", body)
+    assert (status, told["error"]) == (502, f"UpdateItem is not allowed: no; {DENIED}")
 
 
 def test_copies_are_made_to_agree_with_the_ledger(
@@ -319,7 +334,7 @@ def test_the_queue_looks_past_what_was_skipped(ask: Ask, standard: Stack, images
     for _ in range(2):
         waiting(standard, images)
     with pytest.MonkeyPatch.context() as small:
-        small.setattr("ops.reviewing.server.QUEUE", 1)
+        small.setattr("ops.console.review.QUEUE", 1)
         assert len(ask("/api/queue")[1]["items"]) == 1
         assert len(ask("/api/queue?beyond=1")[1]["items"]) == 2
     for odd in ("-1", "x", "2001", "9" * 400):
@@ -380,8 +395,8 @@ def test_a_strange_label_is_refused(ask: Ask, standard: Stack, images: Path) -> 
 
 
 def test_files_of_the_page_need_no_token(ask: Ask) -> None:
-    for path in ("/", "/review.js", "/review.css"):
-        assert ask(path, X_Review_Token=None)[0] == 200
+    for path in ("/", "/review", "/static/review.js", "/static/console.css"):
+        assert ask(path, X_Console_Token=None)[0] == 200
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "HEIF"])
@@ -430,16 +445,16 @@ def test_what_was_not_classified_is_not_shown(ask: Ask, standard: Stack) -> None
 @pytest.mark.parametrize(
     ("request_line", "status"),
     [
-        *((f"{method} / HTTP/1.1", 501) for method in ("HEAD", "PUT", "OPTIONS", "TRACE")),
-        ("GET / HTTP/7.0", 505),
+        *((f"{method} / HTTP/1.1", 405) for method in ("HEAD", "PUT", "OPTIONS", "TRACE")),
+        ("GET / HTTP/7.0", 400),
         ("GET / to nowhere HTTP/1.1", 400),
-        (f"GET /{'a' * 70_000} HTTP/1.1", 414),
+        (f"GET /{'a' * 70_000} HTTP/1.1", 431),
         (f"GET / HTTP/1.1\r\nX: {'a' * 70_000}", 431),
     ],
     ids=lambda value: str(value)[:24],
 )
 def test_what_is_no_request_is_refused_under_the_same_headers(
-    server: ReviewServer, request_line: str, status: int
+    server: ConsoleServer, request_line: str, status: int
 ) -> None:
     with socket.create_connection(server.server_address[:2], timeout=20) as connection:
         connection.sendall(f"{request_line}\r\n\r\n".encode())
@@ -455,7 +470,7 @@ def test_what_is_no_request_is_refused_under_the_same_headers(
 def test_many_connections_at_once_wait_for_their_turn(ops: Ops, standard: Stack) -> None:
     del ops
     with contextlib.ExitStack() as closing:
-        server = closing.enter_context(ReviewServer(reviews_of(standard), "newest", 0))
+        server = closing.enter_context(ConsoleServer(reviews_of(standard), "newest", 0))
         address = server.server_address[:2]
         connections = [
             closing.enter_context(socket.create_connection(address, timeout=5)) for _ in range(64)

@@ -1,9 +1,6 @@
 "use strict";
-// The token of this run is in the fragment; it goes into a header that no other site can send.
-const token = location.hash.slice(1);
-const $ = (id) => document.getElementById(id);
-
-let name = "doubtful"; // the queue that is shown: doubtful, audits, mine
+const asked = new URLSearchParams(location.search).get("queue");
+let name = ["audits", "mine"].includes(asked) ? asked : "doubtful"; // the queue that is shown: doubtful, audits, mine
 let queue = [];       // its items; the one at `place` is shown
 let place = 0;        // 0 but in mine, which is a list to choose from
 let labelled = [];    // what was labelled here, the last one can be undone
@@ -22,23 +19,10 @@ let busy = false;
 let unseen = false;   // the picture did not come: nobody can tell what it shows
 let shownUrl = null;
 
-async function ask(path, body) {
-  const answer = await fetch(path, {
-    method: body ? "POST" : "GET",
-    headers: { "X-Review-Token": token, ...(body && { "Content-Type": "application/json" }) },
-    body: body && JSON.stringify(body),
-  });
-  if (!answer.ok) {
-    const reply = await answer.json().catch(() => ({ error: answer.statusText }));
-    throw Object.assign(new Error(reply.error), { status: answer.status });
-  }
-  return answer;
-}
-
 const id = (item) => `${item.upload} ${item.revision}`;
 const others = (list, item) => list.filter((other) => other.upload !== item.upload);
 
-async function fill() {
+async function refill() {
   if (skipped.size > MAX_BEYOND) skipped.clear();
   const reply = await (await ask(`/api/queue?name=${name}&beyond=${skipped.size}`)).json();
   for (const label of reply.classes) if (!keys.has(label)) keys.set(label, FREE.shift() || "");
@@ -59,19 +43,13 @@ async function fill() {
   }
 }
 
-function element(name, text, attributes = {}) {
-  const made = Object.assign(document.createElement(name), attributes);
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-
 function say(text, error = false) {
   $("message").textContent = text;
   $("message").className = error ? "error" : "";
 }
 
 async function show() {
-  if (!queue.length) await fill();
+  if (!queue.length) await refill();
   const item = queue[place];
   const all = labelled.length + waiting;
   $("progress").textContent = name === "mine"
@@ -103,13 +81,13 @@ async function show() {
       element("span", `${(100 * guess.confidence).toFixed(1)} %`));
     return line;
   }));
-  $("list").replaceChildren(...(name === "mine" ? queue : []).map(row));
+  $("list").replaceChildren(...(name === "mine" ? queue : []).map(entry));
   $("name").textContent = item ? `${item.key}, uploaded ${item.uploaded_at}` : "";
   document.body.dataset.upload = item ? item.upload : "";
-  await picture(item);
+  await showPicture(item);
 }
 
-function row(item, index) {
+function entry(item, index) {
   const line = element("li"), open = element("button", `${item.label}: ${item.key}`, { className: "open" });
   const back = element("button", "undo", { className: "back", title: "take this label back" });
   open.setAttribute("aria-current", index === place);
@@ -120,7 +98,7 @@ function row(item, index) {
   return line;
 }
 
-async function picture(item) {
+async function showPicture(item) {
   $("picture").hidden = true;
   $("placeholder").hidden = false;
   if (shownUrl) URL.revokeObjectURL(shownUrl);
@@ -131,7 +109,7 @@ async function picture(item) {
   }
   $("placeholder").textContent = "Loading ...";
   try {
-    const blob = await (await ask(`/api/picture?upload=${encodeURIComponent(item.upload)}`)).blob();
+    const blob = await (await ask(pictureAddress(item.upload))).blob();
     shownUrl = URL.createObjectURL(blob);
     $("picture").src = shownUrl;
     await $("picture").decode();
@@ -231,11 +209,11 @@ async function act(work) {
     await work();
     await show();
   } catch (error) {
-    say(error.status ? error.message : "The page's server does not answer: is it still running?", true);
+    say(why(error), true);
     if (!queue.length) $("placeholder").textContent = "";
   } finally {
     busy = false;
-    document.body.dataset.ready = String(Number(document.body.dataset.ready || 0) + 1);
+    ready();
   }
 }
 

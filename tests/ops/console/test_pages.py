@@ -1,0 +1,238 @@
+"""The console in a browser: what was uploaded is seen, filtered, tried, and understood."""
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from ops.console.app import MAX_UPLOAD
+from ops.console.server import ConsoleServer
+from ops.reviewing.reviews import Reviews
+from ops.stack.outputs import Stack as OpsStack
+from tests.support.browser import chromium
+from tests.support.cloud import Stack
+from tests.support.functions import load_function
+from tests.support.ops import Ops
+from tests.support.workflow import decided
+
+PATIENCE_S = 30
+SCREENSHOTS = os.environ.get("CONSOLE_SCREENSHOTS")  # a folder to write them to
+WIDTHS = (360, 1400)
+ODD = "<img src=x onerror=document.title='ran'>'\"`${1} &amp; #%25?\u202e\u00e9 \U0001f6b2.png"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium("--window-size=1400,900") as found:
+        yield found
+
+
+@pytest.fixture
+def server(ops: Ops, standard: Stack) -> Iterator[ConsoleServer]:
+    del ops, standard
+    reviews = Reviews(OpsStack("test-standard"), "ann", ["bicycle", "motorcycle"])
+    with ConsoleServer(reviews, "newest", 0) as found:
+        thread = threading.Thread(target=found.serve_forever, args=(0.01,))
+        thread.start()
+        yield found
+        found.shutdown()
+        thread.join()
+
+
+class Console:
+    """The console as a person sees it."""
+
+    def __init__(self, browser: Any, server: ConsoleServer) -> None:
+        self.browser = browser
+        self.address, self.token = server.url.split("#")
+
+    def until(self, true: Callable[[Any], Any]) -> Any:
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        return WebDriverWait(self.browser, PATIENCE_S, 0.02).until(true)
+
+    def open(self, path: str) -> str:
+        """Open a page, wait until it shows what it is for, and return its text."""
+        self.browser.get("about:blank")
+        self.browser.get(f"{self.address}{path}#{self.token}")
+        return self.settled()
+
+    def settled(self) -> str:
+        self.until(
+            lambda browser: browser.execute_script("return document.body.dataset.ready || 0")
+        )
+        return self.text()
+
+    def text(self) -> str:
+        return str(self.browser.find_element("id", "main").text)
+
+    def all(self, selector: str) -> list[Any]:
+        return list(self.browser.find_elements("css selector", selector))
+
+    def shoot(self, name: str) -> None:
+        """Write a page at each width, as high as it is; for people to look at."""
+        if not SCREENSHOTS:
+            return
+        for width in WIDTHS:
+            device = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+            self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
+            height = self.browser.execute_script("return document.documentElement.scrollHeight")
+            self.browser.execute_cdp_cmd(
+                "Emulation.setDeviceMetricsOverride", device | {"height": height}
+            )
+            self.until(lambda _: not self.all("img[data-picture]:not([data-shown])"))
+            self.browser.save_screenshot(str(Path(SCREENSHOTS) / f"{name}-{width}.png"))
+        self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.fixture
+def console(browser: Any, server: ConsoleServer) -> Iterator[Console]:
+    """Open the console, and hold it to complain of nothing."""
+    browser.get_log("browser")
+    yield Console(browser, server)
+    browser.get("about:blank")
+    assert [entry["message"] for entry in browser.get_log("browser")] == []
+
+
+def test_today_counts_and_links_to_what_it_counts(
+    console: Console, standard: Stack, images: Path
+) -> None:
+    decided(standard, (images / "bicycle.png").read_bytes())
+    decided(standard, (images / "cat.jpg").read_bytes())
+    shown = console.open("")
+    assert "decided without a person" in shown
+    assert "announcements RUNNING" in shown
+    console.until(lambda _: "for a real-time endpoint" in console.text())
+    console.shoot("today")
+    [link] = console.all('.small a[href*="/uploads?outcome=accepted"]')
+    count = int(link.find_element("tag name", "b").text.replace(",", ""))
+    link.click()
+    console.until(lambda browser: "/uploads" in browser.current_url)
+    console.settled()
+    cards = console.all(".cards > li")
+    assert len(cards) == min(count, 24)
+    assert {card.find_element("class name", "badge").text for card in cards} == {"accepted"}
+
+
+def test_uploads_go_on_where_a_page_ends_and_each_is_shown_once(
+    console: Console, standard: Stack, images: Path
+) -> None:
+    mine = [
+        decided(standard, (images / "bicycle.png").read_bytes(), f"many/{number:02}.png")["upload"]
+        for number in range(26)
+    ]
+    seen = []
+    console.open("uploads?search=many/")
+    console.shoot("uploads")
+    while True:
+        seen += [
+            image.get_attribute("data-picture") for image in console.all(".cards img[data-picture]")
+        ]
+        older = console.all("a[rel=next]")
+        if not older or len(seen) > len(mine):
+            break
+        before = console.browser.current_url
+        older[0].click()
+        console.until(lambda browser, before=before: browser.current_url != before)
+        console.settled()
+    assert seen == mine[::-1]
+
+
+def test_an_upload_shows_its_pictures_guesses_way_and_commands(
+    console: Console, standard: Stack, images: Path
+) -> None:
+    item = decided(standard, (images / "bicycle.png").read_bytes(), "way.png")
+    shown = console.open(f"upload?upload={quote(item['upload'])}")
+    console.until(lambda _: console.all("img[data-shown]"))
+    canonical, way = console.all("img.canonical, img.way")
+    for image in (canonical, way):
+        console.until(lambda _, image=image: image.get_property("naturalWidth"))
+    assert canonical.get_property("naturalWidth") == 256
+    assert "SUCCEEDED in" in shown
+    assert f"bicycle\n{float(item['confidence']):.3f}" in shown
+    commands = [box.text for box in console.all("pre")]
+    assert any(" show " in command for command in commands)
+    assert any(item["execution"] in command for command in commands)
+    console.shoot("upload")
+
+
+def test_a_name_that_is_a_script_is_shown_as_text(
+    console: Console, standard: Stack, images: Path
+) -> None:
+    item = decided(standard, (images / "bicycle.png").read_bytes(), ODD)
+    console.open("uploads?search=onerror")
+    link = console.all(".cards a")[0]
+    assert "<img src=x onerror=document.title" in link.text
+    link.click()
+    console.until(lambda browser: "/upload?" in browser.current_url)
+    console.settled()
+    console.until(lambda _: console.all("img[data-shown]"))
+    assert item["etag"][:8] in console.all("h1")[0].text
+    assert console.browser.title == "Upload - Scones Unlimited"
+    assert not console.all("img[src=x]")
+
+
+def test_a_photo_that_is_dropped_in_is_decided(
+    console: Console, standard: Stack, images: Path
+) -> None:
+    console.browser.get(f"{console.address}try#{console.token}")
+    photo = images / "coffee 100% + für zwei.jpg"
+    console.all("#files")[0].send_keys(str(photo.resolve()))
+    console.settled()
+    [line] = console.all("#tried > li")
+    upload = line.get_attribute("data-upload")
+    item = standard.follower.outcome(upload)
+    assert item is not None
+    assert line.get_attribute("data-outcome") == item["outcome"]["S"] == "review"
+    assert item["s3_key"]["S"].startswith("uploads/console/")
+    assert item["s3_key"]["S"].endswith(photo.name)
+    assert json.loads(item["event"]["S"])["detail"]["reason"] == "PutObject"
+    console.shoot("try")
+
+
+def test_what_the_workflow_takes_can_be_tried_and_nothing_larger() -> None:
+    assert load_function("serialize", "upload").MAX_BYTES == MAX_UPLOAD
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [("quality", "Promise: at most 1 % wrong"), ("monitor", "The whole period")],
+)
+def test_a_report_is_shown(
+    console: Console, standard: Stack, images: Path, page: str, told: str
+) -> None:
+    for _ in range(5):
+        decided(standard, (images / "bicycle.png").read_bytes())
+    assert told in console.open(page)
+    for image in console.all(".plots img"):
+        assert image.get_property("naturalWidth")
+    console.shoot(page)
+
+
+def test_the_review_page_fits_a_phone(console: Console, standard: Stack, images: Path) -> None:
+    decided(standard, (images / "cat.jpg").read_bytes())
+    console.open("review")
+    console.shoot("review")
+
+
+@pytest.mark.parametrize("page", ["", "uploads", "try", "quality", "review"])
+def test_no_page_is_wider_than_a_phone(
+    console: Console, standard: Stack, images: Path, page: str
+) -> None:
+    decided(standard, (images / "cat.jpg").read_bytes(), f"{'wide' * 40}.jpg")
+    device = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+    console.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
+    try:
+        if page == "try":
+            console.browser.get(f"{console.address}try#{console.token}")
+        else:
+            console.open(page)
+        width = console.browser.execute_script("return document.documentElement.scrollWidth")
+    finally:
+        console.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert width <= 360
