@@ -3,7 +3,7 @@
     python -m ops review                 what waits, newest first
     python -m ops review --order unsure  least confident first
     python -m ops review --audits        decisions whose audit is due
-    python -m ops review --serve         the page of the console; it prints the address to open
+    python -m ops review --serve         the console's page; prints its address
     python -m ops review --serve --reviewer ann --class scooter
 
 The page has three queues: what the model doubted, audits, and what you have labelled, to change
