@@ -65,7 +65,8 @@ def test_the_billed_states_are_those_of_the_way_of_a_decision() -> None:
 
 def test_what_is_billed_by_the_month_is_what_the_template_declares() -> None:
     assert bills.measured()["watched"] == watched(), "run `python -m benchmarks.costs`"
-    assert watched()["custom_metrics"] == 7  # decisions by six outcomes, and their confidence
+    # Decisions by eight outcomes, their confidence, audits by two results.
+    assert watched()["custom_metrics"] == 8 + 1 + 2
 
 
 @pytest.mark.parametrize(
