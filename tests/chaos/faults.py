@@ -23,7 +23,7 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
 
 from local.cloud import EmbeddedAws
-from local.moto_patches import events
+from local.moto_patches import event_targets
 from tests.support.project import state_machine
 
 Json = Any
@@ -121,7 +121,7 @@ class Chaos:
                 (SageMakerRuntimeResponse, "invoke_endpoint", self._endpoint),
                 (DynamoDBBackend, "update_item", self._table),
                 (EventsBackend, "put_events", self._bus),
-                (events, "send", self._delivery),
+                (event_targets, "send", self._delivery),
                 (CommonStateField, "eval", self._step),
             ):
                 patches.enter_context(patch.object(target, name, wrapper(getattr(target, name))))

@@ -29,7 +29,10 @@ class Verdict:
 
 
 def judge(
-    aws: EmbeddedAws, outputs: dict[str, str], put: list[Upload], said: list[Decision]
+    aws: EmbeddedAws,
+    outputs: dict[str, str],
+    put: list[Upload],
+    said: Iterable[Decision] = (),
 ) -> Verdict:
     """Hold the ledger and the announcements of a stack against what was uploaded and labelled."""
     return judged(list(_items(aws, outputs)), list(_announcements(aws, outputs)), put, said)

@@ -23,7 +23,11 @@ def test_the_threshold_is_that_of_the_model_s_card(
 ) -> None:
     (tmp_path / "card.json").write_text(json.dumps({"threshold": {"value": 0.91234}}))
     found = stack_parameters(parsed("--model", str(tmp_path)))
-    assert found == {"WorkflowType": "STANDARD", "ConfidenceThreshold": "0.913"}
+    assert found == {
+        "WorkflowType": "STANDARD",
+        "ConfidenceThreshold": "0.913",
+        "NoneThreshold": "0",
+    }
     assert not capsys.readouterr().err
 
 

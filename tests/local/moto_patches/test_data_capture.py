@@ -22,7 +22,7 @@ def captured(cloud: Cloud, name: str) -> list[tuple[str, dict[str, Any]]]:
     bucket = captures_bucket(cloud.aws.client, name)
     found = []
     for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
-        if entry["Key"].startswith("models/cards/"):  # the model's card, beside the captures
+        if entry["Key"].startswith("models/"):  # the model and its card, beside the captures
             continue
         text = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read().decode()
         found += [(entry["Key"], json.loads(line)) for line in text.splitlines()]
