@@ -45,5 +45,5 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(printable(upload))
         for name, value in [*attributes(item, stack), *changes(item), *places(here)]:
-            print(f"  {name:<15}{escaped(value)}")
+            print(f"  {name:<16}{escaped(value)}")
     return 0 if item else 1
