@@ -19,9 +19,9 @@ import random
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -234,29 +234,34 @@ class World:
         yield steps_s()
         for bucket, state in ((writes, "Take from allowance"), (starts, "Start workflow")):
             retry = Retry.of("backfill.asl.json", state)
-            for attempt in itertools.count():
-                if bucket.take(self.now):
-                    break
-                if attempt == retry.attempts:
-                    self.failed += 1
-                    return
-                self.retries += 1
-                yield retry.wait_s(attempt, chance)
+            if not (yield from self._tried(partial(self._let_through, bucket), retry, chance)):
+                return
         began = self.now
         for state, seconds in durations().items():
             retry = Retry.of("classify_image.asl.json", state)
-            for attempt in itertools.count():
-                if self._enter(state):
-                    yield self._taken(state, seconds)
-                    self._leave(state)
-                    break
-                if attempt == retry.attempts:
-                    self.failed += 1
-                    return
-                self.retries += 1
-                yield retry.wait_s(attempt, chance)
+            if not (yield from self._tried(partial(self._enter, state), retry, chance)):
+                return
+            yield self._taken(state, seconds)
+            self._leave(state)
         # It looks once a second after the start.
         yield (began - self.now) % bills.CHILD_WAIT_S
+
+    def _tried(
+        self, enter: Callable[[], bool], retry: "Retry", chance: random.Random
+    ) -> Generator[float, None, bool]:
+        """Yield the waits until a call is let through; return whether it was in the end."""
+        for attempt in itertools.count():
+            if enter():
+                return True
+            if attempt == retry.attempts:
+                break
+            self.retries += 1
+            yield retry.wait_s(attempt, chance)
+        self.failed += 1
+        return False
+
+    def _let_through(self, bucket: "Bucket") -> bool:
+        return bucket.take(self.now)
 
     def _enter(self, state: str) -> bool:
         full = state == "Classify image" and not self.queues and self._busy >= self.endpoint

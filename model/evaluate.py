@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from cli.arguments import Parser, fraction
 from cli.errors import CommandError, guarded
+from model.training.rounding import none_threshold
 
 if TYPE_CHECKING:
     from model.training.export import Model
@@ -111,8 +112,8 @@ def thresholds(model: Path, given: float | None) -> tuple[float, float | None]:
     card = json.loads(path.read_text()) if path.is_file() else {}
     if given is None and not card:
         raise CommandError(f"there is no {path}: give --threshold, for instance 0.9")
-    none = (card.get("none") or {}).get("value")
-    return float(card["threshold"]["value"] if given is None else given), none
+    accept = card["threshold"]["value"] if given is None else given
+    return float(accept), none_threshold(card)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 
 from cli.terminal import own_command
 from model.endpoint.place import EndpointError, Place
-from model.training.rounding import rounded_up
+from model.training.rounding import none_threshold, rounded_up
 
 GRAPH, CARD = "model.onnx", "card.json"
 
@@ -53,7 +53,7 @@ def thresholds_of(card: dict[str, Any]) -> dict[str, str]:
     """
     if not card.get("threshold"):
         return {}
-    none = (card.get("none") or {}).get("value")
+    none = none_threshold(card)
     return {
         "ConfidenceThreshold": rounded_up(card["threshold"]["value"]),
         "NoneThreshold": rounded_up(none) if none else "0",

@@ -3,6 +3,8 @@
 All are chosen on out-of-fold predictions: of pictures that the predicting network had not seen.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 
@@ -48,24 +50,13 @@ def find_threshold(
     """
     if not len(confidence):
         raise NoThreshold("no picture was given a named class; check the labels")
-    ordered = np.sort(confidence)[::-1]
-    best = None
-    for coverage in np.append(np.arange(FIRST_COVERAGE, 1, STEP), 1.0):
-        candidate = float(ordered[max(1, int(coverage * len(ordered))) - 1])
-        accepted = confidence >= candidate
-        errors, total = int((accepted & ~right).sum()), int(accepted.sum())
-        bound = upper_bound(errors, total, level)
-        if bound > risk:
-            if best is None:
-                raise NoThreshold(
-                    f"{errors} of the {total} surest out-of-fold pictures are wrong, so the error"
-                    f" may be {bound:.2%}; the limit is {risk:.2%} with {level:.0%} confidence."
-                    " Add pictures or correct labels"
-                )
-            break
-        best = candidate
-    assert best is not None
-    return best
+
+    def errors_of(taken: Bools) -> tuple[int, int, str]:
+        errors, total = int((taken & ~right).sum()), int(taken.sum())
+        said = f"{errors} of the {total} surest out-of-fold pictures are wrong, so the error"
+        return errors, total, said
+
+    return _lowest(confidence, errors_of, risk, level)
 
 
 def find_none_threshold(
@@ -82,18 +73,37 @@ def find_none_threshold(
     """
     if not len(confidence):
         raise NoThreshold("no picture was given the class `other`; check the labels")
+
+    def lost_of(taken: Bools) -> tuple[int, int, str]:
+        lost = int((named & taken).sum())
+        said = f"{lost} of {total} pictures of named classes are among the surest strangers, so"
+        return lost, total, said
+
+    return _lowest(confidence, lost_of, risk, level)
+
+
+def _lowest(
+    confidence: Floats,
+    errors_of: Callable[[Bools], tuple[int, int, str]],
+    risk: float,
+    level: float,
+) -> float:
+    """Return the lowest confidence of a fixed sequence of tests; see find_threshold.
+
+    errors_of: how many of the pictures that are taken are errors, of how many, and how a sentence
+    about them begins. Raises NoThreshold, with that sentence, if already the first test fails.
+    """
     ordered = np.sort(confidence)[::-1]
     best = None
     for coverage in np.append(np.arange(FIRST_COVERAGE, 1, STEP), 1.0):
         candidate = float(ordered[max(1, int(coverage * len(ordered))) - 1])
-        lost = int((named & (confidence >= candidate)).sum())
-        bound = upper_bound(lost, total, level)
+        errors, total, said = errors_of(confidence >= candidate)
+        bound = upper_bound(errors, total, level)
         if bound > risk:
             if best is None:
                 raise NoThreshold(
-                    f"{lost} of {total} pictures of named classes are among the surest strangers,"
-                    f" so {bound:.2%} may be; the limit is {risk:.2%} with {level:.0%} confidence."
-                    " Add pictures or correct labels"
+                    f"{said} may be {bound:.2%}; the limit is {risk:.2%} with {level:.0%}"
+                    " confidence. Add pictures or correct labels"
                 )
             break
         best = candidate

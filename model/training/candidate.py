@@ -8,6 +8,7 @@ from typing import Any, Self
 from cli.errors import CommandError
 from model.training.export import Model, milliseconds
 from model.training.pictures import OTHER
+from model.training.rounding import none_threshold
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,7 @@ class Candidate:
         try:
             found = json.loads(card.read_text())
             threshold = float(found["threshold"]["value"])
-            none = (found.get("none") or {}).get("value")
-            none_threshold = None if none is None else float(none)
+            none = none_threshold(found)
         except FileNotFoundError:
             raise CommandError(
                 f"{folder} holds no card.json: it tells the threshold to compare at; python -m"
@@ -51,7 +51,7 @@ class Candidate:
             ) from error
         size = graph.stat().st_size
         model = Model(graph)
-        return cls(model, found, threshold, none_threshold, size, milliseconds(graph))
+        return cls(model, found, threshold, none, size, milliseconds(graph))
 
 
 def refuse_other_classes(old: Candidate, new: Candidate) -> None:

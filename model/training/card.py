@@ -18,7 +18,7 @@ from model.training.image_statistics import (
     quantiles,
 )
 from model.training.pictures import OTHER, Pictures, squashed
-from model.training.rounding import rounded_up
+from model.training.rounding import none_threshold, rounded_up
 
 
 def spread(values: list[float], top: float) -> dict[str, float]:
@@ -144,10 +144,11 @@ def readable(card: dict[str, Any]) -> str:
 
 def _none(card: dict[str, Any]) -> list[str]:
     """Return the lines about the threshold for none of the classes; older cards have none."""
-    none = card.get("none") or {"value": None}
-    if none["value"] is None:
+    threshold = none_threshold(card)
+    if threshold is None:
         return []
-    return [f"**None of the classes from {rounded_up(none['value'])} on**: {none['promise']}.", ""]
+    promise = card["none"]["promise"]
+    return [f"**None of the classes from {rounded_up(threshold)} on**: {promise}.", ""]
 
 
 def _row(name: str, found: dict[str, Any]) -> str:

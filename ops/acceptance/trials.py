@@ -53,26 +53,18 @@ def trials(run: Run, operator: Stack) -> Iterator[Trial]:
 def _of_ledger(run: Run, operator: Stack) -> Iterator[Trial]:
     table, dynamodb = run.stack.outputs["DecisionsTable"], operator.client("dynamodb")
     key = {"upload": {"S": f"{run.name}/no-such-upload"}}
-    yield (
-        "dynamodb:Query",
-        lambda: dynamodb.query(
-            TableName=table,
-            IndexName=INDEX,
-            Limit=1,
-            KeyConditionExpression="outcome = :outcome",
-            ExpressionAttributeValues={":outcome": {"S": "review"}},
-        ),
-    )
-    yield (
-        "dynamodb:Query",
-        lambda: dynamodb.query(
-            TableName=table,
-            IndexName=AUDITS,
-            Limit=1,
-            KeyConditionExpression="audit = :audit",
-            ExpressionAttributeValues={":audit": {"S": DUE}},
-        ),
-    )
+    for index, name, value in ((INDEX, "outcome", "review"), (AUDITS, "audit", DUE)):
+        yield (
+            "dynamodb:Query",
+            partial(
+                dynamodb.query,
+                TableName=table,
+                IndexName=index,
+                Limit=1,
+                KeyConditionExpression=f"{name} = :value",
+                ExpressionAttributeValues={":value": {"S": value}},
+            ),
+        )
     yield (
         "dynamodb:BatchGetItem",
         lambda: dynamodb.batch_get_item(RequestItems={table: {"Keys": [key]}}),

@@ -13,6 +13,7 @@ from cli.errors import CommandError
 from model.endpoint.artifacts import card_key
 from model.endpoint.place import bucket_name
 from model.training.image_statistics import CONFIDENCE_BINS, PERCENTILES, STATISTICS
+from model.training.rounding import none_threshold
 from ops.monitoring.two_samples import Counts
 from ops.monitoring.windows import EDGES, Histogram, Windows
 from ops.stack.ledger import DECISIONS, OTHER, Ledger
@@ -54,7 +55,7 @@ class Baseline:
                 float(card["threshold"]["value"]),
                 int(card["input"]["size"]),
                 card["baseline"],
-                float((card.get("none") or {}).get("value") or 0),
+                none_threshold(card) or 0.0,
             )
             found.check()
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -180,16 +180,16 @@ class Ledger:
 
         Reads all that is so in the index, a megabyte a call.
         """
-        options = {"FilterExpression": "reviewer <> :nobody"}
-        for outcome in DECISIONS:
-            for page in self._pages(outcome, "", "9", {":nobody": ""}, **options):
-                yield from map(Decision.of, page["Items"])
+        return self._filtered(DECISIONS, "reviewer <> :value", "")
 
     def under(self, beginning: str) -> Iterator[Decision]:
         """Yield the items whose s3_key begins so; reads the whole index, a megabyte a call."""
-        for outcome in OUTCOMES:
-            options = {"FilterExpression": "begins_with(s3_key, :beginning)"}
-            for page in self._pages(outcome, "", "9", {":beginning": beginning}, **options):
+        return self._filtered(OUTCOMES, "begins_with(s3_key, :value)", beginning)
+
+    def _filtered(self, outcomes: Iterable[str], condition: str, value: str) -> Iterator[Decision]:
+        for outcome in outcomes:
+            pages = self._pages(outcome, "", "9", {":value": value}, FilterExpression=condition)
+            for page in pages:
                 yield from map(Decision.of, page["Items"])
 
     def of_run(self, outcome: str, run: str, *, since: str = "", until: str = "9") -> Iterator[str]:
