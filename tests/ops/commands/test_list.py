@@ -72,7 +72,7 @@ def test_an_upload_is_shown_whole(ops: Ops, stack: Stack, images: Path) -> None:
     assert ran.code == 0
     told = dict(re.split("  +", line.strip(), maxsplit=1) for line in ran.out.splitlines()[1:])
     assert (told["outcome"], told["label"], told["revision"]) == ("review", "bicycle", "1")
-    assert told["inferences"].startswith("bicycle 0.")
+    assert told["inferences"].startswith("bicycle 0.769")
     assert told["picture"] == "in the bucket"
     assert "reason" not in told
     found = json.loads(
