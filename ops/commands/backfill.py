@@ -1,12 +1,12 @@
 """Decide what was in a bucket before: plan it, start it within a budget, watch it, stop it.
 
-    python -m ops backfill plan            what there is, its dollars and hours; changes nothing
+    python -m ops backfill plan          what there is, its price and time
     python -m ops backfill start --sample 1% --budget 5
     python -m ops backfill start --bucket old-photos --prefix 2024/ --concurrency 100
-    python -m ops backfill watch           the newest run; Ctrl-C leaves it running
-    python -m ops backfill stop RUN        what is on its way still gets its outcome
-    python -m ops backfill resume RUN      the same objects, with what is left of its allowance
-    python -m ops backfill list            the runs, who started them and when
+    python -m ops backfill watch         progress; the run goes on after Ctrl-C
+    python -m ops backfill stop RUN      what has started gets its outcome
+    python -m ops backfill resume RUN    the rest, with what is left to spend
+    python -m ops backfill list          the runs, who started them and when
 
 What has an outcome costs a read of the ledger and nothing else, so a run may be repeated; what
 failed is left to `redrive`. --budget and --limit end a run within the state machine: the photo

@@ -30,7 +30,7 @@ def test_the_newest_of_every_outcome_come_first(ops: Ops, stack: Stack, images: 
         assert len(upload) == len(prefix + short) + 24  # of an etag's 32
         assert ops(stack, "show", short).out.startswith(upload)
     assert re.split("  +", rows[0])[1:3] == ["rejected", "unsupported_format"]
-    assert re.split("  +", rows[2])[1:3] == ["accepted", "bicycle 0.999"]
+    assert re.split("  +", rows[2])[1:3] == ["accepted", "bicycle 0.994"]
 
 
 def test_outcome_reason_and_limit_choose(ops: Ops, stack: Stack, images: Path) -> None:
