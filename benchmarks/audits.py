@@ -177,10 +177,10 @@ def one_run(
 ) -> tuple[Report, list[str], set[str], set[str]]:
     """Upload, audit and judge; return the report, a row, what was corrected and what was heard."""
     parameters = {"WorkflowType": "EXPRESS", "AuditShare": "50", "NoneThreshold": "0"}
-    outputs = aws.deploy(name, parameters | {"ConfidenceThreshold": f"{threshold:.3f}"})
+    outputs = aws.deploy(name, parameters | {"ConfidenceThreshold": f"{threshold:g}"})
     queue = listen(aws, outputs, name)
     began = datetime.now(UTC) - timedelta(seconds=1)
-    entries = list(uploads(count, errors, f"{threshold:.3f}"))
+    entries = list(uploads(count, errors, f"{threshold:g}"))
     truth = decided(aws, outputs, entries)
     stack = Stack(name, "us-east-1")
     audits = audited(stack, truth)
@@ -203,7 +203,7 @@ def one_run(
     estimate = found.estimates["accepted"]
     row = [
         f"{errors:.1%}",
-        f"{threshold:.3f}",
+        f"{threshold:g}",
         f"{count:,}",
         f"{len(accepted):,}",
         f"{wrong / len(accepted):.2%}",
