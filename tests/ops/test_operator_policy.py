@@ -70,6 +70,7 @@ def arn_of(service: str, params: dict[str, Any]) -> str:
         "cloudformation": lambda: f"stack/{params['StackName']}/id",
         "sagemaker": lambda: f"endpoint/{params['EndpointName']}",
         "pipes": lambda: f"pipe/{params['Name']}",
+        "cloudwatch": lambda: f"alarm:{params['AlarmNames'][0]}",
     }
     if service in named:
         return f"arn:aws:{service}:{place}:{named[service]()}"
@@ -253,6 +254,7 @@ def test_what_status_advises_is_allowed_to_operators(standard: Stack) -> None:
             "announcements": {"pipe": pipe, "state": "STOPPED", "reason": "denied"},
             "waiting": {"failures": 1},
             "dead_letters": {"uploads": 1, "announcements": 1},
+            "alarms": [],
         }
         for sentence in attention(found, OpsStack("test-standard")):
             if "whoever deploys" in sentence:
@@ -277,6 +279,7 @@ def test_every_resource_is_of_this_stack(policy: str) -> None:
         for resource in found if isinstance(found, list) else [found]:
             text = json.dumps(resource)
             own = (*names, "DeadLetterQueue.Arn", "stack/${AWS::StackName}/")
+            own += ("alarm:${AWS::StackName}-",)
             assert any(name in text for name in own), statement["Sid"]
 
 

@@ -51,6 +51,7 @@ def test_a_role_is_refused_what_its_policies_do_not_allow(
     outputs = standard.outputs
     calls: list[tuple[str, str, dict[str, Any]]] = [
         ("cloudformation", "describe_stacks", {"StackName": "test-standard"}),
+        ("cloudwatch", "describe_alarms", {"AlarmNames": outputs["Alarms"].split(",")}),
         ("dynamodb", "describe_table", {"TableName": outputs["DecisionsTable"]}),
         ("events", "put_events", {"Entries": [{"EventBusName": outputs["DecisionsBus"]}]}),
         ("pipes", "describe_pipe", {"Name": outputs["AnnouncementPipe"]}),

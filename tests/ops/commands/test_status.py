@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -42,6 +43,12 @@ def test_failures_and_dead_letters_need_attention(ops: Ops, stack: Stack, images
     assert ran.code == 1
     assert f"failed: {own_command('ops', 'redrive')} --stack test-" in ran.out
     assert "dead letters  1 uploads, 0 announcements" in ran.out
+    assert re.search(r"\nalarms        (\d ALARM, )\d OK\n", ran.out)
+    assert re.search(
+        r"! test-\w+-UploadEventsDeadLetterAlarm-\w+ is in ALARM since 20[\d:T.-]+Z: Events could"
+        r" not start an execution. python -m ops redrive starts them.\n",
+        ran.out + "\n",
+    )
 
 
 def test_a_missing_endpoint_needs_attention(ops: Ops, standard: Stack) -> None:
