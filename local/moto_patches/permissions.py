@@ -173,6 +173,8 @@ def _resources(service: str, asked: Any, at: str) -> Iterator[str]:
         yield from (f"arn:aws:events:{at}:event-bus/{bus}" for bus in buses)
     elif service == "sqs":
         yield f"arn:aws:sqs:{at}:{asked['QueueUrl'].rsplit('/', 1)[-1]}"
+    elif service == "logs" and "logGroupName" in asked:
+        yield f"arn:aws:logs:{at}:log-group:{asked['logGroupName']}:log-stream:"
     elif service == "monitoring" and "AlarmNames" in asked:
         yield from (f"arn:aws:cloudwatch:{at}:alarm:{name}" for name in asked["AlarmNames"])
     elif service == "sagemaker" and "EndpointName" in asked:

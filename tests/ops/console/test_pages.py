@@ -12,7 +12,7 @@ from ops.stack.outputs import Stack as OpsStack
 from tests.support.cloud import Stack
 from tests.support.console import Console
 from tests.support.functions import load_function
-from tests.support.workflow import decided
+from tests.support.workflow import announced, decided
 
 SCRIPT = "<img src=x onerror=document.title='ran'>"
 # Of each kind of character that S3 takes in a key, the hard ones: marks, escapes, spaces, a
@@ -82,6 +82,9 @@ def test_an_upload_shows_its_pictures_guesses_way_and_commands(
     commands = [box.text for box in console.all("pre")]
     assert any(" show " in command for command in commands)
     assert any(item["execution"] in command for command in commands)
+    announced(standard, item["upload"], 1)
+    console.open(f"upload?upload={quote(item['upload'])}")
+    console.until(lambda _: "revision 1: accepted bicycle" in console.text())
     console.shoot("upload")
 
 

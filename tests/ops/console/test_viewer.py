@@ -47,7 +47,7 @@ def test_a_viewer_sees_every_page_and_is_told_why_nothing_is_changed(
             *("quality", "monitor"),
         ):
             assert "is not allowed" not in console.open(page), page
-            console.until(lambda _: "Counting ..." not in console.text())
+            console.until(lambda _: " ..." not in console.text())
             assert "is not allowed" not in console.text(), page
         console.open("review")
         assert browser.find_element("id", "picture").is_displayed()
