@@ -28,7 +28,7 @@ SCREENSHOT = os.environ.get("REVIEW_SCREENSHOT")  # where to write one, for the 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with chromium("--window-size=1100,720") as found:
+    with chromium("--window-size=1100,800") as found:
         yield found
 
 
@@ -307,7 +307,7 @@ def test_of_two_browsers_at_once_one_gives_the_label_and_the_other_is_told(
 ) -> None:
     bob = Reviews(OpsStack("test-standard"), "bob", ["bicycle", "motorcycle"])
     with (
-        chromium("--window-size=1100,720") as another,
+        chromium("--window-size=1100,800") as another,
         serving(browser, reviews) as first,
         serving(another, bob) as second,
     ):
