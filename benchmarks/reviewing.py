@@ -8,12 +8,14 @@ its record in the ledger and its copy in the bucket.
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 import statistics
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -24,7 +26,6 @@ from local.follow import Follower
 from ops.console.server import ConsoleServer
 from ops.reviewing.reviews import Reviews
 from ops.stack.outputs import Stack
-from tests.support.browser import chromium
 
 ROOT = Path(__file__).parents[1]
 PHOTO = ROOT / "events" / "images" / "cat.jpg"
@@ -71,13 +72,31 @@ def waiting(aws: Any, outputs: dict[str, str], count: int) -> None:
         dynamodb.put_item(TableName=outputs["DecisionsTable"], Item=copy)
 
 
+@contextlib.contextmanager
+def chromium() -> Iterator[Any]:
+    """Run a headless browser, without a sandbox: containers have no user namespaces for one."""
+    from selenium import webdriver  # only here: the other suites need no browser
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1100,800"):
+        options.add_argument(word)
+    browser = webdriver.Chrome(
+        options=options, service=webdriver.ChromeService(shutil.which("chromedriver"))
+    )
+    try:
+        yield browser
+    finally:
+        browser.quit()
+
+
 def session(reviews: Reviews, count: int) -> list[float]:
     """Label so many in a browser; return the seconds of each. Raises if one is not recorded."""
     from selenium.webdriver.support.wait import WebDriverWait
 
     with (
         ConsoleServer(reviews, "newest", 0, "review") as server,
-        chromium("--window-size=1100,720") as browser,
+        chromium() as browser,
     ):
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

@@ -18,6 +18,8 @@ from cli.arguments import add_json, add_since
 from ops.stack.glance import glance, midnight
 from ops.stack.outputs import Stack
 
+UNNAMED = "not named by this stack's outputs: deploy the template anew"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
@@ -37,12 +39,13 @@ def as_text(found: dict[str, Any]) -> str:
     waiting, dead, pipe = found["waiting"], found["dead_letters"], found["announcements"]
     oldest = f", the oldest of {waiting['oldest_review']}" if waiting["oldest_review"] else ""
     states = Counter(alarm["state"] for alarm in found["alarms"])
+    counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     lines = [
         f"{found['stack']} in {found['region']}, {found['workflow']}",
         f"uploads to    {found['upload_address']}",
         f"endpoint      {found['endpoint']['name']}, {found['endpoint']['status']}",
         f"announcements {pipe['state']}",
-        f"alarms        {', '.join(f'{count} {state}' for state, count in sorted(states.items()))}",
+        f"alarms        {counted or UNNAMED}",
         f"since {found['since']}",
         *(f"  {name:<12}{count:>8,}" for name, count in found["outcomes"].items()),
         "waiting",

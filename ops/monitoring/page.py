@@ -22,6 +22,7 @@ h1 { font-size: 22px; margin: 0 } h2 { font-size: 16px; margin: 28px 0 8px }
 .tiles b { display: block; font-size: 22px }
 .plots { grid-template-columns: repeat(auto-fit, minmax(min(460px, 100%), 1fr)) }
 .plots svg { width: 100%; height: auto } .plots .wide { grid-column: 1 / -1 }
+.wide { overflow-x: auto } .wide svg { min-width: 640px }
 .faces { grid-template-columns: repeat(auto-fill, minmax(120px, 1fr)) }
 .faces img { width: 100%; aspect-ratio: 1; object-fit: cover }
 figcaption { font-size: 13px; color: #626a78 }
@@ -107,7 +108,7 @@ def _least_confident(report: Report) -> str:
 
 
 def _figure(plot: Plot, drawn: str) -> str:
-    wide = " class='wide'" if plot.wide else ""
+    wide = " class='wide' tabindex='0'" if plot.wide else ""  # keys scroll it on a phone
     return f"<figure{wide}>{drawn}<figcaption>{escape(plot.caption)}</figcaption></figure>"
 
 

@@ -66,8 +66,11 @@ def announcements(stack: Stack) -> dict[str, str]:
 def alarms(stack: Stack) -> list[dict[str, str]]:
     """Return name, state (OK, ALARM or INSUFFICIENT_DATA), since when, and advice of each alarm.
 
-    The names come from the stack's outputs: a prefix would find another stack's alarms as well.
+    The names come from the stack's outputs: a prefix would find another stack's alarms as well. A
+    stack of a template without that output has none.
     """
+    if "Alarms" not in stack.outputs:
+        return []
     answer = stack.client("cloudwatch").describe_alarms(
         AlarmNames=stack.outputs["Alarms"].split(","), AlarmTypes=["MetricAlarm"]
     )
