@@ -32,6 +32,7 @@ FUNCTION = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
 ENDPOINT = re.compile(r"/endpoints/([^/]+)/invocations")
 PIPE = re.compile(r"/v1/pipes/([^/]+)(?:/(start|stop))?")
 ARN = re.compile(r"arn:[^|\s]+")
+SERVICES = {"monitoring": "cloudwatch"}  # where requests are signed for another name than IAM's
 NAMED = ("stateMachineArn", "executionArn", "mapRunArn", "StreamArn", "ShardIterator")
 OF_BUCKETS = {"versioning": "s3:GetBucketVersioning", "versions": "s3:ListBucketVersions"}
 
@@ -156,7 +157,7 @@ def _wanted(environ: Environ, region: str, service: str) -> Iterator[tuple[str, 
     elif "HTTP_X_AMZ_TARGET" in environ:
         action = environ["HTTP_X_AMZ_TARGET"].rsplit(".", 1)[-1]
         for resource in _resources(service, json.loads(_body(environ)), at):
-            yield f"{service}:{action.removesuffix('Batch')}", resource
+            yield f"{SERVICES.get(service, service)}:{action.removesuffix('Batch')}", resource
     else:
         yield f"{service}:{environ['REQUEST_METHOD']}", path
 
@@ -172,6 +173,10 @@ def _resources(service: str, asked: Any, at: str) -> Iterator[str]:
         yield from (f"arn:aws:events:{at}:event-bus/{bus}" for bus in buses)
     elif service == "sqs":
         yield f"arn:aws:sqs:{at}:{asked['QueueUrl'].rsplit('/', 1)[-1]}"
+    elif service == "logs" and "logGroupName" in asked:
+        yield f"arn:aws:logs:{at}:log-group:{asked['logGroupName']}:log-stream:"
+    elif service == "monitoring" and "AlarmNames" in asked:
+        yield from (f"arn:aws:cloudwatch:{at}:alarm:{name}" for name in asked["AlarmNames"])
     elif service == "sagemaker" and "EndpointName" in asked:
         yield f"arn:aws:sagemaker:{at}:endpoint/{asked['EndpointName']}"
     else:

@@ -4,18 +4,21 @@
     python -m ops status --json | jq .waiting
     python -m ops status --since 7d
 
-Exit code 1 if failures, dead letters, the endpoint or the pipe of the announcements need attention;
-a waiting review does not.
+Exit code 1 if failures, dead letters, the endpoint, the pipe of the announcements or an alarm need
+attention; a waiting review does not.
 Days begin at midnight UTC. Counting reads the index: one megabyte of items a call.
 """
 
 import argparse
 import json
+from collections import Counter
 from typing import Any
 
 from cli.arguments import add_json, add_since
 from ops.stack.glance import glance, midnight
 from ops.stack.outputs import Stack
+
+UNNAMED = "not named by this stack's outputs: deploy the template anew"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,11 +38,14 @@ def as_text(found: dict[str, Any]) -> str:
     """Return the figures as lines to read."""
     waiting, dead, pipe = found["waiting"], found["dead_letters"], found["announcements"]
     oldest = f", the oldest of {waiting['oldest_review']}" if waiting["oldest_review"] else ""
+    states = Counter(alarm["state"] for alarm in found["alarms"])
+    counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     lines = [
         f"{found['stack']} in {found['region']}, {found['workflow']}",
         f"uploads to    {found['upload_address']}",
         f"endpoint      {found['endpoint']['name']}, {found['endpoint']['status']}",
         f"announcements {pipe['state']}",
+        f"alarms        {counted or UNNAMED}",
         f"since {found['since']}",
         *(f"  {name:<12}{count:>8,}" for name, count in found["outcomes"].items()),
         "waiting",

@@ -19,6 +19,7 @@ from ops.drawing.execution import title_of, visits_of
 from ops.drawing.state_machine import draw
 from ops.reviewing.reviews import is_blind
 from ops.stack import names
+from ops.stack.audit_log import heard
 from ops.stack.describing import attributes, changes, places
 from ops.stack.glance import glance, midnight
 from ops.stack.ledger import OUTCOMES, Decision, moment, name_of
@@ -168,6 +169,17 @@ def upload() -> str:
         way=_way(console, item),
         commands=commands,
     )
+
+
+@blueprint.get("/announcements")
+def announcements() -> str:
+    """Return what was announced of one upload."""
+    console = the_console()
+    item = console.ledger.get(request.args.get("upload") or "-")
+    if item is None:
+        raise Refused(404, "the ledger has no such upload")
+    rows = heard(console.stack, item).rows()
+    return render_template("announcements.html", lines=[line for _, line in rows])
 
 
 def _way(console: Console, item: Decision | None) -> dict[str, Any]:

@@ -42,6 +42,12 @@ def queue() -> Response:
     )
 
 
+@blueprint.get("/api/counts")
+def counts() -> Response:
+    """Return how long each queue is that waits: what the open page asks now and then."""
+    return as_json(the_console().reviews.counts())
+
+
 @blueprint.get("/api/picture")
 def picture() -> Response:
     """Return what was uploaded, in a form that browsers show; `small`: as a thumbnail."""

@@ -22,9 +22,11 @@ h1 { font-size: 22px; margin: 0 } h2 { font-size: 16px; margin: 28px 0 8px }
 .tiles b { display: block; font-size: 22px }
 .plots { grid-template-columns: repeat(auto-fit, minmax(min(460px, 100%), 1fr)) }
 .plots svg { width: 100%; height: auto } .plots .wide { grid-column: 1 / -1 }
+.wide { overflow-x: auto } .wide svg { min-width: 640px }
 .faces { grid-template-columns: repeat(auto-fill, minmax(120px, 1fr)) }
 .faces img { width: 100%; aspect-ratio: 1; object-fit: cover }
 figcaption { font-size: 13px; color: #626a78 }
+.scroll { overflow-x: auto }
 table { border-collapse: collapse; background: #fff; width: 100% }
 th, td { text-align: left; padding: 6px 12px; border-bottom: 1px solid #e3e6ea }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
@@ -89,10 +91,11 @@ def _table(report: Report) -> str:
         for found in report.judgement.whole
     )
     return (
-        "<h2>The whole period against the baseline</h2><table><tr><th>compared</th>"
+        "<h2>The whole period against the baseline</h2><div class='scroll' tabindex='0'"
+        " role='region' aria-label='The whole period'><table><tr><th>compared</th>"
         f"<th>baseline, {report.baseline.pictures:,} pictures</th><th>now</th>"
-        "<th class='number'>PSI</th><th class='number'>p</th><th></th></tr>"
-        f"{rows}</table><p class='small grey'>{CUSTOM}"
+        "<th class='number'>PSI</th><th class='number'>p</th><th>change</th></tr>"
+        f"{rows}</table></div><p class='small grey'>{CUSTOM}"
         f" Baseline: {escape(report.baseline.facts.get('source', ''))}.</p>"
     )
 
@@ -105,7 +108,7 @@ def _least_confident(report: Report) -> str:
 
 
 def _figure(plot: Plot, drawn: str) -> str:
-    wide = " class='wide'" if plot.wide else ""
+    wide = " class='wide' tabindex='0'" if plot.wide else ""  # keys scroll it on a phone
     return f"<figure{wide}>{drawn}<figcaption>{escape(plot.caption)}</figcaption></figure>"
 
 

@@ -1,4 +1,4 @@
-"""The figures of a stack at a glance, and what of it needs attention."""
+"""The figures of a stack at a glance, its alarms, and what of it needs attention."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -37,6 +37,7 @@ def glance(stack: Stack, since: datetime) -> dict[str, Any]:
         "dead_letters": messages,
         "endpoint": {"name": outputs["EndpointName"], "status": status_of(stack)},
         "announcements": announcements(stack),
+        "alarms": alarms(stack),
         "upload_address": outputs["UploadAddress"],
     }
     found["attention"] = attention(found, stack)
@@ -62,10 +63,33 @@ def announcements(stack: Stack) -> dict[str, str]:
     return {"pipe": name, "state": pipe["CurrentState"], "reason": pipe.get("StateReason") or ""}
 
 
+def alarms(stack: Stack) -> list[dict[str, str]]:
+    """Return name, state (OK, ALARM or INSUFFICIENT_DATA), since when, and advice of each alarm.
+
+    The names come from the stack's outputs: a prefix would find another stack's alarms as well. A
+    stack of a template without that output has none.
+    """
+    if "Alarms" not in stack.outputs:
+        return []
+    answer = stack.client("cloudwatch").describe_alarms(
+        AlarmNames=stack.outputs["Alarms"].split(","), AlarmTypes=["MetricAlarm"]
+    )
+    return [
+        {
+            "name": alarm["AlarmName"],
+            "state": alarm["StateValue"],
+            "since": moment(alarm["StateUpdatedTimestamp"]) + "Z",
+            "advice": alarm["AlarmDescription"],
+        }
+        for alarm in answer["MetricAlarms"]
+    ]
+
+
 def attention(found: dict[str, Any], stack: Stack) -> list[str]:
     """Return a sentence for each thing that somebody should do, causes before what they caused.
 
-    The stack's OperatorPolicy allows it, or the sentence says who may.
+    The stack's OperatorPolicy allows it, or the sentence says who may. Alarms come last, with their
+    own words, which are also mailed.
     """
     todo = []
     endpoint = found["endpoint"]
@@ -83,4 +107,9 @@ def attention(found: dict[str, Any], stack: Stack) -> list[str]:
         todo.append(f"{count:,} failed: {stack.command('redrive')}")
     if count := sum(found["dead_letters"].values()):
         todo.append(f"{count:,} dead letters: {stack.command('redrive')}")
+    todo += [
+        f"{alarm['name']} is in ALARM since {alarm['since']}: {alarm['advice']}"
+        for alarm in found["alarms"]
+        if alarm["state"] == "ALARM"
+    ]
     return todo

@@ -70,6 +70,8 @@ def arn_of(service: str, params: dict[str, Any]) -> str:
         "cloudformation": lambda: f"stack/{params['StackName']}/id",
         "sagemaker": lambda: f"endpoint/{params['EndpointName']}",
         "pipes": lambda: f"pipe/{params['Name']}",
+        "logs": lambda: f"log-group:{params['logGroupName']}:log-stream:",
+        "cloudwatch": lambda: f"alarm:{params['AlarmNames'][0]}",
     }
     if service in named:
         return f"arn:aws:{service}:{place}:{named[service]()}"
@@ -172,7 +174,7 @@ def test_the_policies_grant_what_the_commands_call(
         ops(standard, "review")
         ops(standard, "review", "--audits")
         ops(standard, "list")
-        ops(standard, "show", seen["upload"])
+        ops(standard, "show", seen["upload"], "--announcements")
         ops(standard, "quality")
     standard.aws.client("dynamodb").delete_item(
         TableName=standard.outputs["DecisionsTable"], Key={"upload": {"S": seen["upload"]}}
@@ -253,6 +255,7 @@ def test_what_status_advises_is_allowed_to_operators(standard: Stack) -> None:
             "announcements": {"pipe": pipe, "state": "STOPPED", "reason": "denied"},
             "waiting": {"failures": 1},
             "dead_letters": {"uploads": 1, "announcements": 1},
+            "alarms": [],
         }
         for sentence in attention(found, OpsStack("test-standard")):
             if "whoever deploys" in sentence:
@@ -277,10 +280,15 @@ def test_every_resource_is_of_this_stack(policy: str) -> None:
         for resource in found if isinstance(found, list) else [found]:
             text = json.dumps(resource)
             own = (*names, "DeadLetterQueue.Arn", "stack/${AWS::StackName}/")
+            own += ("alarm:${AWS::StackName}-", "AuditLogGroup.Arn")
             assert any(name in text for name in own), statement["Sid"]
 
 
 def test_a_viewer_may_do_nothing_that_an_operator_may_not() -> None:
     assert granted("ViewerPolicy") < granted("OperatorPolicy")
     verbs = {action.split(":")[1] for action in granted("ViewerPolicy")}
-    assert [verb for verb in verbs if not re.match("Get|BatchGet|List|Describe|Query", verb)] == []
+    assert [
+        verb
+        for verb in verbs
+        if not re.match("Get|BatchGet|List|Describe|Query|FilterLogEvents", verb)
+    ] == []

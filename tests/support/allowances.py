@@ -73,6 +73,8 @@ WILDCARDS: dict[str, set[str]] = {
     # of OperatorPolicy and ViewerPolicy
     "FindStack": {"stack/STACK/*"},  # AWS ends it with an id
     "SeeExecutions": {"execution:ImageWorkflow:*"},
+    "ReadAuditLog": {"log-group:AuditLogGroup:*"},  # its streams
+    "SeeAlarms": {"alarm:STACK-*"},  # CloudFormation names them so, and adds letters
     "WatchAndStopBackfills": {"execution:BackfillWorkflow:*"},
     "WatchBackfills": {"execution:BackfillWorkflow:*"},
     "CountChildrenOfBackfills": {"mapRun:BackfillWorkflow/*:*"},  # AWS ends it with ids

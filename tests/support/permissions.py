@@ -228,7 +228,8 @@ def readable(arn: str, known: dict[str, str]) -> str:
     """Return an ARN by the template's names: what follows the account, or the bucket's own."""
     names = {_name(physical): logical for physical, logical in known.items()}
     every = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
-    arn = re.sub(rf"(?<![\w.-])(?:{every})(?![\w.-])", lambda name: names[name[0]], arn)
+    ends = r"(?![\w.]|-(?!\*))"  # what follows a name: nothing of a name, but "-*" of a pattern
+    arn = re.sub(rf"(?<![\w.-])(?:{every}){ends}", lambda name: names[name[0]], arn)
     arn = re.sub("/stream/.*", "/stream/LABEL", arn)  # AWS labels a stream by its time
     return arn.split(":", 5)[-1]
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.support.project import ROOT
-from tests.verify.tools import AWS_CLI, LOCALSTACK, NEWER, SAM, Tool
+from tests.verify.tools import AWS_CLI, AXE, LOCALSTACK, NEWER, SAM, Tool
 
 # As `make test` runs the tests.
 SIDE_BY_SIDE = [
@@ -128,6 +128,14 @@ PROOFS = (
         "every call of every role, and of python -m ops",
         ("tests/workflow/test_permissions.py", "tests/ops/test_operator_policy.py"),
         "what services do in a role's name (docs/permissions.md lists it), conditions, boundaries",
+    ),
+    Proof(
+        "axe-core",
+        lambda: AXE.version,
+        "the console's pages in a browser, light and dark, wide and narrow",
+        ("tests/ops/console/test_accessibility.py",),
+        "order and wording; how a screen reader tells it",
+        AXE,
     ),
     Proof(
         f"Python {NEWER}",

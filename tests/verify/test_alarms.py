@@ -24,6 +24,11 @@ def test_every_alarm_reaches_the_topic_when_it_goes_off_and_when_it_ends(name: s
     assert ALARMS[name]["AlarmActions"] == ALARMS[name]["OKActions"] == [{"Ref": "AlarmTopic"}]
 
 
+def test_every_alarm_is_named_in_the_outputs() -> None:
+    _, names = template()["Outputs"]["Alarms"]["Value"]["Fn::Join"]
+    assert sorted(name["Ref"] for name in names) == sorted(ALARMS)
+
+
 @pytest.mark.parametrize("name", ALARMS)
 def test_every_alarm_is_on_the_dashboard(name: str) -> None:
     assert f"${{{name}.Arn}}" in BODY

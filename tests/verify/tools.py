@@ -21,7 +21,7 @@ class ToolMissing(Exception):
 
 @dataclass(frozen=True)
 class Tool:
-    """A command-line program from PyPI or npm."""
+    """A program from PyPI or npm. program: its path in bin/, or in node_modules/."""
 
     package: str
     version: str
@@ -38,7 +38,7 @@ class Tool:
     @property
     def path(self) -> Path:
         """The program, whether it is installed or not."""
-        folder = "bin" if self.registry == "pip" else "node_modules/.bin"
+        folder = "bin" if self.registry == "pip" else "node_modules"
         return self.folder / folder / self.program
 
     @property
@@ -82,7 +82,9 @@ class Tool:
 SAM = Tool("aws-sam-cli", "1.170.0", "sam")
 CHECKOV = Tool("checkov", "3.3.30", "checkov")
 PARLIAMENT = Tool("parliament", "1.6.4", "parliament")
-ASL_VALIDATOR = Tool("asl-validator", "4.0.0", "asl-validator", registry="npm")
+ASL_VALIDATOR = Tool("asl-validator", "4.0.0", ".bin/asl-validator", registry="npm")
+# A script for browsers, which the tests of the console run in its pages.
+AXE = Tool("axe-core", "4.14.1", "axe-core/axe.min.js", registry="npm")
 ZIZMOR = Tool("zizmor", "1.32.0", "zizmor")
 # Its Step Functions engine alone, without the server: what else that would bring is left out.
 LOCALSTACK = Tool(
@@ -101,7 +103,7 @@ LOCALSTACK = Tool(
 )
 # Not a judge: the ordinary tool that has to read the same state as ops.
 AWS_CLI = Tool("awscli", "1.46.3", "aws")
-TOOLS = (SAM, CHECKOV, PARLIAMENT, ASL_VALIDATOR, ZIZMOR, LOCALSTACK, AWS_CLI)
+TOOLS = (SAM, CHECKOV, PARLIAMENT, ASL_VALIDATOR, AXE, ZIZMOR, LOCALSTACK, AWS_CLI)
 
 
 NEWER = "3.13"  # the Python that the functions should run on next

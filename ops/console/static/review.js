@@ -9,7 +9,7 @@ let counts = {};
 let reviewer = "";
 const done = new Set(); // upload#revision: the ledger's index lags a moment behind
 const skipped = new Set(); // come again when all others have been seen
-const FREE = [..."123456789abcdefghijklmnopqrtvwxyz"]; // 0 is other's, s and u are taken
+const FREE = [..."123456789abcdefghijklmnopqrtvwxy"]; // 0 is other's; s, u and z are taken
 const keys = new Map([["other", "0"]]); // of the classes: a key once given never changes
 const MAX_BEYOND = 2000; // as many skipped ones the server looks past
 const WAYS = { doubtful: "/api/label", audits: "/api/audit", mine: "/api/relabel" };
@@ -18,6 +18,9 @@ const EMPTY = { doubtful: "Nothing waits for review.", audits: "No audit is due.
 let busy = false;
 let unseen = false;   // the picture did not come: nobody can tell what it shows
 let shownUrl = null;
+let clicked = null;   // where on the picture, as shares of it: there it is zoomed
+const IDLE_S = 10, BUSY_S = 60; // between looks for new work, with nothing to do and with something
+let looking = null;   // the timer of the next look
 
 const id = (item) => `${item.upload} ${item.revision}`;
 const others = (list, item) => list.filter((other) => other.upload !== item.upload);
@@ -48,23 +51,27 @@ function say(text, error = false) {
   $("message").className = error ? "error" : "";
 }
 
-async function show() {
-  if (!queue.length) await refill();
-  const item = queue[place];
+function showProgress() {
   const all = labelled.length + waiting;
   $("progress").textContent = name === "mine"
     ? `${queue.length} labelled by ${reviewer}`
     : `${labelled.length} labelled, ${waiting} waiting`;
   $("bar").max = all || 1;
   $("bar").value = all ? labelled.length : 1;
-  $("undo").disabled = !labelled.length;
-  $("skip").disabled = !item;
-  unseen = false;
   if (name !== "mine") counts[name] = waiting;
   for (const button of $("queues").children) {
     button.setAttribute("aria-pressed", button.dataset.queue === name);
     button.textContent = [TITLES[button.dataset.queue], counts[button.dataset.queue] || ""].join(" ").trim();
   }
+}
+
+async function show() {
+  if (!queue.length) await refill();
+  const item = queue[place];
+  showProgress();
+  $("undo").disabled = !labelled.length;
+  $("skip").disabled = !item;
+  unseen = false;
   const order = [...keys].filter(([label]) => label !== "other").concat([["other", keys.get("other")]]);
   $("classes").replaceChildren(...order.map(([label, key]) => {
     const button = element("button", undefined, { disabled: !item });
@@ -81,6 +88,9 @@ async function show() {
       element("span", `${(100 * guess.confidence).toFixed(1)} %`));
     return line;
   }));
+  const guess = guessOf(item);
+  $("agree").hidden = !guess;
+  $("agreed").textContent = guess;
   $("list").replaceChildren(...(name === "mine" ? queue : []).map(entry));
   $("name").textContent = item ? `${item.key}, uploaded ${item.uploaded_at}` : "";
   document.body.dataset.upload = item ? item.upload : "";
@@ -98,7 +108,21 @@ function entry(item, index) {
   return line;
 }
 
+// What Enter agrees with: the likeliest guess, where guesses are shown.
+function guessOf(item) {
+  const [guess] = name !== "audits" && item && item.guesses || [];
+  return guess && keys.has(guess.label) ? guess.label : "";
+}
+
+async function agree() {
+  const guess = guessOf(queue[place]);
+  if (guess && !$("picture").hidden) await give(guess);
+}
+
 async function showPicture(item) {
+  zoom(false);
+  $("frame").hidden = true;
+  $("zoom").disabled = $("agree").disabled = true;
   $("picture").hidden = true;
   $("placeholder").hidden = false;
   if (shownUrl) URL.revokeObjectURL(shownUrl);
@@ -113,7 +137,8 @@ async function showPicture(item) {
     shownUrl = URL.createObjectURL(blob);
     $("picture").src = shownUrl;
     await $("picture").decode();
-    $("picture").hidden = false;
+    $("picture").hidden = $("frame").hidden = false;
+    $("zoom").disabled = $("agree").disabled = false;
     $("placeholder").hidden = true;
   } catch (error) {
     unseen = Boolean(error.status);
@@ -122,6 +147,24 @@ async function showPicture(item) {
       ? error.message
       : unseen ? `${error.message}; skip it` : "This browser cannot show the picture; skip it, or open it from S3.";
   }
+}
+
+// Zoomed, a picture has its own pixels, or is twice as large as where it fits, whichever is larger.
+function zoom(on) {
+  const image = $("picture"), frame = $("frame");
+  const at = clicked || { x: 0.5, y: 0.5 };
+  clicked = null;
+  const fits = Math.min(frame.clientWidth / image.naturalWidth, frame.clientHeight / image.naturalHeight);
+  frame.classList.toggle("zoomed", on);
+  $("zoom").setAttribute("aria-pressed", on);
+  image.style.width = on ? `${image.naturalWidth * Math.max(1, 2 * fits)}px` : "";
+  if (!on) return;
+  frame.focus({ preventScroll: true }); // the arrow keys move it
+  frame.scrollTo(at.x * frame.scrollWidth - frame.clientWidth / 2, at.y * frame.scrollHeight - frame.clientHeight / 2);
+}
+
+function turnZoom() {
+  if (!$("picture").hidden) zoom(!$("frame").classList.contains("zoomed"));
 }
 
 function leave(item) {
@@ -213,8 +256,34 @@ async function act(work) {
     if (!queue.length) $("placeholder").textContent = "";
   } finally {
     busy = false;
+    lookLater();
     ready();
   }
+}
+
+// New work shows itself: what waits is counted, and only while somebody can see it.
+function lookLater() {
+  clearTimeout(looking);
+  looking = setTimeout(look, 1000 * (queue.length ? BUSY_S : IDLE_S));
+}
+
+async function look() {
+  clearTimeout(looking);
+  if (document.hidden) return; // the page looks when it is seen again
+  const before = document.body.dataset.ready;
+  try {
+    const now = busy ? null : await (await ask("/api/counts")).json();
+    if (now && !busy && document.body.dataset.ready === before) { // else they are older than what is shown
+      counts = now;
+      if (name !== "mine") waiting = Math.max(counts[name], queue.length);
+      if (!queue.length && counts[name]) await act(async () => {});
+      else showProgress();
+    }
+  } catch (error) {
+    if (!queue.length) say(why(error), true);
+    if (error.status === 403) return; // the token of another run stays one
+  }
+  lookLater();
 }
 
 document.addEventListener("keydown", (event) => {
@@ -232,7 +301,23 @@ document.addEventListener("keydown", (event) => {
   if (found) act(() => give(found[0]));
   else if (event.key === "u") act(undo);
   else if (event.key === "s") act(skip);
+  else if (event.key === "z") turnZoom();
+  else if (event.key === "?") $("keys").open = !$("keys").open;
+  else if (event.key === "Enter" && !event.target.closest("button, a, summary")) act(agree);
 });
+// A click leaves the focus to the keys: Enter would repeat the click.
+$("main").addEventListener("click", (event) => {
+  const button = event.detail && event.target.closest("button, summary");
+  if (button) button.blur();
+});
+$("frame").addEventListener("click", (event) => {
+  const box = $("picture").getBoundingClientRect();
+  clicked = { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
+  turnZoom();
+});
+$("zoom").addEventListener("click", turnZoom);
+$("agree").addEventListener("click", () => act(agree));
+document.addEventListener("visibilitychange", look);
 for (const button of $("queues").children) button.addEventListener("click", () => act(() => turn(button.dataset.queue)));
 $("undo").addEventListener("click", () => act(undo));
 $("skip").addEventListener("click", () => act(skip));

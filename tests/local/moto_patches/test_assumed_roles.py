@@ -51,8 +51,10 @@ def test_a_role_is_refused_what_its_policies_do_not_allow(
     outputs = standard.outputs
     calls: list[tuple[str, str, dict[str, Any]]] = [
         ("cloudformation", "describe_stacks", {"StackName": "test-standard"}),
+        ("cloudwatch", "describe_alarms", {"AlarmNames": outputs["Alarms"].split(",")}),
         ("dynamodb", "describe_table", {"TableName": outputs["DecisionsTable"]}),
         ("events", "put_events", {"Entries": [{"EventBusName": outputs["DecisionsBus"]}]}),
+        ("logs", "filter_log_events", {"logGroupName": outputs["AuditLogGroup"]}),
         ("pipes", "describe_pipe", {"Name": outputs["AnnouncementPipe"]}),
         ("s3", "list_objects_v2", {"Bucket": outputs["UploadBucket"]}),
         ("sagemaker", "describe_endpoint", {"EndpointName": outputs["EndpointName"]}),

@@ -481,7 +481,7 @@ def test_plots_leave_no_gap_in_rows_of_two(folder: Path) -> None:
     (folder / "a.jsonl").write_text("\n".join(line(minute=i) for i in range(90)))
     monitored(folder)
     page = (folder.parents[5] / "report" / "index.html").read_text()
-    figures = re.findall(r"<figure( class='wide')?><svg", page)
+    figures = re.findall(r"<figure( class='wide' tabindex='0')?><svg", page)
     assert figures.count("") % 2 == 0
     assert len(figures) == 5
 

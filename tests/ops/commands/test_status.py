@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 from cli.arguments import duration, point_in_time
 from cli.terminal import own_command
+from ops.commands.status import as_text
+from ops.stack.glance import glance, midnight
+from ops.stack.outputs import Stack as OpsStack
 from tests.support.cloud import Stack
 from tests.support.ops import Ops, empty
 from tests.support.workflow import announced, decided
@@ -42,6 +46,21 @@ def test_failures_and_dead_letters_need_attention(ops: Ops, stack: Stack, images
     assert ran.code == 1
     assert f"failed: {own_command('ops', 'redrive')} --stack test-" in ran.out
     assert "dead letters  1 uploads, 0 announcements" in ran.out
+    assert re.search(r"\nalarms        (\d ALARM, )\d OK\n", ran.out)
+    assert re.search(
+        r"! test-\w+-UploadEventsDeadLetterAlarm-\w+ is in ALARM since 20[\d:T.-]+Z: Events could"
+        r" not start an execution. python -m ops redrive starts them.\n",
+        ran.out + "\n",
+    )
+
+
+def test_a_stack_of_an_older_template_is_shown_without_alarms(ops: Ops, standard: Stack) -> None:
+    del ops, standard
+    older = OpsStack("test-standard")
+    del older.outputs["Alarms"]
+    found = glance(older, midnight())
+    assert found["alarms"] == []
+    assert "alarms        not named by this stack's outputs: deploy" in as_text(found)
 
 
 def test_a_missing_endpoint_needs_attention(ops: Ops, standard: Stack) -> None:

@@ -1,102 +1,26 @@
 """The console in a browser: what was uploaded is seen, filtered, tried, and understood."""
 
 import json
-import os
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from ops.console.app import MAX_UPLOAD
-from ops.console.server import ConsoleServer
-from ops.reviewing.reviews import Reviews
+from ops.stack.ledger import Ledger
 from ops.stack.outputs import Stack as OpsStack
-from tests.support.browser import chromium
 from tests.support.cloud import Stack
+from tests.support.console import Console
 from tests.support.functions import load_function
-from tests.support.ops import Ops
-from tests.support.workflow import decided
+from tests.support.workflow import announced, decided
 
-PATIENCE_S = 30
-SCREENSHOTS = os.environ.get("CONSOLE_SCREENSHOTS")  # a folder to write them to
-WIDTHS = (360, 1400)
-ODD = "<img src=x onerror=document.title='ran'>'\"`${1} &amp; #%25?\u202e\u00e9 \U0001f6b2.png"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium("--window-size=1400,900") as found:
-        yield found
-
-
-@pytest.fixture
-def server(ops: Ops, standard: Stack) -> Iterator[ConsoleServer]:
-    del ops, standard
-    reviews = Reviews(OpsStack("test-standard"), "ann", ["bicycle", "motorcycle"])
-    with ConsoleServer(reviews, "newest", 0) as found:
-        thread = threading.Thread(target=found.serve_forever, args=(0.01,))
-        thread.start()
-        yield found
-        found.shutdown()
-        thread.join()
-
-
-class Console:
-    """The console as a person sees it."""
-
-    def __init__(self, browser: Any, server: ConsoleServer) -> None:
-        self.browser = browser
-        self.address, self.token = server.url.split("#")
-
-    def until(self, true: Callable[[Any], Any]) -> Any:
-        from selenium.webdriver.support.wait import WebDriverWait
-
-        return WebDriverWait(self.browser, PATIENCE_S, 0.02).until(true)
-
-    def open(self, path: str) -> str:
-        """Open a page, wait until it shows what it is for, and return its text."""
-        self.browser.get("about:blank")
-        self.browser.get(f"{self.address}{path}#{self.token}")
-        return self.settled()
-
-    def settled(self) -> str:
-        self.until(
-            lambda browser: browser.execute_script("return document.body.dataset.ready || 0")
-        )
-        return self.text()
-
-    def text(self) -> str:
-        return str(self.browser.find_element("id", "main").text)
-
-    def all(self, selector: str) -> list[Any]:
-        return list(self.browser.find_elements("css selector", selector))
-
-    def shoot(self, name: str) -> None:
-        """Write a page at each width, as high as it is; for people to look at."""
-        if not SCREENSHOTS:
-            return
-        for width in WIDTHS:
-            device = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-            self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
-            height = self.browser.execute_script("return document.documentElement.scrollHeight")
-            self.browser.execute_cdp_cmd(
-                "Emulation.setDeviceMetricsOverride", device | {"height": height}
-            )
-            self.until(lambda _: not self.all("img[data-picture]:not([data-shown])"))
-            self.browser.save_screenshot(str(Path(SCREENSHOTS) / f"{name}-{width}.png"))
-        self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-
-
-@pytest.fixture
-def console(browser: Any, server: ConsoleServer) -> Iterator[Console]:
-    """Open the console, and hold it to complain of nothing."""
-    browser.get_log("browser")
-    yield Console(browser, server)
-    browser.get("about:blank")
-    assert [entry["message"] for entry in browser.get_log("browser")] == []
+SCRIPT = "<img src=x onerror=document.title='ran'>"
+# Of each kind of character that S3 takes in a key, the hard ones: marks, escapes, spaces, a
+# tab, marks of direction, other alphabets, and what has two units in UTF-16.
+ODD = (
+    f"{SCRIPT}'\"`${{1}}{{{{7*7}}}} &amp;&#60; #%25%2F?+=;:@!*()[]^|~\\\t\u202e\u0645\u05d0\u00e9"
+    " \u65e5\u672c \U0001f6b2 .png"
+)
 
 
 def test_today_counts_and_links_to_what_it_counts(
@@ -158,13 +82,17 @@ def test_an_upload_shows_its_pictures_guesses_way_and_commands(
     commands = [box.text for box in console.all("pre")]
     assert any(" show " in command for command in commands)
     assert any(item["execution"] in command for command in commands)
+    announced(standard, item["upload"], 1)
+    console.open(f"upload?upload={quote(item['upload'])}")
+    console.until(lambda _: "revision 1: accepted bicycle" in console.text())
     console.shoot("upload")
 
 
-def test_a_name_that_is_a_script_is_shown_as_text(
-    console: Console, standard: Stack, images: Path
+@pytest.mark.parametrize("name", [SCRIPT, ODD], ids=["script", "odd"])
+def test_a_name_that_is_hard_to_write_is_shown_as_text_and_its_links_work(
+    console: Console, standard: Stack, images: Path, name: str
 ) -> None:
-    item = decided(standard, (images / "bicycle.png").read_bytes(), ODD)
+    item = decided(standard, (images / "cat.jpg").read_bytes(), name)
     console.open("uploads?search=onerror")
     link = console.all(".cards a")[0]
     assert "<img src=x onerror=document.title" in link.text
@@ -175,6 +103,21 @@ def test_a_name_that_is_a_script_is_shown_as_text(
     assert item["etag"][:8] in console.all("h1")[0].text
     assert console.browser.title == "Upload - Scones Unlimited"
     assert not console.all("img[src=x]")
+    console.open("review")
+    assert console.browser.find_element("id", "name").text.startswith(f"uploads/{SCRIPT}")
+    assert console.browser.find_element("id", "picture").is_displayed()
+    console.all("[data-label=motorcycle]")[0].click()
+    console.until(
+        lambda browser: "motorcycle: uploads/" in browser.find_element("id", "message").text
+    )
+    assert not console.all("img[src=x]")
+    assert console.browser.title == "Review - Scones Unlimited"
+    labelled = Ledger(OpsStack("test-standard")).get(item["upload"])
+    assert labelled is not None
+    assert (labelled.outcome, labelled.label, labelled.s3_key) == (
+        *("reviewed", "motorcycle"),
+        f"uploads/{name}",
+    )
 
 
 def test_a_photo_that_is_dropped_in_is_decided(

@@ -1,4 +1,4 @@
-"""The review page in a browser: three pictures are labelled, and found where they belong."""
+"""The review page in a browser: pictures are labelled, and found where they belong."""
 
 import contextlib
 import json
@@ -21,14 +21,14 @@ from tests.support.ops import Ops
 from tests.support.workflow import announced, decided
 
 PATIENCE_S = 20
-SAMPLES = ("cat.jpg", "kick-scooter.png", "motorcycle-drawing.png")
+SAMPLES = ("cat.jpg", "kick-scooter.png", "car.png")
 KEYS = {"2": "motorcycle", "0": "other"}
 SCREENSHOT = os.environ.get("REVIEW_SCREENSHOT")  # where to write one, for the README
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with chromium("--window-size=1100,720") as found:
+    with chromium("--window-size=1100,800") as found:
         yield found
 
 
@@ -56,6 +56,7 @@ def reviews(waiting: list[dict[str, str]]) -> Reviews:
 @contextlib.contextmanager
 def serving(browser: Any, reviews: Reviews) -> Iterator["Page"]:
     """Serve the page, open it, and hold it to complain of nothing but conflicts."""
+    browser.get_log("browser")
     with ConsoleServer(reviews, "newest", 0, "review") as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -112,6 +113,11 @@ class Page:
     def click(self, selector: str) -> None:
         self.after(self.browser.find_element("css selector", selector).click)
 
+    def asked(self, path: str) -> int:
+        """Return how often the page has asked for a path."""
+        code = "return performance.getEntriesByType('resource').map((entry) => entry.name)"
+        return sum(path in name for name in self.browser.execute_script(code))
+
     def json(self, path: str) -> Any:
         """Return what the server answers to the page itself."""
         code = "ask(arguments[0]).then((answer) => answer.json()).then(arguments[1])"
@@ -129,7 +135,7 @@ def test_three_labels_reach_the_table_the_announcements_and_the_training_data(
     keys = page.text("classes").splitlines()
     assert keys == ["1 bicycle", "2 motorcycle", "0 other"]
     shown = []
-    for shown_so_far, key in enumerate("200"):
+    for shown_so_far, key in enumerate("020"):
         assert page.pictured()
         assert "%" in page.text("guesses")
         shown.append(page.upload())
@@ -140,7 +146,7 @@ def test_three_labels_reach_the_table_the_announcements_and_the_training_data(
     assert page.text("placeholder") == "Nothing waits for review."
     assert shown == [item["upload"] for item in reversed(waiting)]
     before = {item["upload"]: item for item in waiting}
-    for upload, label in zip(shown, [KEYS[key] for key in "200"], strict=True):
+    for upload, label in zip(shown, [KEYS[key] for key in "020"], strict=True):
         item = standard.follower.outcome(upload)
         assert item is not None
         assert (item["outcome"]["S"], item["label"]["S"]) == ("reviewed", label)
@@ -154,6 +160,8 @@ def test_three_labels_reach_the_table_the_announcements_and_the_training_data(
 def test_what_nobody_can_see_cannot_be_labelled(
     browser: Any, reviews: Reviews, waiting: list[dict[str, str]], standard: Stack
 ) -> None:
+    from selenium.webdriver.common.keys import Keys
+
     newest = waiting[-1]
     standard.aws.client("s3").delete_object(Bucket=newest["s3_bucket"], Key=newest["s3_key"])
     with ConsoleServer(reviews, "newest", 0, "review") as server:
@@ -162,8 +170,9 @@ def test_what_nobody_can_see_cannot_be_labelled(
         page = Page(browser)
         page.after(lambda: browser.get(server.url))
         assert "deleted or overwritten: skip it" in page.text("placeholder")
-        page.press("1")
-        assert page.text("progress") == "0 labelled, 3 waiting"
+        for key in ("1", Keys.ENTER):
+            page.press(key)
+            assert page.text("progress") == "0 labelled, 3 waiting"
         page.press("s")
         assert page.pictured()
         browser.get("about:blank")
@@ -198,6 +207,154 @@ def test_undo_and_skip(page: Page) -> None:
     assert page.text("progress") == "1 labelled, 2 waiting"
     page.after(page.browser.find_element("id", "undo").click)
     assert page.upload() == first
+
+
+def test_enter_agrees_with_the_first_guess(page: Page, standard: Stack) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    upload, guess = page.upload(), page.text("guesses").splitlines()[0]
+    assert page.text("agree") == f"Enter agree: {guess}"
+    page.press(Keys.ENTER)
+    item = standard.follower.outcome(upload)
+    assert item is not None
+    assert (item["outcome"]["S"], item["label"]["S"]) == ("reviewed", guess)
+    page.click("#skip")
+    second, guess = page.upload(), page.text("guesses").splitlines()[0]
+    # The click has left no focus on the button, which Enter would press.
+    page.after(lambda: page.browser.switch_to.active_element.send_keys(Keys.ENTER))
+    item = standard.follower.outcome(second)
+    assert item is not None
+    assert (item["outcome"]["S"], item["label"]["S"]) == ("reviewed", guess)
+    third, guess = page.upload(), page.text("guesses").splitlines()[0]
+    page.click("#agree")
+    item = standard.follower.outcome(third)
+    assert item is not None
+    assert (item["outcome"]["S"], item["label"]["S"]) == ("reviewed", guess)
+    assert not page.browser.find_element("id", "agree").is_displayed()
+    page.press(Keys.ENTER)
+    assert page.text("progress") == "3 labelled, 0 waiting"
+
+
+def test_the_picture_is_zoomed_by_key_and_by_click(page: Page) -> None:
+    browser = page.browser
+    body, frame = (browser.find_element("css selector", name) for name in ("body", "#frame"))
+
+    def sizes() -> tuple[int, int, int]:
+        """Return the width of the picture as shown, of the frame, and of its own pixels."""
+        picture = browser.find_element("id", "picture")
+        return (
+            picture.size["width"],
+            int(frame.get_property("clientWidth")),
+            int(picture.get_property("naturalWidth")),
+        )
+
+    fits, room, _ = sizes()
+    assert fits == room
+    body.send_keys("z")
+    large, _, own = sizes()
+    assert large > room
+    assert large >= own
+    middle = browser.execute_script(
+        "const f = arguments[0]; return (f.scrollLeft + f.clientWidth / 2) / f.scrollWidth", frame
+    )
+    assert middle == pytest.approx(0.5, abs=0.01)
+    body.send_keys("z")
+    assert sizes()[0] == room
+    frame.click()
+    assert sizes()[0] == large
+    page.press("s")  # the next one fits
+    assert sizes()[0] == room
+
+
+def test_the_keys_are_explained(page: Page) -> None:
+    body = page.browser.find_element("tag name", "body")
+    assert "leave this one for later" not in page.text("keys")
+    body.send_keys("?")
+    assert "leave this one for later" in page.text("keys")
+    body.send_keys("?")
+    assert "leave this one for later" not in page.text("keys")
+
+
+def test_new_work_shows_itself_while_somebody_looks(
+    page: Page, standard: Stack, images: Path
+) -> None:
+    for _ in SAMPLES:
+        page.press("1")
+    assert page.text("placeholder") == "Nothing waits for review."
+    decide = "Object.defineProperty(document, 'hidden', {value: arguments[0], configurable: true})"
+    look = "look().then(arguments[0])"
+    page.browser.execute_script(decide, True)
+    before = page.asked("/api/counts")
+    page.browser.execute_async_script(look)
+    assert page.asked("/api/counts") == before
+    page.browser.execute_script(decide, False)
+    page.browser.execute_script("document.dispatchEvent(new Event('visibilitychange'))")
+    new = {}
+
+    def upload() -> None:
+        new.update(decided(standard, (images / "cat.jpg").read_bytes(), "page/new.jpg"))
+
+    page.after(upload)  # it appears without a word to the page
+    assert page.upload() == new["upload"]
+    assert page.text("progress") == "3 labelled, 1 waiting"
+    decided(standard, (images / "cat.jpg").read_bytes(), "page/newer.jpg")
+    page.browser.execute_async_script(look)
+    assert page.upload() == new["upload"]  # what is shown stays
+    assert page.text("progress") == "3 labelled, 2 waiting"
+
+
+def test_of_two_browsers_at_once_one_gives_the_label_and_the_other_is_told(
+    browser: Any, reviews: Reviews
+) -> None:
+    bob = Reviews(OpsStack("test-standard"), "bob", ["bicycle", "motorcycle"])
+    with (
+        chromium("--window-size=1100,800") as another,
+        serving(browser, reviews) as first,
+        serving(another, bob) as second,
+    ):
+        upload = first.upload()
+        assert second.upload() == upload
+        pressing = [
+            threading.Thread(target=page.press, args=(key,))
+            for page, key in ((first, "1"), (second, "2"))
+        ]
+        for thread in pressing:
+            thread.start()
+        for thread in pressing:
+            thread.join()
+        item = reviews.ledger.get(upload)
+        assert item is not None
+        assert (item.revision, item.reviewer) in ((2, "ann"), (2, "bob"))
+        loser = first if item.reviewer == "bob" else second
+        assert f"already reviewed by {item.reviewer}: {item.label}" in loser.text("message")
+        assert first.upload() == second.upload() != upload
+
+
+MANY = 30
+
+
+def test_many_reviews_by_keys_are_all_recorded(
+    browser: Any, ops: Ops, standard: Stack, images: Path
+) -> None:
+    del ops
+    cleared(standard)
+    uploads = [
+        decided(standard, (images / "cat.jpg").read_bytes(), f"many/{number:02}.jpg")["upload"]
+        for number in range(MANY)
+    ]
+    reviews = Reviews(OpsStack("test-standard"), "ann", ["bicycle", "motorcycle"])
+    given = {}
+    with serving(browser, reviews) as page:
+        for number in range(MANY):
+            key = "102"[number % 3]
+            given[page.upload()] = {"1": "bicycle", "2": "motorcycle", "0": "other"}[key]
+            page.press(key)
+        assert page.text("progress") == f"{MANY} labelled, 0 waiting"
+    assert set(given) == set(uploads)
+    for upload, label in given.items():
+        item = reviews.ledger.get(upload)
+        assert item is not None
+        assert (item.outcome, item.label, item.revision) == ("reviewed", label, 2)
 
 
 def test_the_tenth_class_has_a_letter(page: Page, reviews: Reviews, standard: Stack) -> None:
@@ -273,6 +430,8 @@ def auditor(name: str) -> Reviews:
 
 
 def test_an_audit_shows_no_guess_before_it_is_answered(browser: Any, due: list[Decision]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
     assert [item.outcome for item in due] == ["accepted", "accepted", "none"]
     with serving(browser, auditor("ann")) as page:
         assert page.browser.find_element("css selector", "[data-queue=audits]").text == "audits 3"
@@ -289,6 +448,8 @@ def test_an_audit_shows_no_guess_before_it_is_answered(browser: Any, due: list[D
                 html = html.replace(own, "")
             pages.add(re.sub(r'blob:[^"]+|data-ready="\d+"', "", html))
             assert "%" not in page.text("model")
+            page.press(Keys.ENTER)  # agrees with nothing
+            assert page.upload() == item.upload
             page.press("s")
         assert len(pages) == 1  # whatever the model has guessed
         page.press("2")
