@@ -25,10 +25,12 @@ from local.moto_patches import (
     access,
     assumed_roles,
     copies,
+    dispatch,
     event_targets,
     events,
     executions,
     form_bodies,
+    json_paths,
     lambda_configuration,
     lambda_invoke,
     logs,
@@ -51,6 +53,7 @@ from local.moto_patches import (
     stack_updates,
     state_machines,
     tables,
+    update_expressions,
 )
 from local.packages import NotInstalled
 from local.paths import PRETRAINED, ROOT
@@ -165,6 +168,7 @@ def embedded_aws(
         cleanup.enter_context(permissions.installed())
         cleanup.enter_context(access.installed(keys, host))
         cleanup.enter_context(form_bodies.installed())
+        cleanup.enter_context(dispatch.installed())
         server = ThreadedMotoServer(host, port, verbose=False)
         server.start()
         cleanup.callback(server.stop)
@@ -190,12 +194,14 @@ def embedded_aws(
         cleanup.enter_context(stack_deletions.installed())
         cleanup.enter_context(sagemaker_endpoint.installed())
         cleanup.enter_context(tables.installed())
+        cleanup.enter_context(update_expressions.installed())
         cleanup.enter_context(queries.installed())
         cleanup.enter_context(copies.installed())
         cleanup.enter_context(state_machines.installed())
         cleanup.enter_context(map_runs.installed())  # before executions, which keeps its parse()
         cleanup.enter_context(map_items.installed())
         cleanup.enter_context(sdk_tasks.installed())
+        cleanup.enter_context(json_paths.installed())
         cleanup.enter_context(executions.installed(host, port, keys, log))
         cleanup.enter_context(s3_events.installed())
         cleanup.enter_context(presigned_posts.installed())
