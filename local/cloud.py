@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 from moto.awslambda.models import LambdaFunction
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
-from moto.moto_server.werkzeug_app import MotoRequestHandler
 
 from cli.errors import CommandError
 from local import deployment
@@ -24,6 +23,7 @@ from local.model_server import model_server
 from local.moto_patches import (
     access,
     assumed_roles,
+    connections,
     copies,
     dispatch,
     event_targets,
@@ -160,15 +160,13 @@ def embedded_aws(
         runtime = cleanup.enter_context(
             LambdaRuntime(workdir=workdir, log=log, account_concurrency=account_concurrency)
         )
-        # Connections are kept: a new one for every call would cost more than most calls.
-        MotoRequestHandler.protocol_version = "HTTP/1.1"
-        MotoRequestHandler.disable_nagle_algorithm = True
         keys = access.AccessKeys()
         # Before the first request can come.
         cleanup.enter_context(permissions.installed())
         cleanup.enter_context(access.installed(keys, host))
         cleanup.enter_context(form_bodies.installed())
         cleanup.enter_context(dispatch.installed())
+        cleanup.enter_context(connections.installed())
         server = ThreadedMotoServer(host, port, verbose=False)
         server.start()
         cleanup.callback(server.stop)

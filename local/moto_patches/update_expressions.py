@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
 
-from moto.dynamodb.parsing.ast_nodes import DepthFirstTraverser, Node
-from moto.dynamodb.parsing.expressions import UpdateExpressionParser
+from moto.dynamodb.parsing import ast_nodes, expressions
 from moto.dynamodb.parsing.validators import ActionCountValidator, OverlappingPathsValidator
 
+Node: Any = vars(ast_nodes)["Node"]  # moto leaves these untyped
+DepthFirstTraverser: Any = vars(ast_nodes)["DepthFirstTraverser"]
+UpdateExpressionParser: Any = vars(expressions)["UpdateExpressionParser"]
 EXPRESSIONS = 256  # remembered at once
 
 
@@ -42,6 +44,7 @@ def _process_root(self: DepthFirstTraverser, root: Node) -> Node:
 def _traverse(self: DepthFirstTraverser, root: Node) -> Node:
     """Process a tree depth first; return its new root."""
     processors = self._processing_map()
+    prepares = type(self).pre_processing_of_child is not DepthFirstTraverser.pre_processing_of_child
 
     @functools.cache
     def processor_of(kind: type) -> Any:
@@ -50,10 +53,11 @@ def _traverse(self: DepthFirstTraverser, root: Node) -> Node:
     def walk(node: Node, place: int) -> Node:
         parent = node.parent
         for number, child in enumerate(node.children or []):
-            self.pre_processing_of_child(node, number)
-            if _is_node(type(child)):
+            if prepares:
+                self.pre_processing_of_child(node, number)
+            if _is_node(child.__class__):
                 walk(child, number)
-        process = processor_of(type(node))
+        process = processor_of(node.__class__)
         if process is None:
             return node
         made = process(node)
@@ -78,7 +82,7 @@ def _copied(node: Node, memo: dict[int, Any]) -> Node:
     if node.children is not None:
         made.children = []
         for child in node.children:
-            if _is_node(type(child)):
+            if _is_node(child.__class__):
                 own = _copied(child, memo)
                 own.parent = made
             else:

@@ -24,7 +24,12 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodb.parsing.validators import ActionCountValidator
 from moto.logs.responses import LogsResponse
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
 from moto.stepfunctions.parser.asl.component.common.path import result_path
 from moto.stepfunctions.parser.asl.utils import json_path
 from werkzeug.test import Client
@@ -146,6 +151,19 @@ def access() -> bool:
 def assumed_roles() -> bool:
     arn = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/nobody"
     return bool(client("sts").assume_role(RoleArn=arn, RoleSessionName="probe")["Credentials"])
+
+
+@probe("connections", "an answer closes its connection")
+def connections() -> bool:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        with patch.object(MotoRequestHandler, "protocol_version", "HTTP/1.1"):
+            answer = requests.get(f"http://{host}:{port}/", timeout=10)
+    finally:
+        server.stop()
+    return answer.headers.get("Connection") == "close"
 
 
 @probe("copies", "a changed object is copied")
