@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 from moto.awslambda.models import LambdaFunction
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
-from moto.moto_server.werkzeug_app import MotoRequestHandler
 
 from cli.errors import CommandError
 from local import deployment
@@ -24,11 +23,14 @@ from local.model_server import model_server
 from local.moto_patches import (
     access,
     assumed_roles,
+    connections,
     copies,
+    dispatch,
     event_targets,
     events,
     executions,
     form_bodies,
+    json_paths,
     lambda_configuration,
     lambda_invoke,
     logs,
@@ -51,6 +53,7 @@ from local.moto_patches import (
     stack_updates,
     state_machines,
     tables,
+    update_expressions,
 )
 from local.packages import NotInstalled
 from local.paths import PRETRAINED, ROOT
@@ -157,14 +160,13 @@ def embedded_aws(
         runtime = cleanup.enter_context(
             LambdaRuntime(workdir=workdir, log=log, account_concurrency=account_concurrency)
         )
-        # Connections are kept: a new one for every call would cost more than most calls.
-        MotoRequestHandler.protocol_version = "HTTP/1.1"
-        MotoRequestHandler.disable_nagle_algorithm = True
         keys = access.AccessKeys()
         # Before the first request can come.
         cleanup.enter_context(permissions.installed())
         cleanup.enter_context(access.installed(keys, host))
         cleanup.enter_context(form_bodies.installed())
+        cleanup.enter_context(dispatch.installed())
+        cleanup.enter_context(connections.installed())
         server = ThreadedMotoServer(host, port, verbose=False)
         server.start()
         cleanup.callback(server.stop)
@@ -190,12 +192,14 @@ def embedded_aws(
         cleanup.enter_context(stack_deletions.installed())
         cleanup.enter_context(sagemaker_endpoint.installed())
         cleanup.enter_context(tables.installed())
+        cleanup.enter_context(update_expressions.installed())
         cleanup.enter_context(queries.installed())
         cleanup.enter_context(copies.installed())
         cleanup.enter_context(state_machines.installed())
         cleanup.enter_context(map_runs.installed())  # before executions, which keeps its parse()
         cleanup.enter_context(map_items.installed())
         cleanup.enter_context(sdk_tasks.installed())
+        cleanup.enter_context(json_paths.installed())
         cleanup.enter_context(executions.installed(host, port, keys, log))
         cleanup.enter_context(s3_events.installed())
         cleanup.enter_context(presigned_posts.installed())

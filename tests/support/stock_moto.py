@@ -16,13 +16,22 @@ from unittest.mock import patch
 import boto3
 import requests
 from botocore.exceptions import ClientError
-from moto import mock_aws
+from moto import backends, mock_aws
 from moto.awslambda.models import LambdaFunction
+from moto.backends import list_of_moto_modules
 from moto.cloudformation.parsing import get_model_map
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
+from moto.dynamodb.parsing.validators import ActionCountValidator
 from moto.logs.responses import LogsResponse
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from moto.stepfunctions.parser.asl.component.common.path import result_path
+from moto.stepfunctions.parser.asl.utils import json_path
 from werkzeug.test import Client
 
 REGION = "us-east-1"
@@ -144,6 +153,19 @@ def assumed_roles() -> bool:
     return bool(client("sts").assume_role(RoleArn=arn, RoleSessionName="probe")["Credentials"])
 
 
+@probe("connections", "an answer closes its connection")
+def connections() -> bool:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        with patch.object(MotoRequestHandler, "protocol_version", "HTTP/1.1"):
+            answer = requests.get(f"http://{host}:{port}/", timeout=10)
+    finally:
+        server.stop()
+    return answer.headers.get("Connection") == "close"
+
+
 @probe("copies", "a changed object is copied")
 def copies() -> bool:
     s3 = client("s3")
@@ -217,6 +239,23 @@ def events_of_a_disabled_rule() -> bool:
     bucket = make_rule(f"arn:aws:sqs:{REGION}:{DEFAULT_ACCOUNT_ID}:queue", State="DISABLED")
     client("s3").put_object(Bucket=bucket, Key="a", Body=b"1")
     return bool(messages(url))
+
+
+@probe("dispatch", "the folder of modules is listed for every request")
+def dispatch() -> bool:
+    server = DomainDispatcherApplication(create_backend_app)
+    environ = {"PATH_INFO": "/", "HTTP_HOST": "127.0.0.1"}
+    server.get_application(environ)  # loads the service
+    with patch.object(backends, "list_of_moto_modules", wraps=list_of_moto_modules) as listed:
+        server.get_application(environ)
+    return listed.called
+
+
+@probe("json_paths", "a path is parsed for each evaluation")
+def json_paths() -> bool:
+    return all(
+        module.parse("$.a") is not module.parse("$.a") for module in (json_path, result_path)
+    )
 
 
 @probe("presigned_posts", "a form is taken whatever its policy says")
@@ -669,6 +708,24 @@ def tables() -> bool:
     )
     table: Any = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables["table"]
     return len(table.stream_shard.items) == 2
+
+
+@probe("update_expressions", "every node of an expression's tree is checked with all below it")
+def update_expressions() -> bool:
+    make_table()
+    check = ActionCountValidator.verify_action_counts
+    calls = []
+    for number in (1, 20):
+        with patch.object(ActionCountValidator, "verify_action_counts", autospec=True) as checked:
+            checked.side_effect = check
+            client("dynamodb").update_item(
+                TableName="table",
+                Key={"id": {"S": "1"}},
+                UpdateExpression="SET " + ", ".join(f"a{place} = :a" for place in range(number)),
+                ExpressionAttributeValues={":a": {"S": "1"}},
+            )
+        calls.append(checked.call_count)
+    return calls[0] < calls[1]
 
 
 def lacks() -> dict[str, bool]:
