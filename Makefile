@@ -14,6 +14,7 @@ SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadsc
 COMPILE := $(VENV)/bin/uv pip compile --quiet --system-certs --upgrade --exclude-newer "7 days" --universal \
   --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --custom-compile-command "make lock" pyproject.toml
 IMAGES ?=
+OPEN ?=
 MODEL ?= model/pretrained
 
 .PHONY: help demo test check format events bench verify chaos notebook papers lock clean
@@ -35,8 +36,8 @@ $(VENV)/.extra-%: locks/%.txt | $(VENV)/bin/python
 
 $(TORCH:%=$(VENV)/.extra-%): locks/torch.txt
 
-demo: $(VENV)/.extra-local ## Photos through the whole workflow on this machine; more: IMAGES="a.jpg b.heic" MODEL=folder
-	@$(RUN) -m local demo --model $(MODEL) $(IMAGES)
+demo: $(VENV)/.extra-local ## Photos through the whole workflow on this machine; more: IMAGES="a.jpg b.heic" MODEL=folder OPEN=1
+	@$(RUN) -m local demo --model $(MODEL) $(if $(OPEN),--open) $(IMAGES)
 
 test: $(VENV)/.extra-dev ## Every test that this machine can run; what it skips says why
 	$(RUN) -m pytest $(SIDE_BY_SIDE)
