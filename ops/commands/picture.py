@@ -6,7 +6,8 @@
     python -m ops picture --execution ARN --out execution.svg
 
 Over an execution the picture shows the photo as the model saw it, the decision, the states passed,
-the time in each, retries and errors, from the execution's history. An EXPRESS workflow keeps none; see its ledger and its logs.
+the time in each, retries and errors, from the execution's history. An EXPRESS workflow keeps none;
+see its ledger and its logs.
 """
 
 import argparse
