@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,17 +11,21 @@ from urllib.parse import quote
 
 import pytest
 
+from ops.console import app
 from ops.console.app import MAX_UPLOAD
 from ops.console.server import ConsoleServer
+from ops.drawing.layout import spine_of
 from ops.reviewing.reviews import Reviews
 from ops.stack.outputs import Stack as OpsStack
 from tests.support.browser import chromium
 from tests.support.cloud import Stack
 from tests.support.functions import load_function
 from tests.support.ops import Ops
+from tests.support.project import ROOT, state_machine
 from tests.support.workflow import decided
 
 PATIENCE_S = 30
+SAMPLES = ROOT / "events" / "images"
 SCREENSHOTS = os.environ.get("CONSOLE_SCREENSHOTS")  # a folder to write them to
 WIDTHS = (360, 1400)
 ODD = "<img src=x onerror=document.title='ran'>'\"`${1} &amp; #%25?\u202e\u00e9 \U0001f6b2.png"
@@ -192,7 +197,39 @@ def test_a_photo_that_is_dropped_in_is_decided(
     assert item["s3_key"]["S"].startswith("uploads/console/")
     assert item["s3_key"]["S"].endswith(photo.name)
     assert json.loads(item["event"]["S"])["detail"]["reason"] == "PutObject"
+    steps = line.find_elements("css selector", ".steps li")
+    names = [step.text.partition(",")[0] for step in steps]
+    assert names == ["in the bucket", *spine_of(state_machine()), "decided"]
+    assert {step.get_attribute("data-reached") for step in steps} == {"yes"}
     console.shoot("try")
+
+
+def test_each_state_lights_up_as_it_happens(console: Console, standard: Stack) -> None:
+    console.browser.get(f"{console.address}try#{console.token}")
+    with standard.container.held():
+        console.all("#files")[0].send_keys(str((SAMPLES / "bicycle.png").resolve()))
+        read = "return [...document.querySelectorAll('.steps li')].map(step =>"
+        read += " [step.textContent, step.dataset.reached])"
+        console.until(lambda browser: ["Classify image", "yes"] in browser.execute_script(read))
+        steps = console.browser.execute_script(read)
+    lit, ahead = ([text for text, now in steps if now == known] for known in ("yes", "no"))
+    assert lit[0] == "in the bucket"
+    assert re.fullmatch(r"Serialize image, \d+ ms", lit[1])
+    assert lit[2:] == ["Classify image"]
+    assert ahead == ["Filter inferences", "Record decision", "decided"]
+    console.settled()
+
+
+def test_of_express_only_the_decision_is_shown(ops: Ops, express: Stack) -> None:
+    del ops
+    item = decided(express, (SAMPLES / "bicycle.png").read_bytes())
+    reviews = Reviews(OpsStack("test-express"), "ann", [])
+    asked = app.application(app.Console(reviews, "newest", "token", {"localhost"})).test_client()
+    answer = asked.get(
+        f"/api/outcome?upload={quote(item['upload'])}", headers={"X-Console-Token": "token"}
+    ).get_json()
+    assert (answer["outcome"], answer["states"]) == (item["outcome"], [])
+    assert answer["note"].startswith("EXPRESS keeps no history")
 
 
 def test_what_the_workflow_takes_can_be_tried_and_nothing_larger() -> None:
