@@ -17,7 +17,7 @@ IMAGES ?=
 OPEN ?=
 MODEL ?= model/pretrained
 
-.PHONY: help demo test check format events bench verify chaos notebook papers lock clean
+.PHONY: help demo test check format events bench verify chaos notebook papers screenshots lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -73,6 +73,9 @@ notebook: $(VENV)/.extra-notebook ## Execute notebooks/walkthrough.ipynb and kee
 
 papers: $(VENV)/.extra-dev ## Write the tables and the output that README.md and docs/ quote anew
 	$(RUN) -m tests.support.readme
+
+screenshots: $(VENV)/.extra-dev ## Write the pictures of pages in docs/ anew; needs Chromium
+	$(RUN) -m tests.support.screenshots
 
 # All together first, so that a version is the same in every file.
 lock: $(VENV)/.extra-lock ## Write locks/ and what ships anew: the newest versions that pyproject.toml allows, with hashes
