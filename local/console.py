@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from local.paths import ROOT
 from local.processes import die_with_parent
@@ -13,11 +14,18 @@ from local.processes import die_with_parent
 END_S = 5  # for its own end, before it is killed
 
 
-@contextlib.contextmanager
-def console(environment: Mapping[str, str], stack: str, port: int) -> Iterator[str]:
-    """Run `python -m ops console` until the context ends; yield its address.
+class Console(NamedTuple):
+    """A console that runs. address: to open, "" if it has not started. process: its id."""
 
-    The address is "" if it has not started. environment: of EmbeddedAws. port: 0 takes a free one.
+    address: str
+    process: int
+
+
+@contextlib.contextmanager
+def console(environment: Mapping[str, str], stack: str, port: int = 0) -> Iterator[Console]:
+    """Run `python -m ops console` until the context ends.
+
+    environment: of EmbeddedAws. port: 0 takes a free one.
     """
     command = [sys.executable, "-m", "ops", "console", "--stack", stack, "--port", str(port)]
     process = subprocess.Popen(
@@ -30,7 +38,7 @@ def console(environment: Mapping[str, str], stack: str, port: int) -> Iterator[s
         preexec_fn=die_with_parent if sys.platform == "linux" else None,
     )
     try:
-        yield _address(process)
+        yield Console(_address(process), process.pid)
     finally:
         process.terminate()
         try:

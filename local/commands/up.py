@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.no_console:
             page = running.enter_context(
                 console(environment, arguments.stack, arguments.console_port)
-            )
+            ).address
             if not page:
                 print(
                     "the console has not started, as said above; all else goes on. Give another"
