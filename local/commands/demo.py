@@ -55,9 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
     paths = [path for path in find_files([SAMPLES]) if path.suffix != ".md"]
     paths += find_files(arguments.images) if arguments.images else []
     began = time.monotonic()
+    stream = sys.stderr if arguments.json else sys.stdout
 
     def progress(text: str) -> None:
-        stream = sys.stderr if arguments.json else sys.stdout
         print(f"{time.monotonic() - began:5.1f} s  {text}", file=stream, flush=True)
 
     with embedded_aws(**options, progress=lambda part: progress(f"starting the {part}")) as aws:
@@ -88,7 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
             print(f",\n{FOLDER.name}/executions/ a drawing of each execution", end="")
         print(".\n\nTo keep it running for the AWS CLI, boto3 and ops:")
         print(f"  {own_command('local', 'up')}")
-        print(f"\nTo see each photo and its way, open in a browser:\n  {os.path.relpath(page)}")
+    print(
+        f"\nTo see each photo and its way, open in a browser:\n  {os.path.relpath(page)}",
+        file=stream,
+    )
     if arguments.open and not webbrowser.open(page.as_uri()):
         print(f"no browser was found: open {page.as_uri()}", file=sys.stderr)
     undecided = [picture.image for picture in pictures if picture.decision is None]
