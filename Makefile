@@ -14,9 +14,10 @@ SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadsc
 COMPILE := $(VENV)/bin/uv pip compile --quiet --system-certs --upgrade --exclude-newer "7 days" --universal \
   --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --custom-compile-command "make lock" pyproject.toml
 IMAGES ?=
+OPEN ?=
 MODEL ?= model/pretrained
 
-.PHONY: help demo test check format events bench verify chaos notebook papers lock clean
+.PHONY: help demo test check format events bench verify chaos notebook papers screenshots lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -35,8 +36,8 @@ $(VENV)/.extra-%: locks/%.txt | $(VENV)/bin/python
 
 $(TORCH:%=$(VENV)/.extra-%): locks/torch.txt
 
-demo: $(VENV)/.extra-local ## Photos through the whole workflow on this machine; more: IMAGES="a.jpg b.heic" MODEL=folder
-	@$(RUN) -m local demo --model $(MODEL) $(IMAGES)
+demo: $(VENV)/.extra-local ## Photos through the whole workflow on this machine; more: IMAGES="a.jpg b.heic" MODEL=folder OPEN=1
+	@$(RUN) -m local demo --model $(MODEL) $(if $(OPEN),--open) $(IMAGES)
 
 test: $(VENV)/.extra-dev ## Every test that this machine can run; what it skips says why
 	$(RUN) -m pytest $(SIDE_BY_SIDE)
@@ -72,6 +73,9 @@ notebook: $(VENV)/.extra-notebook ## Execute notebooks/walkthrough.ipynb and kee
 
 papers: $(VENV)/.extra-dev ## Write the tables and the output that README.md and docs/ quote anew
 	$(RUN) -m tests.support.readme
+
+screenshots: $(VENV)/.extra-dev ## Write the pictures of pages in docs/ anew; needs Chromium
+	$(RUN) -m tests.support.screenshots
 
 # All together first, so that a version is the same in every file.
 lock: $(VENV)/.extra-lock ## Write locks/ and what ships anew: the newest versions that pyproject.toml allows, with hashes

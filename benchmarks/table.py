@@ -27,20 +27,27 @@ def row(
     return Row(name=name, value=value, unit=unit, floor=floor, ratio=ratio, aim=aim, note=note)
 
 
-def print_rows(title: str, rows: list[Row]) -> None:
-    """Print rows as a table: figure, value, floor, ratio, aim, what the floor is."""
-    cells = [("figure", "value", "floor", "ratio", "aim", "the floor")]
-    cells += [
-        (
-            row["name"],
-            _number(row["value"], row["unit"]),
-            _number(row.get("floor"), row["unit"]),
-            f"{ratio:.2f}x" if (ratio := row.get("ratio")) else "",
-            row.get("aim", ""),
-            row.get("note", ""),
-        )
-        for row in rows
+def cells_of(rows: list[Row]) -> list[tuple[str, ...]]:
+    """Return rows as text under a header: figure, value, floor, ratio, aim, what the floor is."""
+    return [
+        ("figure", "value", "floor", "ratio", "aim", "the floor"),
+        *(
+            (
+                row["name"],
+                _number(row["value"], row["unit"]),
+                _number(row.get("floor"), row["unit"]),
+                f"{ratio:.2f}x" if (ratio := row.get("ratio")) else "",
+                row.get("aim", ""),
+                row.get("note", ""),
+            )
+            for row in rows
+        ),
     ]
+
+
+def print_rows(title: str, rows: list[Row]) -> None:
+    """Print rows as a table."""
+    cells = cells_of(rows)
     widths = [max(len(line[column]) for line in cells) for column in range(6)]
     print(f"\n{title}")
     for line in cells:

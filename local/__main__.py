@@ -25,7 +25,7 @@ from cli.program import Program
 # One line for each command; its module, of the same name, is imported when it is asked for.
 COMMANDS = {
     "demo": "sample pictures through the workflow, and a table of the outcomes",
-    "up": "keep it running for the AWS CLI, boto3 and ops",
+    "up": "keep it running for the browser, the AWS CLI, boto3 and ops",
     "classify": "your own pictures, as a table or as JSON lines",
     "events": "capture the sample document of each step again",
     "sam": "let `sam local invoke` reach the embedded AWS",

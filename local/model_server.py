@@ -1,7 +1,6 @@
 """The model server of the embedded AWS: a process of its own, which is started again if it ends."""
 
 import contextlib
-import ctypes
 import re
 import signal
 import subprocess
@@ -14,9 +13,9 @@ from pathlib import Path
 
 from cli.errors import CommandError
 from local.paths import ROOT
+from local.processes import die_with_parent
 
 START_S = 60
-LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec other threads may hold its locks
 
 
 class ModelServerError(CommandError):
@@ -98,7 +97,7 @@ class _Keeper(threading.Thread):
                 stdout=subprocess.PIPE,
                 text=True,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,
             )
             return self._process
 
@@ -113,11 +112,6 @@ class _Keeper(threading.Thread):
         raise ModelServerError(
             f"the model server for {self._model} did not start: see its output above"
         )
-
-
-def _die_with_parent() -> None:
-    PR_SET_PDEATHSIG = 1
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _ending(code: int) -> str:

@@ -48,6 +48,11 @@ def check(notebook: "nbformat.NotebookNode") -> None:
     drawings = outputs(notebook, "image/svg+xml")
     assert len(drawings) == DRAWINGS
     assert ["SUCCEEDED" in svg for svg in drawings] == [False, True, True, False, False]
+    assert all("max-width:100%" in svg for svg in drawings[:3]), "a narrow page cuts it"
+    assert [">accepted: bicycle 0.9" in svg and "<image" in svg for svg in drawings[1:3]] == [
+        True,
+        False,
+    ]
     text = said(notebook)
     assert re.search(r"bicycle\.png +accepted +bicycle", text)
     assert re.search(r"no-image\.jpg +rejected +unsupported_format", text)

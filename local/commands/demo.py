@@ -3,16 +3,20 @@
     python -m local demo
     python -m local demo a.jpg b.heic
     python -m local demo --json
+    python -m local demo --open
 
 Besides good pictures it shows what else can happen: a picture that a person should look at, a
 file that is no picture, one that is overwritten before it is read, and a missing endpoint.
+.demo/index.html shows each photo, as the model saw it, its decision and its way.
 """
 
 import argparse
 import json
+import os
 import sys
 import textwrap
 import time
+import webbrowser
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "images", nargs="*", type=Path, metavar="IMAGE", help="your own pictures besides"
     )
     parser.add_argument("--json", action="store_true", help="one line of JSON per picture")
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
     add_cloud_options(parser)
 
 
@@ -50,9 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
     paths = [path for path in find_files([SAMPLES]) if path.suffix != ".md"]
     paths += find_files(arguments.images) if arguments.images else []
     began = time.monotonic()
+    stream = sys.stderr if arguments.json else sys.stdout
 
     def progress(text: str) -> None:
-        stream = sys.stderr if arguments.json else sys.stdout
         print(f"{time.monotonic() - began:5.1f} s  {text}", file=stream, flush=True)
 
     with embedded_aws(**options, progress=lambda part: progress(f"starting the {part}")) as aws:
@@ -70,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
             picture.states = follower.states(picture.execution)
         recorded = sum(picture.decision is not None for picture in pictures)
         announced = announcements(aws, outputs["AuditLogGroup"], recorded)
-        keep(aws, outputs, pictures)
+        page = keep(aws, outputs, pictures)
         progress("all followed")
     if arguments.json:
         print("\n".join(picture.as_json() for picture in pictures))
@@ -83,6 +88,12 @@ def run(arguments: argparse.Namespace) -> int:
             print(f",\n{FOLDER.name}/executions/ a drawing of each execution", end="")
         print(".\n\nTo keep it running for the AWS CLI, boto3 and ops:")
         print(f"  {own_command('local', 'up')}")
+    print(
+        f"\nTo see each photo and its way, open in a browser:\n  {os.path.relpath(page)}",
+        file=stream,
+    )
+    if arguments.open and not webbrowser.open(page.as_uri()):
+        print(f"no browser was found: open {page.as_uri()}", file=sys.stderr)
     undecided = [picture.image for picture in pictures if picture.decision is None]
     if undecided:
         print(f"no recorded outcome: {', '.join(map(printable, undecided))}", file=sys.stderr)

@@ -1,13 +1,14 @@
-"""Keep the embedded AWS running, for the AWS CLI, boto3 and `python -m ops`.
+"""Keep the embedded AWS running, for the browser, the AWS CLI, boto3 and `python -m ops`.
 
     python -m local up --port 4577
     python -m local up --json
 
-It prints where to upload and the export lines that point the ordinary tools at it. Ctrl-C stops
-it and everything it started; nothing is kept.
+It prints the address of the console, where to upload, and the export lines that point the ordinary
+tools at it. Ctrl-C stops it and everything it started; nothing is kept.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -55,7 +56,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the endpoint's requests, kept for `ops monitor` (default: %(default)s)",
     )
     parser.add_argument(
-        "--json", action="store_true", help="one line of JSON instead: environment and outputs"
+        "--console-port",
+        type=integer_between(0, 65_535),
+        default=0,
+        metavar="PORT",
+        help="of the console, python -m ops console (default: one that is free)",
+    )
+    parser.add_argument("--no-console", action="store_true", help="start no console")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="one line of JSON instead: environment, outputs and the console's address",
     )
     add_cloud_options(parser)
 
@@ -63,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Deploy, print how to reach it, and wait for Ctrl-C."""
     from local.cloud import embedded_aws
+    from local.console import console
 
     options, parameters = cloud_options(arguments), stack_parameters(arguments)
     if not LOOPBACK.fullmatch(arguments.host):
@@ -73,18 +85,34 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if not arguments.json:
         print("Starting the embedded AWS ...", flush=True)
-    with embedded_aws(host=arguments.host, port=arguments.port, **options) as aws:
+    with contextlib.ExitStack() as running:
+        aws = running.enter_context(
+            embedded_aws(host=arguments.host, port=arguments.port, **options)
+        )
         outputs = aws.deploy(
             arguments.stack,
             parameters,
             capture_percentage=arguments.capture_percentage,
         )
         environment = aws.environment()
+        page = ""
+        if not arguments.no_console:
+            page = running.enter_context(
+                console(environment, arguments.stack, arguments.console_port)
+            ).address
+            if not page:
+                print(
+                    "the console has not started, as said above; all else goes on. Give another"
+                    " --console-port, or --no-console",
+                    file=sys.stderr,
+                )
         if arguments.json:
-            print(json.dumps({"environment": environment, "outputs": outputs}), flush=True)
+            printed = {"environment": environment, "outputs": outputs, "console": page}
+            print(json.dumps(printed), flush=True)
         else:
             exports = [f"export {name}={shlex.quote(text)}" for name, text in environment.items()]
             print(
+                *([f"\nOpen the console     {page}"] if page else []),
                 f"\nUpload pictures to   {outputs['UploadAddress']}",
                 "\nIn another terminal, in this folder:\n",
                 *exports,

@@ -5,8 +5,9 @@
     python -m ops picture --execution latest --out execution.png  the newest
     python -m ops picture --execution ARN --out execution.svg
 
-Over an execution the picture shows the states passed, the time in each, retries and errors, from
-the execution's history. An EXPRESS workflow keeps none; see its ledger and its logs.
+Over an execution the picture shows the photo as the model saw it, the decision, the states passed,
+the time in each, retries and errors, from the execution's history. An EXPRESS workflow keeps none;
+see its ledger and its logs.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import json
 from pathlib import Path
 
 from cli.errors import CommandError
-from ops.drawing.execution import title_of, visits_of, write
+from ops.drawing.execution import drawing_of, title_of, write
 from ops.drawing.state_machine import draw
 from ops.stack.outputs import Stack
 
@@ -46,12 +47,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.definition is not None:
         picture = picture_of(arguments.definition)
     else:
-        stack, visits = Stack.of(arguments), None
-        if arguments.execution is not None:
+        stack = Stack.of(arguments)
+        if arguments.execution is None:
+            picture = draw(stack.definition())
+        else:
             execution = stack.execution(arguments.execution)
-            visits = visits_of(stack.history(execution["executionArn"]))
+            history = list(stack.history(execution["executionArn"], documents=True))
+            picture = drawing_of(stack.definition(), execution, history)
             title = title_of(execution)
-        picture = draw(stack.definition(), visits, title)
     write(picture, arguments.out)
     print(f"wrote {arguments.out}" + (f": {title}" if title else ""))
     return 0

@@ -10,6 +10,7 @@ import secrets
 import sys
 import traceback
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from werkzeug.exceptions import HTTPException
 
 from cli.errors import CommandError, aws_errors, explained
 from ops.reviewing.reviews import Reviews
+from ops.stack.executions import Newest
 from ops.stack.ledger import Ledger
 from ops.stack.outputs import DENIED, Stack
 from ops.stack.uploads import Uploads
@@ -75,6 +77,11 @@ class Console:
     token: str
     hosts: set[str] = field(default_factory=set)
     labelled: set[str] = field(default_factory=set)  # uploads
+
+    @cached_property
+    def executions(self) -> Newest:
+        """The stack's newest executions."""
+        return Newest(self.stack)
 
     @property
     def stack(self) -> Stack:

@@ -1,7 +1,6 @@
 """What the pages show: parts of HTML, made from what the commands are made from."""
 
 import base64
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from threading import Lock
@@ -15,7 +14,7 @@ from cli.errors import CommandError
 from cli.escaping import printable
 from ops.bills import Spent, spent
 from ops.console.app import Console, Refused, the_console
-from ops.drawing.execution import title_of, visits_of
+from ops.drawing.execution import canonical_picture, title_of, visits_of
 from ops.drawing.state_machine import draw
 from ops.reviewing.reviews import is_blind
 from ops.stack import names
@@ -203,22 +202,6 @@ def _way(console: Console, item: Decision | None) -> dict[str, Any]:
         ),
         "canonical": canonical_picture(history),
     }
-
-
-def canonical_picture(history: list[dict[str, Any]]) -> str:
-    """Return the address of the picture that the model was asked about, "" if there was none.
-
-    history: the events of GetExecutionHistory with what the states took and gave.
-    """
-    for event in history:
-        details = event.get("stateExitedEventDetails", {})
-        try:
-            document = json.loads(details.get("output", ""))
-            kind, image = document["content_type"], document["image_data"]
-        except (ValueError, KeyError, TypeError):
-            continue
-        return f"data:{kind};base64,{image}"
-    return ""
 
 
 def data_address(kind: str, text: str) -> str:

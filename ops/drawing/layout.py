@@ -57,12 +57,18 @@ def short_error(error: str) -> str:
     return error.removeprefix("DynamoDB.").removesuffix("Exception")
 
 
-def lay_out(definition: Mapping[str, Any]) -> Layout:
-    """Give each state a row below everything that leads to it, and a column."""
-    layout = Layout(edges_of(definition))
+def spine_of(definition: Mapping[str, Any]) -> list[str]:
+    """Return the states of the way without errors and choices."""
     spine = [definition["StartAt"]]
     while (following := definition["States"][spine[-1]].get("Next")) and following not in spine:
         spine.append(following)
+    return spine
+
+
+def lay_out(definition: Mapping[str, Any]) -> Layout:
+    """Give each state a row below everything that leads to it, and a column."""
+    layout = Layout(edges_of(definition))
+    spine = spine_of(definition)
     _place_rows(layout, definition["StartAt"], ())
     layout.column = dict.fromkeys(spine, 0)
     fallbacks = {

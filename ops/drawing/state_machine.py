@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from cli.terminal import shortened
 from ops.drawing.layout import Edge, Layout, lay_out, short_error
-from ops.drawing.svg import INK, line, text_at
+from ops.drawing.svg import INK, image_at, line, text_at
 
 # Lengths in pixels of the SVG's user space.
 STATE_WIDTH, STATE_HEIGHT = 180, 50
@@ -20,6 +21,8 @@ COLUMN_GAP, ROW_GAP = 200, 50
 LANE = 14  # between parallel lines
 LABEL = 140  # the longest that stands beside a state
 MARGIN = 40
+PICTURE = 112  # a side of the picture that an execution was about
+TITLE_CHARACTERS = 120  # of 8 pixels at most
 
 COLOURS = {  # fill, border
     "idle": ("#ffffff", "#5b6472"),
@@ -39,17 +42,24 @@ class Visit:
 
 
 def draw(
-    definition: Mapping[str, Any], visits: Mapping[str, Visit] | None = None, title: str = ""
+    definition: Mapping[str, Any],
+    visits: Mapping[str, Visit] | None = None,
+    title: str = "",
+    *,
+    decision: str = "",
+    picture: str = "",
 ) -> str:
     """Return the SVG of a state machine, with one execution over it where visits are given.
 
     definition: an Amazon States Language document with Task, Pass, Choice, Wait, Succeed and
     Fail states. visits: what the execution did, by state, in its order; others are greyed.
+    decision: what it found. picture: that it was about, as an address that holds it (data:).
     """
+    head = PICTURE if decision or picture else 0  # pixels above the states
     layout = lay_out(definition)
     first = min(layout.column.values())
     x = {n: MARGIN + (c - first) * (STATE_WIDTH + COLUMN_GAP) for n, c in layout.column.items()}
-    y = {n: MARGIN + 40 + r * (STATE_HEIGHT + ROW_GAP) for n, r in layout.row.items()}
+    y = {n: head + MARGIN + 40 + r * (STATE_HEIGHT + ROW_GAP) for n, r in layout.row.items()}
     path = list(visits or ())
     steps = set(itertools.pairwise(path))
     taken = {edge: visits is None or edge[:2] in steps for edge in layout.edges}
@@ -63,8 +73,8 @@ def draw(
     start = definition["StartAt"]
     centre = x[start] + STATE_WIDTH / 2
     parts.append(
-        f'<circle cx="{centre:g}" cy="{MARGIN:g}" r="7" fill="#5b6472"/>'
-        + line([(centre, MARGIN + 7), (centre, y[start])], "#5b6472")
+        f'<circle cx="{centre:g}" cy="{head + MARGIN:g}" r="7" fill="#5b6472"/>'
+        + line([(centre, head + MARGIN + 7), (centre, y[start])], "#5b6472")
     )
     width = max(x.values()) + STATE_WIDTH + MARGIN
     height = max(y.values()) + STATE_HEIGHT + MARGIN
@@ -72,14 +82,29 @@ def draw(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
             f'width="{width:g}" height="{height:g}" role="img" '
+            # Narrower pages show it smaller instead of a part of it.
+            'style="max-width:100%;height:auto" '
             'font-family="Helvetica, Arial, DejaVu Sans, sans-serif">',
             f"<title>{escape(title or definition.get('Comment', 'State machine'))}</title>",
             f'<rect width="{width:g}" height="{height:g}" fill="#ffffff"/>',
-            *([text_at(title, MARGIN / 2, 22, 13, anchor="start")] if title else []),
+            *_heading(title, decision, picture),
             *parts,
             "</svg>\n",
         ]
     )
+
+
+def _heading(title: str, decision: str, picture: str) -> list[str]:
+    title = shortened(title, TITLE_CHARACTERS)
+    if not (decision or picture):
+        return [text_at(title, MARGIN / 2, 22, 13, anchor="start")] if title else []
+    edge = MARGIN / 2
+    beside = edge + PICTURE + 16 if picture else edge
+    return [
+        *([image_at(picture, edge, edge, PICTURE)] if picture else []),
+        text_at(decision, beside, edge + 34, 22, anchor="start", bold=True),
+        text_at(title, beside, edge + 64, 15, anchor="start"),
+    ]
 
 
 def _state(

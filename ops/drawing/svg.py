@@ -1,4 +1,4 @@
-"""Lines and texts of an SVG drawing. Lengths are pixels of its user space."""
+"""Lines, texts and pictures of an SVG drawing. Lengths are pixels of its user space."""
 
 from html import escape
 
@@ -33,4 +33,12 @@ def text_at(
     return (
         f'<text x="{x:g}" y="{y:g}" font-size="{size}" text-anchor="{anchor}" '
         f'fill="{colour}"{weight}>{escape(text)}</text>'
+    )
+
+
+def image_at(address: str, x: float, y: float, side: float) -> str:
+    """Return a picture, as large as fits a square whose upper left corner is at x, y."""
+    return (
+        f'<image x="{x:g}" y="{y:g}" width="{side:g}" height="{side:g}" '
+        f'preserveAspectRatio="xMinYMin" href="{escape(address)}"/>'
     )

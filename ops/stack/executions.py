@@ -6,14 +6,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import islice
+from threading import Lock
 from typing import Any
 
 from cli.errors import aws_errors, explained
+from ops.stack.ledger import name_of
 from ops.stack.outputs import DENIED, Stack
 from ops.stack.rate_limit import RateLimit
 
 WORKERS = 8  # threads: StartExecution takes 50 ms or so, and the rate limit decides
 BATCH_SIZE = 100  # events held in memory
+NEWEST = 25  # executions among which that of an upload is looked for
+KEPT = 1_000  # executions whose upload is kept in memory
 
 
 def created_event(stack: Stack, item: Mapping[str, Any], bucket: str, why: str) -> str:
@@ -89,3 +93,33 @@ def start_all(stack: Stack, events: Iterable[str], name: str, limit: RateLimit) 
             finally:
                 for future in begun:  # whoever asked has been interrupted
                     future.cancel()
+
+
+class Newest:
+    """The newest executions, by the uploads that they are about.
+
+    EventBridge gives executions names that nobody can know, so each is asked once for its event.
+    STANDARD only: EXPRESS lists no executions.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._uploads: dict[str, str] = {}  # by ARN, the oldest first; "" for an event of none
+        self._one = Lock()
+
+    def of(self, upload: str) -> str:
+        """Return the ARN of an upload's execution, "" if none of the newest is about it."""
+        client = self._stack.client("stepfunctions")
+        with self._one:
+            listed = client.list_executions(
+                stateMachineArn=self._stack.state_machine_arn, maxResults=NEWEST
+            )["executions"]
+            for arn in (execution["executionArn"] for execution in listed):
+                if arn not in self._uploads:
+                    address = address_in(client.describe_execution(executionArn=arn)["input"])
+                    self._uploads[arn] = name_of(*address) if address else ""
+                if self._uploads[arn] == upload:
+                    return str(arn)
+            for old in list(self._uploads)[:-KEPT]:
+                del self._uploads[old]
+        return ""

@@ -1,16 +1,18 @@
 """The tables and outputs in README.md and docs/ that other files hold the facts of.
 
-python -m tests.support.readme      write them anew
+python -m tests.support.readme              write them anew
+python -m tests.support.readme console      one of them; this one takes minutes, so only if named
 """
 
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-from benchmarks import quality
+from benchmarks import console, quality
+from benchmarks.table import cells_of
 from ops import bills
 from ops.__main__ import COMMANDS
 from ops.commands import cost
@@ -123,6 +125,10 @@ def attacked() -> str:
     return table(*attacks.table())
 
 
+def console_measured() -> str:
+    return table(*cells_of(console.rows()))
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "demo": demo,
     "session": session,
@@ -134,6 +140,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "ops": ops,
     "reasons": reasons,
     "attacks": attacked,
+    "console": console_measured,
     "licences": shipped,
     "false alarms": simulated(quality.false_alarms),
     "audits needed": simulated(quality.audits_needed),
@@ -141,6 +148,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "advice": simulated(quality.advice),
     "shares": simulated(quality.shares),
 }
+
+SLOW = {"console"}
 
 
 def marked(name: str) -> re.Pattern[str]:
@@ -154,10 +163,10 @@ def page_of(name: str) -> Path:
     return page
 
 
-def main() -> None:
-    for name, make in PARTS.items():
+def main(names: Collection[str]) -> None:
+    for name in names or [name for name in PARTS if name not in SLOW]:
         try:
-            written = make() + "\n"
+            written = PARTS[name]() + "\n"
         except ToolMissing as missing:
             print(f"{name} is left as it was: {missing}", file=sys.stderr)
             continue
@@ -167,4 +176,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

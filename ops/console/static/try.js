@@ -1,6 +1,6 @@
 "use strict";
 const FOLLOWED_S = 320; // every way of the workflow ends within 5 minutes
-const STEPS = ["in the bucket", "decided"];
+const FIRST = { name: "in the bucket" }, LAST = "decided";
 
 const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 
@@ -9,16 +9,39 @@ function row(file) {
   image.src = URL.createObjectURL(file);
   image.addEventListener("error", () => image.replaceWith(element("span", "no preview", { className: "absent" })));
   const steps = element("ol", undefined, { className: "steps" });
-  steps.append(...STEPS.map((name) => element("li", name)));
   const told = element("p", "", { className: "told" });
   line.append(image, element("b", file.name, { className: "name" }), steps, told);
   $("tried").prepend(line);
   return {
     line,
-    reach: (number) => [...steps.children].forEach((step, at) => { step.dataset.reached = at < number ? "yes" : "no"; }),
+    reach: (states, ahead) => showSteps(steps, states, ahead),
     tell: (text, error = false) => { told.textContent = text; told.classList.toggle("alert", error); },
     show: (node) => told.append(" ", node),
   };
+}
+
+// The states that it has entered, with the time in each, and those ahead. A list that is read aloud
+// changes only where there is news.
+function showSteps(steps, states, ahead) {
+  const texts = [...states.map(stepText), ...ahead];
+  if ([...steps.children].map((step) => step.textContent).join("\n") !== texts.join("\n")) {
+    steps.replaceChildren(...texts.map((text) => element("li", text)));
+  }
+  [...steps.children].forEach((step, at) => { step.dataset.reached = at < states.length ? "yes" : "no"; });
+}
+
+function stepText({ name, seconds, retries, error }) {
+  const parts = [name];
+  if (Number.isFinite(seconds)) parts.push(`${Math.round(1000 * seconds)} ms`);
+  if (retries) parts.push(retries === 1 ? "1 retry" : `${retries} retries`);
+  if (error) parts.push(error);
+  return parts.join(", ");
+}
+
+// What is left of the planned way; off it nobody knows.
+function stillAhead(way, states) {
+  const at = states.map((state) => way.indexOf(state.name));
+  return at.includes(-1) ? [] : way.slice(Math.max(-1, ...at) + 1);
 }
 
 async function send(file) {
@@ -26,9 +49,10 @@ async function send(file) {
   try {
     const began = performance.now();
     const path = `/api/try?name=${encodeURIComponent(file.name.toWellFormed())}`;
-    const { upload } = await (await ask(path, file)).json();
-    shown.reach(1);
-    await follow(shown, upload, began);
+    shown.reach([], [FIRST.name, LAST]);
+    const { upload, way } = await (await ask(path, file)).json();
+    shown.reach([FIRST], [...way, LAST]);
+    await follow(shown, upload, way, began);
   } catch (error) {
     shown.tell(why(error), true);
   } finally {
@@ -36,14 +60,17 @@ async function send(file) {
   }
 }
 
-async function follow(shown, upload, began) {
+async function follow(shown, upload, way, began) {
   const address = encodeURIComponent(upload);
   for (let waited = 0; waited < FOLLOWED_S; waited += 1) {
     const known = await (await ask(`/api/outcome?upload=${address}`)).json();
-    if (known.outcome) {
-      shown.reach(2);
+    if (!known.outcome) {
+      shown.reach([FIRST, ...known.states], [...stillAhead(way, known.states), LAST]);
+      shown.tell(known.note);
+    } else {
+      shown.reach([FIRST, ...known.states, { name: LAST }], []);
       const seconds = ((performance.now() - began) / 1000).toFixed(1);
-      shown.tell(`${known.outcome}: ${known.finding}, after ${seconds} s.`);
+      shown.tell(`${known.outcome}: ${known.finding}, after ${seconds} s. ${known.note}`.trim());
       shown.line.dataset.upload = upload;
       shown.line.dataset.outcome = known.outcome;
       shown.show(element("a", "Its way through the workflow", { href: `/upload?upload=${address}#${token}` }));

@@ -5,9 +5,11 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
+from urllib.request import ProxyHandler, Request, build_opener
 
 import boto3
 import pytest
@@ -29,6 +31,9 @@ def test_up_prints_what_the_ordinary_tools_need(
             said += line
             if "Ctrl-C stops everything" in line:
                 break
+        printed = said.split()
+        assert printed[printed.index("console") + 1].startswith("http://127.0.0.1:")
+        assert said.index("Open the console") < said.index("Upload pictures to")
         exports = dict(re.findall(r"^export (\w+)=(\S+)$", said, re.M))
         session = boto3.Session(
             exports["AWS_ACCESS_KEY_ID"],
@@ -74,8 +79,45 @@ def test_up_prints_what_the_ordinary_tools_need(
 
 
 def test_up_prints_its_environment_and_outputs_as_json() -> None:
-    with started("up", "--json") as process:
+    with started("up", "--json", "--no-console") as process:
         assert process.stdout
         printed = json.loads(process.stdout.readline())
         assert printed["environment"]["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
         assert printed["outputs"]["UploadAddress"].startswith("s3://")
+        assert printed["console"] == ""
+
+
+def test_up_starts_the_console_for_its_own_stack_and_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # where nobody listens
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with started("up", "--json", "--stack", "mine", "--console-port", str(port)) as process:
+        assert process.stdout
+        address, _, token = json.loads(process.stdout.readline())["console"].partition("#")
+        assert address == f"http://127.0.0.1:{port}/"
+        page = Request(f"{address}pages/today", headers={"X-Console-Token": token})
+        direct = build_opener(ProxyHandler({}))
+        with direct.open(page, timeout=60) as answer:
+            assert "mine in us-east-1, STANDARD" in answer.read().decode()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port)).close()
+
+
+def test_up_goes_on_without_a_console_that_does_not_start() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with started("up", "--console-port", port) as process:
+            assert process.stdout
+            said = ""
+            for line in process.stdout:
+                said += line
+                if "Ctrl-C stops everything" in line:
+                    break
+    assert f"cannot listen at 127.0.0.1:{port}" in said
+    assert "Give another --console-port, or --no-console" in " ".join(said.split())
+    assert "Upload pictures to" in said
+    assert "Open the console" not in said

@@ -1,5 +1,6 @@
 """python -m ops picture and export: what is drawn, and what can be imported again."""
 
+import base64
 import io
 import itertools
 import json
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image
 
 from ops.__main__ import main
-from ops.drawing.execution import title_of, visits_of
+from ops.drawing.execution import decision_of, title_of, visits_of
 from ops.drawing.state_machine import Visit, draw
 from tests.support.cloud import Stack
 from tests.support.ops import Ops
@@ -152,7 +153,68 @@ def test_a_picture_of_an_execution_tells_what_it_passed(
     ran = ops(standard, "picture", "--execution", item["execution"], "--out", str(out))
     assert ran.code == 0, ran.err
     assert re.search(rf"{item['s3_key']}: SUCCEEDED in [\d,]+ ms", ran.out)
-    assert len(re.findall(r">[\d,]+ ms<", out.read_text())) == 4
+    drawn = out.read_text()
+    assert len(re.findall(r">[\d,]+ ms<", drawn)) == 4
+    assert f">accepted: bicycle {float(item['confidence']):.3f}<" in drawn
+    root = ElementTree.fromstring(drawn)
+    [picture] = root.iter(f"{SVG}image")
+    kind, _, text = picture.attrib["href"].partition(";base64,")
+    with Image.open(io.BytesIO(base64.b64decode(text))) as canonical:
+        assert (kind, canonical.size) == ("data:image/png", (256, 256))
+    assert root.attrib["style"] == "max-width:100%;height:auto"
+
+
+def test_a_drawing_keeps_every_word_apart_and_within_its_edges() -> None:
+    title = f"uploads/{'m' * 1000}.jpg: SUCCEEDED in 1,234 ms"
+    svg = draw(state_machine(), {}, title, decision="accepted: bicycle 0.994", picture="data:,")
+    width = float(ElementTree.fromstring(svg).attrib["width"])
+    boxes = list(words(svg))
+    assert all(left >= 0 and right <= width for _, left, _, right, _ in boxes)
+    for (one, *a), (other, *b) in itertools.combinations(boxes, 2):
+        apart = a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+        assert apart, (one, other)
+
+
+def gave(name: str, kind: str = "Task", **document: str) -> tuple[str, float, dict[str, Any]]:
+    output = json.dumps(document)
+    return f"{kind}StateExited", 1, {"stateExitedEventDetails": {"name": name, "output": output}}
+
+
+ACCEPTED = gave("Record decision", outcome="accepted", label="bicycle", confidence="0.99421")
+REJECTED = gave("Record decision", outcome="rejected", label="", reason="too_large")
+SUCCEEDED: tuple[str, float, dict[str, Any]] = ("ExecutionSucceeded", 2, {})
+FAILED = ("ExecutionFailed", 2, {"executionFailedEventDetails": {"error": "EndpointRefused"}})
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        pytest.param([ACCEPTED, SUCCEEDED], "accepted: bicycle 0.994", id="decided"),
+        pytest.param([REJECTED, SUCCEEDED], "rejected: too_large", id="rejected"),
+        pytest.param([ACCEPTED, FAILED], "failed: EndpointRefused", id="failed"),
+        pytest.param([ACCEPTED], "", id="still running"),
+        pytest.param(
+            [ACCEPTED, gave("Already decided", "Succeed", outcome="accepted"), SUCCEEDED],
+            "already decided",
+            id="not recorded",
+        ),
+        pytest.param([("TaskStateExited", 1, exited("A")), SUCCEEDED], "", id="no documents"),
+        pytest.param([], "", id="no history"),
+    ],
+)
+def test_what_an_execution_found_is_told_once_it_is_recorded(
+    events: list[tuple[str, float, dict[str, Any]]], told: str
+) -> None:
+    assert decision_of(history(*events)) == told
+
+
+def test_a_title_is_one_that_any_reader_of_svg_takes() -> None:
+    key = json.dumps({"detail": {"object": {"key": "a\x07\u202e<b>&.png"}}})
+    execution = {"input": key, "name": "1", "status": "RUNNING", "startDate": BEGIN}
+    root = ElementTree.fromstring(draw(state_machine(), {}, title_of(execution)))
+    titled = root.find(f"{SVG}title")
+    assert titled is not None
+    assert titled.text == "a\\u0007\\u202e<b>&.png: RUNNING since 2024-06-04 12:00:00 UTC"
 
 
 @contextmanager

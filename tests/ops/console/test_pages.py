@@ -1,19 +1,26 @@
 """The console in a browser: what was uploaded is seen, filtered, tried, and understood."""
 
 import json
+import re
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from ops.console import app
 from ops.console.app import MAX_UPLOAD
+from ops.drawing.layout import spine_of
+from ops.reviewing.reviews import Reviews
 from ops.stack.ledger import Ledger
 from ops.stack.outputs import Stack as OpsStack
 from tests.support.cloud import Stack
 from tests.support.console import Console
 from tests.support.functions import load_function
+from tests.support.ops import Ops
+from tests.support.project import ROOT, state_machine
 from tests.support.workflow import announced, decided
 
+SAMPLES = ROOT / "events" / "images"
 SCRIPT = "<img src=x onerror=document.title='ran'>"
 # Of each kind of character that S3 takes in a key, the hard ones: marks, escapes, spaces, a
 # tab, marks of direction, other alphabets, and what has two units in UTF-16.
@@ -135,7 +142,39 @@ def test_a_photo_that_is_dropped_in_is_decided(
     assert item["s3_key"]["S"].startswith("uploads/console/")
     assert item["s3_key"]["S"].endswith(photo.name)
     assert json.loads(item["event"]["S"])["detail"]["reason"] == "PutObject"
+    steps = line.find_elements("css selector", ".steps li")
+    names = [step.text.partition(",")[0] for step in steps]
+    assert names == ["in the bucket", *spine_of(state_machine()), "decided"]
+    assert {step.get_attribute("data-reached") for step in steps} == {"yes"}
     console.shoot("try")
+
+
+def test_each_state_lights_up_as_it_happens(console: Console, standard: Stack) -> None:
+    console.browser.get(f"{console.address}try#{console.token}")
+    with standard.container.held():
+        console.all("#files")[0].send_keys(str((SAMPLES / "bicycle.png").resolve()))
+        read = "return [...document.querySelectorAll('.steps li')].map(step =>"
+        read += " [step.textContent, step.dataset.reached])"
+        console.until(lambda browser: ["Classify image", "yes"] in browser.execute_script(read))
+        steps = console.browser.execute_script(read)
+    lit, ahead = ([text for text, now in steps if now == known] for known in ("yes", "no"))
+    assert lit[0] == "in the bucket"
+    assert re.fullmatch(r"Serialize image, \d+ ms", lit[1])
+    assert lit[2:] == ["Classify image"]
+    assert ahead == ["Filter inferences", "Record decision", "decided"]
+    console.settled()
+
+
+def test_of_express_only_the_decision_is_shown(ops: Ops, express: Stack) -> None:
+    del ops
+    item = decided(express, (SAMPLES / "bicycle.png").read_bytes())
+    reviews = Reviews(OpsStack("test-express"), "ann", [])
+    asked = app.application(app.Console(reviews, "newest", "token", {"localhost"})).test_client()
+    answer = asked.get(
+        f"/api/outcome?upload={quote(item['upload'])}", headers={"X-Console-Token": "token"}
+    ).get_json()
+    assert (answer["outcome"], answer["states"]) == (item["outcome"], [])
+    assert answer["note"].startswith("EXPRESS keeps no history")
 
 
 def test_what_the_workflow_takes_can_be_tried_and_nothing_larger() -> None:

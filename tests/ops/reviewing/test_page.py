@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -23,7 +22,6 @@ from tests.support.workflow import announced, decided
 PATIENCE_S = 20
 SAMPLES = ("cat.jpg", "kick-scooter.png", "car.png")
 KEYS = {"2": "motorcycle", "0": "other"}
-SCREENSHOT = os.environ.get("REVIEW_SCREENSHOT")  # where to write one, for the README
 
 
 @pytest.fixture(scope="module")
@@ -135,12 +133,10 @@ def test_three_labels_reach_the_table_the_announcements_and_the_training_data(
     keys = page.text("classes").splitlines()
     assert keys == ["1 bicycle", "2 motorcycle", "0 other"]
     shown = []
-    for shown_so_far, key in enumerate("020"):
+    for key in "020":
         assert page.pictured()
         assert "%" in page.text("guesses")
         shown.append(page.upload())
-        if SCREENSHOT and shown_so_far == 1:
-            page.browser.save_screenshot(SCREENSHOT)
         page.press(key)
     assert page.text("progress") == "3 labelled, 0 waiting"
     assert page.text("placeholder") == "Nothing waits for review."
