@@ -112,5 +112,5 @@ def test_of_express_the_page_says_that_no_way_is_kept(
     express: Stack, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page, text = kept(express, images, tmp_path, monkeypatch)
-    assert f"Its way is not drawn: {NO_HISTORY}." in text
+    assert f"Its execution is not drawn: {NO_HISTORY}." in text
     assert list((page.parent / "executions").iterdir()) == []

@@ -85,7 +85,7 @@ async function show() {
   $("guesses").replaceChildren(...(item && item.guesses || []).map((guess) => {
     const line = element("div", undefined, { className: "guess" });
     line.append(element("span", guess.label), element("meter", undefined, { value: guess.confidence }),
-      element("span", `${(100 * guess.confidence).toFixed(1)} %`));
+      element("span", guess.confidence.toFixed(3)));
     return line;
   }));
   const guess = guessOf(item);

@@ -73,7 +73,7 @@ async function follow(shown, upload, way, began) {
       shown.tell(`${known.outcome}: ${known.finding}, after ${seconds} s. ${known.note}`.trim());
       shown.line.dataset.upload = upload;
       shown.line.dataset.outcome = known.outcome;
-      shown.show(element("a", "Its way through the workflow", { href: `/upload?upload=${address}#${token}` }));
+      shown.show(element("a", "Its execution", { href: `/upload?upload=${address}#${token}` }));
       return;
     }
     await pause(1);
