@@ -145,8 +145,10 @@ class Follower:
         etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
         return Followed(image=image or name, upload=f"{bucket}/{key}#{etag}")
 
-    def outcome(self, upload: str, patience_s: float = PATIENCE_S) -> dict[str, Any] | None:
-        """Return the ledger's item of an upload, as soon as there is one."""
+    def outcome(
+        self, upload: str, patience_s: float = PATIENCE_S, poll_s: float = POLL_S
+    ) -> dict[str, Any] | None:
+        """Return the ledger's item of an upload, as soon as there is one; look every poll_s."""
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
             answer = self._dynamodb.get_item(
@@ -157,7 +159,7 @@ class Follower:
             item: dict[str, Any] = answer.get("Item", {})
             if "outcome" in item:  # without: what `ops forget` has left of it
                 return item
-            time.sleep(POLL_S)
+            time.sleep(poll_s)
         return None
 
     def read(self, followed: Followed, item: dict[str, Any]) -> None:
