@@ -134,6 +134,7 @@ def shell(name: str) -> str:
         title=PAGES[name],
         menu={name: PAGES[name] for name in IN_MENU},
         script=SCRIPTS.get(name),
+        most=MAX_UPLOAD,
     )
 
 

@@ -45,8 +45,13 @@ function stillAhead(way, states) {
 }
 
 async function send(file) {
-  const shown = row(file);
+  const shown = row(file), most = Number($("files").dataset.most);
   try {
+    if (file.size > most) {
+      const size = `${file.size.toLocaleString("en")} bytes`, bound = most.toLocaleString("en");
+      shown.tell(`It has ${size}; the workflow takes ${bound}. Give a smaller one.`, true);
+      return;
+    }
     const began = performance.now();
     const path = `/api/try?name=${encodeURIComponent(file.name.toWellFormed())}`;
     shown.reach([], [FIRST.name, LAST]);

@@ -177,8 +177,19 @@ def test_of_express_only_the_decision_is_shown(ops: Ops, express: Stack) -> None
     assert answer["note"].startswith("EXPRESS keeps no history")
 
 
-def test_what_the_workflow_takes_can_be_tried_and_nothing_larger() -> None:
+def test_what_the_workflow_takes_can_be_tried_and_nothing_larger(
+    console: Console, tmp_path: Path
+) -> None:
     assert load_function("serialize", "upload").MAX_BYTES == MAX_UPLOAD
+    large = tmp_path / "large.jpg"
+    with large.open("wb") as file:
+        file.truncate(MAX_UPLOAD + 1)
+    console.browser.get(f"{console.address}try#{console.token}")
+    console.all("#files")[0].send_keys(str(large))
+    console.settled()
+    [line] = console.all("#tried > li")
+    assert "It has 26,214,401 bytes; the workflow takes 26,214,400." in line.text
+    assert not line.get_attribute("data-upload")
 
 
 @pytest.mark.parametrize(
