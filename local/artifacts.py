@@ -107,7 +107,7 @@ def keep_pictures(
 
 
 class History:
-    """Executions as the state machine keeps them. kept: whether it does, which EXPRESS does not."""
+    """Executions of a state machine. kept: whether it keeps their histories; EXPRESS does not."""
 
     def __init__(self, aws: EmbeddedAws, outputs: dict[str, str]) -> None:
         self.kept = outputs["WorkflowType"] == "STANDARD"

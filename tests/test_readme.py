@@ -18,7 +18,9 @@ TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}
 # By commands of the pages, or in the bucket.
 MADE = (".demo", ".venv", "models/", "out/", "uploads/")
 RUNS = ("demo", "session")  # what differs from run to run in them: numbers and their room
-MEASURED = ("attacks", "console")  # what differs from machine to machine; other tests hold it
+# What differs from machine to machine: tests/functions/serialize/test_contained.py runs the attacks,
+# `python -m benchmarks.console` the console.
+MEASURED = ("attacks", "console")
 
 
 def found(pattern: str) -> list[str]:

@@ -31,7 +31,10 @@ def installed() -> Iterator[None]:
     kept: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     class Leftover:
-        """Looks for what is left of a request, where that can be told from the next one."""
+        """The selector by which Werkzeug looks for unread bytes: of a kept connection there are none.
+
+        What comes on it is the next request.
+        """
 
         def __init__(self) -> None:
             self._stock: selectors.BaseSelector | None = None
@@ -55,9 +58,10 @@ def installed() -> Iterator[None]:
         length = environ.get("CONTENT_LENGTH") or "0"
         whole = length.isdecimal() and int(length) <= LONGEST_BODY
         if whole and "HTTP_TRANSFER_ENCODING" not in environ:
-            self.wfile.flush()  # that it may come, where the client has asked
+            self.wfile.flush()  # 100 Continue, for which a client may wait before it sends the body
             environ["wsgi.input"] = io.BytesIO(self.rfile.read(int(length)))
-            # The client keeps it, too; and a refusal may have a body where HEAD has none.
+            # Not if the client closes it. Nor after HEAD: a refusal may send a body, which clients
+            # would take for the next answer.
             if not self.close_connection and self.command != "HEAD":
                 kept.add(self.connection)
         return environ

@@ -67,7 +67,7 @@ def visits_of(history: Iterable[Mapping[str, Any]]) -> dict[str, Visit]:
 def decision_of(history: Sequence[Mapping[str, Any]]) -> str:
     """Return in a few words what an execution found, "" while it runs.
 
-    history: with what the states took and gave; without, only errors and quiet ends are told.
+    history: with what the states took and gave; without, only errors and Succeed states are told.
     """
     last = history[-1] if history else {"type": ""}
     if last["type"] in ENDED_BADLY:

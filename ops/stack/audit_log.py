@@ -42,7 +42,7 @@ class Heard:
         found = [("announced", announcement.as_text()) for announcement in self.announcements]
         if not self.whole:
             found.append(("announced", f"the log was read for {LOOK_S} s: there may be more"))
-        return found or [("announced", "nothing in the audit log, which forgets")]
+        return found or [("announced", "nothing in the audit log: it keeps LogRetentionDays")]
 
 
 def heard(stack: Stack, item: Decision, look_s: float = LOOK_S) -> Heard:

@@ -1,7 +1,7 @@
 """The tables and outputs in README.md and docs/ that other files hold the facts of.
 
 python -m tests.support.readme              write them anew
-python -m tests.support.readme console      one of them; this one takes minutes, so only if named
+python -m tests.support.readme console      write this one, which takes minutes: only if it is named
 """
 
 import json

@@ -281,7 +281,7 @@ async function look() {
     }
   } catch (error) {
     if (!queue.length) say(why(error), true);
-    if (error.status === 403) return; // the token of another run stays one
+    if (error.status === 403) return; // a token of another run stays refused: asking again is no use
   }
   lookLater();
 }
