@@ -7,7 +7,7 @@
 
 Besides good pictures it shows what else can happen: a picture that a person should look at, a
 file that is no picture, one that is overwritten before it is read, and a missing endpoint.
-.demo/index.html shows each photo, as the model saw it, its decision and its way.
+.demo/index.html shows each photo, as the model saw it, its decision and its execution.
 """
 
 import argparse
@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(".\n\nTo keep it running for the AWS CLI, boto3 and ops:")
         print(f"  {own_command('local', 'up')}")
     print(
-        f"\nTo see each photo and its way, open in a browser:\n  {os.path.relpath(page)}",
+        f"\nTo see each photo and its execution, open in a browser:\n  {os.path.relpath(page)}",
         file=stream,
     )
     if arguments.open and not webbrowser.open(page.as_uri()):

@@ -3,8 +3,8 @@
     python -m ops console                it prints the address to open
     python -m ops console --reviewer ann --class scooter
 
-Today shows the figures of status, Uploads what list and show tell, with pictures and each drawn
-way through the workflow; Review labels; Try uploads photos and follows them; Quality and Monitor
+Today shows the figures of status, Uploads what list and show tell, with pictures and drawn
+executions; Review labels; Try uploads photos and follows them; Quality and Monitor
 are the reports. Try needs s3:PutObject for the upload bucket's prefix. With the policy of
 ViewerPolicyArn everything can be seen, and what would change something is refused.
 

@@ -1,4 +1,4 @@
-"""The stack at a glance: outcomes today, reviews and failures that wait, dead letters, machinery.
+"""The stack at a glance: outcomes today, what waits, dead letters, endpoint, alarms.
 
     python -m ops status
     python -m ops status --json | jq .waiting
