@@ -9,11 +9,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader
 
 from local.paths import ROOT
+from ops.stack.executions import NO_HISTORY
 from ops.stack.ledger import Inference
 
 TEMPLATES = Path(__file__).parent / "templates"
 STYLE = ROOT / "ops" / "console" / "static" / "console.css"
-NO_HISTORY = "EXPRESS keeps no history of executions"
 
 
 @dataclass

@@ -15,10 +15,8 @@ from collections import Counter
 from typing import Any
 
 from cli.arguments import add_json, add_since
-from ops.stack.glance import glance, midnight
+from ops.stack.glance import NO_ALARMS, glance, midnight
 from ops.stack.outputs import Stack
-
-UNNAMED = "not named by this stack's outputs: deploy the template anew"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +43,7 @@ def as_text(found: dict[str, Any]) -> str:
         f"uploads to    {found['upload_address']}",
         f"endpoint      {found['endpoint']['name']}, {found['endpoint']['status']}",
         f"announcements {pipe['state']}",
-        f"alarms        {counted or UNNAMED}",
+        f"alarms        {counted or NO_ALARMS}",
         f"since {found['since']}",
         *(f"  {name:<12}{count:>8,}" for name, count in found["outcomes"].items()),
         "waiting",

@@ -20,7 +20,7 @@ from ops.reviewing.reviews import is_blind
 from ops.stack import names
 from ops.stack.audit_log import heard
 from ops.stack.describing import attributes, changes, places
-from ops.stack.glance import glance, midnight
+from ops.stack.glance import NO_ALARMS, glance, midnight
 from ops.stack.ledger import OUTCOMES, Decision, moment, name_of
 from ops.stack.listing import finding, listed
 from ops.stack.names import short_name
@@ -43,7 +43,12 @@ def today() -> str:
     decided = sum(outcomes[name] for name in DECIDED)
     alone = sum(outcomes[name] for name in ALONE)
     return render_template(
-        "today.html", found=found, day=found["since"][:10], decided=decided, alone=alone
+        "today.html",
+        found=found,
+        day=found["since"][:10],
+        decided=decided,
+        alone=alone,
+        no_alarms=NO_ALARMS,
     )
 
 

@@ -11,6 +11,7 @@ from cli.errors import aws_errors, code_of, explained
 from ops.console.app import MAX_UPLOAD, Console, Refused, as_json, the_console
 from ops.drawing.execution import visits_of
 from ops.drawing.layout import spine_of
+from ops.stack.executions import NO_HISTORY
 from ops.stack.ledger import name_of
 from ops.stack.listing import finding
 from ops.stack.outputs import DENIED
@@ -62,7 +63,7 @@ def outcome() -> Response:
     if item is not None:
         found |= {"outcome": item.outcome, "finding": finding(item)}
     if _is_express(console):
-        found["note"] = "EXPRESS keeps no history of executions: only the decision is shown."
+        found["note"] = f"{NO_HISTORY}: only the decision is shown."
         return as_json(found)
     try:
         execution = item.execution if item else console.executions.of(upload)

@@ -14,6 +14,7 @@ from ops.stack.ledger import name_of
 from ops.stack.outputs import DENIED, Stack
 from ops.stack.rate_limit import RateLimit
 
+NO_HISTORY = "EXPRESS keeps no history of executions"
 WORKERS = 8  # threads: StartExecution takes 50 ms or so, and the rate limit decides
 BATCH_SIZE = 100  # events held in memory
 NEWEST = 25  # executions among which that of an upload is looked for

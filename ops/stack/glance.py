@@ -9,6 +9,7 @@ from ops.stack.endpoint import WELL, advice, status_of
 from ops.stack.ledger import OUTCOMES, Ledger, moment
 from ops.stack.outputs import Stack
 
+NO_ALARMS = "not named by this stack's outputs: deploy the template anew"
 PIPE_WELL = {"CREATING", "RUNNING", "STARTING", "UPDATING"}
 
 

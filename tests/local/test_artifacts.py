@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 
 from local import artifacts
-from local.page import NO_HISTORY
+from ops.stack.executions import NO_HISTORY
 from tests.support.browser import chromium
 from tests.support.cloud import Stack
 from tests.support.waiting import until
