@@ -18,8 +18,8 @@ TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}
 # By commands of the pages, or in the bucket.
 MADE = (".demo", ".venv", "models/", "out/", "uploads/")
 RUNS = ("demo", "session")  # what differs from run to run in them: numbers and their room
-# What differs from machine to machine: tests/functions/serialize/test_contained.py runs the attacks,
-# `python -m benchmarks.console` the console.
+# What differs from machine to machine: `python -m benchmarks.console` measures the console, and
+# tests/functions/serialize/test_contained.py runs the attacks.
 MEASURED = ("attacks", "console")
 
 

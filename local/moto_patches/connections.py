@@ -31,9 +31,9 @@ def installed() -> Iterator[None]:
     kept: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     class Leftover:
-        """The selector by which Werkzeug looks for unread bytes: of a kept connection there are none.
+        """The selector by which Werkzeug looks for unread bytes of a request.
 
-        What comes on it is the next request.
+        On a kept connection there are none: what comes is the next request.
         """
 
         def __init__(self) -> None:
