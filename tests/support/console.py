@@ -16,14 +16,16 @@ WIDTHS = (360, 768, 1400)
 
 
 @contextlib.contextmanager
-def served(reviews: Reviews) -> Iterator[ConsoleServer]:
-    """Serve the console of a stack."""
-    with ConsoleServer(reviews, "newest", 0) as server:
+def served(reviews: Reviews, page: str = "") -> Iterator[ConsoleServer]:
+    """Serve the console of a stack. page: that its address leads to."""
+    with ConsoleServer(reviews, "newest", 0, page) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class Console:

@@ -6,11 +6,8 @@ The sample pictures go through the workflow of an embedded AWS, one is labelled,
 Chromium shows the demo's page and the console's.
 """
 
-import contextlib
 import io
 import logging
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +18,10 @@ from PIL import Image
 from local.artifacts import keep
 from local.cloud import embedded_aws
 from local.follow import Follower
-from ops.console.server import ConsoleServer
 from ops.reviewing.reviews import Reviews
 from ops.stack.outputs import Stack
 from tests.support.browser import chromium
+from tests.support.console import served
 from tests.support.project import ROOT
 from tests.support.session import STACK, environment
 from tests.support.waiting import until
@@ -33,6 +30,7 @@ IMAGES = ROOT / "events" / "images"
 DOCS = ROOT / "docs"
 COLOURS = 96
 MAX_BYTES = 150_000
+PATIENCE_S = 60
 SETTLED = """
     const unseen = [...document.images].filter(
       (image) => image.offsetParent && !image.naturalWidth
@@ -69,7 +67,7 @@ def main() -> None:
         read = reviews.ledger.get(drawing)
         assert read is not None
         reviews.relabel(read, "motorcycle", "drawn, but one")
-        with console(reviews) as server, chromium("--force-color-profile=srgb") as browser:
+        with served(reviews) as server, chromium("--force-color-profile=srgb") as browser:
             page, token = server.url.split("#")
             [photo] = [found.upload for found in pictures if "large-motorcycle" in found.image]
             upload = f"{page}upload?upload={quote(photo)}#{token}"
@@ -83,19 +81,6 @@ def main() -> None:
                 write(shot, taken(browser, shot))
 
 
-@contextlib.contextmanager
-def console(reviews: Reviews) -> Iterator[ConsoleServer]:
-    """Serve the console."""
-    with ConsoleServer(reviews, "newest", 0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 def taken(browser: Any, shot: Shot) -> bytes:
     """Return a PNG of a page when it shows all that it is to show."""
     size = {"width": shot.width, "height": shot.height or 900}
@@ -104,14 +89,21 @@ def taken(browser: Any, shot: Shot) -> bytes:
     browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
     browser.get("about:blank")
     browser.get(shot.address)
-    if not until(lambda: browser.execute_script(SETTLED), patience_s=60):
-        raise TimeoutError(f"{shot.name}: the page does not come to rest")
+    settle(browser, shot)
     if shot.height is None:
         height = browser.execute_script("return document.documentElement.scrollHeight")
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device | {"height": height})
-        until(lambda: browser.execute_script(SETTLED), patience_s=60)
+        settle(browser, shot)
     found: bytes = browser.get_screenshot_as_png()
     return found
+
+
+def settle(browser: Any, shot: Shot) -> None:
+    """Wait until a page shows all that it is to show. Raises TimeoutError if it never does."""
+    if not until(lambda: browser.execute_script(SETTLED), patience_s=PATIENCE_S):
+        raise TimeoutError(
+            f"{shot.name}: the page still loads after {PATIENCE_S} s: run it where less else runs"
+        )
 
 
 def write(shot: Shot, png: bytes, folder: Path = DOCS) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from ops.console.server import ConsoleServer
 from ops.reviewing.reviews import Reviews
 from ops.stack.ledger import Decision, Ledger
 from ops.stack.outputs import Stack as OpsStack
 from tests.support.browser import chromium
 from tests.support.cloud import Stack
+from tests.support.console import served
 from tests.support.ops import Ops
 from tests.support.workflow import announced, decided
 
@@ -56,15 +56,11 @@ def reviews(waiting: list[dict[str, str]]) -> Reviews:
 def serving(browser: Any, reviews: Reviews) -> Iterator["Page"]:
     """Serve the page, open it, and hold it to complain of nothing but conflicts."""
     browser.get_log("browser")
-    with ConsoleServer(reviews, "newest", 0, "review") as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with served(reviews, "review") as server:
         page = Page(browser)
         page.after(lambda: browser.get(server.url))
         yield page
         browser.get("about:blank")
-        server.shutdown()
-        thread.join()
     complaints = [entry["message"] for entry in browser.get_log("browser")]
     assert [
         complaint
@@ -161,9 +157,7 @@ def test_what_nobody_can_see_cannot_be_labelled(
 
     newest = waiting[-1]
     standard.aws.client("s3").delete_object(Bucket=newest["s3_bucket"], Key=newest["s3_key"])
-    with ConsoleServer(reviews, "newest", 0, "review") as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with served(reviews, "review") as server:
         page = Page(browser)
         page.after(lambda: browser.get(server.url))
         assert "deleted or overwritten: skip it" in page.text("placeholder")
@@ -173,8 +167,6 @@ def test_what_nobody_can_see_cannot_be_labelled(
         page.press("s")
         assert page.pictured()
         browser.get("about:blank")
-        server.shutdown()
-        thread.join()
     browser.get_log("browser")  # the 404
     item = standard.follower.outcome(newest["upload"])
     assert item is not None

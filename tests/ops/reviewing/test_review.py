@@ -27,6 +27,7 @@ from ops.stack.outputs import DENIED
 from ops.stack.outputs import Stack as OpsStack
 from ops.stack.uploads import Uploads
 from tests.support.cloud import Stack
+from tests.support.console import served
 from tests.support.functions import load_function
 from tests.support.ops import Ops, keys
 from tests.support.workflow import announced, decided
@@ -146,12 +147,8 @@ def test_training_takes_the_labelled_pictures(
 @pytest.fixture
 def server(ops: Ops, standard: Stack) -> Iterator[ConsoleServer]:
     del ops
-    with ConsoleServer(reviews_of(standard), "newest", 0) as found:
-        thread = threading.Thread(target=found.serve_forever, args=(0.01,))
-        thread.start()
+    with served(reviews_of(standard)) as found:
         yield found
-        found.shutdown()
-        thread.join()
 
 
 @pytest.fixture
