@@ -42,10 +42,8 @@ def test_a_viewer_sees_every_page_and_is_told_why_nothing_is_changed(
     waiting = decided(standard, (images / "cat.jpg").read_bytes())
     with served(Reviews(viewer, "vera", ["bicycle", "motorcycle"])) as server:
         console = Console(browser, server)
-        for page in (
-            *("", "uploads", f"upload?upload={quote(waiting['upload'])}"),
-            *("quality", "monitor"),
-        ):
+        upload = f"upload?upload={quote(waiting['upload'])}"
+        for page in ("", "uploads", upload, "quality", "monitor"):
             assert "is not allowed" not in console.open(page), page
             console.until(lambda _: " ..." not in console.text())
             assert "is not allowed" not in console.text(), page
