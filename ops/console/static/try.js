@@ -15,7 +15,10 @@ function row(file) {
   return {
     line,
     reach: (states, ahead) => showSteps(steps, states, ahead),
-    tell: (text, error = false) => { told.textContent = text; told.classList.toggle("alert", error); },
+    tell: (text, error = false) => {
+      if (told.textContent !== text) told.textContent = text; // said again it would be read aloud again
+      told.classList.toggle("alert", error);
+    },
     show: (node) => told.append(" ", node),
   };
 }
