@@ -39,6 +39,8 @@ def test_today_counts_and_links_to_what_it_counts(
     assert "decided without a person" in shown
     assert "announcements RUNNING" in shown
     console.until(lambda _: "for a real-time endpoint" in console.text())
+    displays = [part.value_of_css_property("display") for part in console.all(".tiles .moment")]
+    assert displays == ["inline", "inline"], "a time breaks where its place is not narrow"
     console.shoot("today")
     [link] = console.all('.small a[href*="/uploads?outcome=accepted"]')
     count = int(link.find_element("tag name", "b").text.replace(",", ""))
