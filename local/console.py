@@ -28,10 +28,12 @@ def console(environment: Mapping[str, str], stack: str, port: int = 0) -> Iterat
     environment: of EmbeddedAws. port: 0 takes a free one.
     """
     command = [sys.executable, "-m", "ops", "console", "--stack", stack, "--port", str(port)]
+    # Settings for AWS itself, AWS_ENDPOINT_URL_DYNAMODB or keys, would lead the console there.
+    others = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env=os.environ | environment,
+        env=others | dict(environment),
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,  # Ctrl-C comes to this process, which ends that one

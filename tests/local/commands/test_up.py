@@ -90,7 +90,9 @@ def test_up_prints_its_environment_and_outputs_as_json() -> None:
 def test_up_starts_the_console_for_its_own_stack_and_ends_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # where nobody listens
+    nobody = "http://127.0.0.1:9"
+    monkeypatch.setenv("http_proxy", nobody)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", nobody)  # stronger than AWS_ENDPOINT_URL
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with started("up", "--json", "--stack", "mine", "--console-port", str(port)) as process:
