@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"\n{FOLDER.name}/captures/ has the endpoint's requests and answers", end="")
         if outputs["WorkflowType"] == "STANDARD":
             print(f",\n{FOLDER.name}/executions/ a drawing of each execution", end="")
-        print(".\n\nTo keep it running for the AWS CLI, boto3 and ops:")
+        print(".\n\nTo keep it running for the browser, the AWS CLI, boto3 and ops:")
         print(f"  {own_command('local', 'up')}")
     print(
         f"\nTo see each photo and its execution, open in a browser:\n  {os.path.relpath(page)}",
