@@ -95,24 +95,24 @@ def run(arguments: argparse.Namespace) -> int:
             capture_percentage=arguments.capture_percentage,
         )
         environment = aws.environment()
-        page = ""
+        address = ""
         if not arguments.no_console:
-            page = running.enter_context(
+            address = running.enter_context(
                 console(environment, arguments.stack, arguments.console_port)
             ).address
-            if not page:
+            if not address:
                 print(
                     "the console has not started, as said above; all else goes on. Give another"
                     " --console-port, or --no-console",
                     file=sys.stderr,
                 )
         if arguments.json:
-            printed = {"environment": environment, "outputs": outputs, "console": page}
+            printed = {"environment": environment, "outputs": outputs, "console": address}
             print(json.dumps(printed), flush=True)
         else:
             exports = [f"export {name}={shlex.quote(text)}" for name, text in environment.items()]
             print(
-                *([f"\nOpen the console     {page}"] if page else []),
+                *([f"\nOpen the console     {address}"] if address else []),
                 f"\nUpload pictures to   {outputs['UploadAddress']}",
                 "\nIn another terminal, in this folder:\n",
                 *exports,
