@@ -44,6 +44,12 @@ def trials(run: Run, operator: Stack) -> Iterator[Trial]:
         "sagemaker:DescribeEndpoint",
         lambda: client("sagemaker").describe_endpoint(EndpointName=outputs["EndpointName"]),
     )
+    alarms = {"AlarmNames": outputs["Alarms"].split(","), "AlarmTypes": ["MetricAlarm"]}
+    yield "cloudwatch:DescribeAlarms", lambda: client("cloudwatch").describe_alarms(**alarms)
+    yield (
+        "logs:FilterLogEvents",
+        lambda: client("logs").filter_log_events(logGroupName=outputs["AuditLogGroup"], limit=1),
+    )
     yield from _of_workflow(run, operator)
     yield from _of_backfills(run, operator)
     yield from _of_pictures(run, operator)

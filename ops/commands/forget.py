@@ -22,7 +22,7 @@ from cli.escaping import printable
 from cli.terminal import confirmed
 from ops.stack import names
 from ops.stack.dead_letters import QUEUES, DeadLetters
-from ops.stack.ledger import Ledger, name_of
+from ops.stack.ledger import Ledger
 from ops.stack.outputs import Stack
 from ops.stack.uploads import Uploads
 
@@ -48,16 +48,17 @@ def run(arguments: argparse.Namespace) -> int:
     """Show, ask, delete."""
     stack = Stack.of(arguments)
     ledger, uploads = Ledger(stack), Uploads(stack)
-    key, etag = names.find(stack, arguments.upload)
-    upload = name_of(uploads.bucket, key, etag)
+    upload, key, etag, here = names.named(stack, arguments.upload)
     item = ledger.get(upload)
     copies = list(uploads.copies(upload, key))
-    present = uploads.has(key, etag)
+    present = here and uploads.has(key, etag)
     messages = dead_letters(stack, upload)
     say = partial(print, file=sys.stderr if arguments.json else sys.stdout)
     known = item is not None or bool(copies or present or messages)
     if known:
         picture = f"s3://{uploads.bucket}/{printable(key)}" if present else "gone already"
+        if not here:
+            picture = "stays: it is in another bucket; delete it there"
         say(printable(upload))
         say(f"  ledger        {item.outcome if item else 'no item'}")
         say(f"  picture       {picture}")
@@ -80,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     gone = dead_letters(stack, upload, delete=True) if messages else 0
     # Once picture and copies are gone no reviewer can copy them any more. The item last: what is
     # interrupted can be found again.
-    objects = uploads.delete(key, etag)
+    objects = uploads.delete(key, etag) if here else 0
     objects += sum(uploads.delete(copy) for copy in list(uploads.copies(upload, key)))
     items = int(ledger.forget(upload))
     # A reviewer may have moved a copy under another label since they were listed.

@@ -21,7 +21,7 @@ from cli.escaping import printable
 from ops.reviewing import reviewer
 from ops.reviewing.reviews import Labelled, Reviews
 from ops.stack import names
-from ops.stack.ledger import Changed, Decision, name_of
+from ops.stack.ledger import Changed, Decision
 from ops.stack.outputs import Stack
 
 
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     stack = Stack.of(arguments)
     new = [arguments.label] if arguments.new_class else []
     reviews = Reviews(stack, arguments.reviewer or reviewer.login_name(), new)
-    upload = name_of(reviews.uploads.bucket, *names.find(stack, arguments.upload))
+    upload = names.named(stack, arguments.upload).upload
     read = reviews.ledger.get(upload)
     if read is None:
         hint = stack.command("reconcile")

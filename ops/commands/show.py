@@ -19,7 +19,7 @@ from cli.arguments import add_json
 from cli.escaping import escaped, printable
 from ops.stack import audit_log, names
 from ops.stack.describing import attributes, changes, places
-from ops.stack.ledger import Ledger, name_of
+from ops.stack.ledger import Ledger
 from ops.stack.outputs import Stack
 from ops.stack.uploads import Uploads
 
@@ -39,11 +39,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Print it."""
     stack = Stack.of(arguments)
     uploads = Uploads(stack)
-    key, etag = names.find(stack, arguments.upload)
-    upload = name_of(uploads.bucket, key, etag)
+    upload, key, etag, in_bucket = names.named(stack, arguments.upload)
     item = Ledger(stack).get(upload)
     heard = audit_log.heard(stack, item) if item and arguments.announcements else None
-    here = {"picture": uploads.has(key, etag), "copies": list(uploads.copies(upload, key))}
+    here = {
+        "picture": uploads.has(key, etag) if in_bucket else None,
+        "copies": list(uploads.copies(upload, key)),
+    }
     if arguments.json:
         known: dict[str, Any] = {"upload": upload}
         if item is not None:

@@ -21,7 +21,7 @@ from ops.stack import names
 from ops.stack.audit_log import heard
 from ops.stack.describing import attributes, changes, places
 from ops.stack.glance import NO_ALARMS, glance, midnight
-from ops.stack.ledger import OUTCOMES, Decision, moment, name_of
+from ops.stack.ledger import OUTCOMES, Decision, moment
 from ops.stack.listing import finding, listed
 from ops.stack.names import short_name
 
@@ -126,7 +126,7 @@ def _card(console: Console, item: Decision) -> dict[str, Any]:
         "outcome": item.outcome,
         "finding": finding(item),
         "recorded": item.recorded_at[:19],
-        "pictured": bool(item.guesses()),
+        "pictured": bool(item.guesses()) and item.s3_bucket == console.uploads.bucket,
     }
 
 
@@ -138,13 +138,13 @@ def upload() -> str:
     asked = request.args.get("upload", "")
     item = console.ledger.get(asked) if asked else None
     if item is None:
-        key, etag = names.find(stack, asked)
-        item = console.ledger.get(name_of(console.uploads.bucket, key, etag))
+        known, key, etag, in_bucket = names.named(stack, asked)
+        item = console.ledger.get(known)
     else:
-        key, etag = item.s3_key, item.etag
-    known = name_of(console.uploads.bucket, key, etag)
+        known, key, etag = item.upload, item.s3_key, item.etag
+        in_bucket = item.s3_bucket == console.uploads.bucket
     here = {
-        "picture": console.uploads.has(key, etag),
+        "picture": console.uploads.has(key, etag) if in_bucket else None,
         "copies": list(console.uploads.copies(known, key)),
     }
     shown = printable(known)
@@ -164,7 +164,7 @@ def upload() -> str:
         name=short_name(stack, item) if item else shown,
         item=item,
         blind=item is not None and is_blind(item),
-        pictured=item is not None and bool(item.guesses()) and here["picture"],
+        pictured=item is not None and bool(item.guesses() and here["picture"]),
         attributes=[
             row for row in attributes(item, stack) if row[0] not in ("inferences", "execution")
         ],

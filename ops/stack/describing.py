@@ -39,6 +39,10 @@ def changes(item: Decision | None) -> list[tuple[str, str]]:
 
 
 def places(here: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return where its picture is."""
-    present = "in the bucket" if here["picture"] else "gone: deleted or overwritten"
+    """Return where its picture is. here: `picture` is None of what is in another bucket."""
+    present = {
+        True: "in the bucket",
+        False: "gone: deleted or overwritten",
+        None: "in another bucket, where it is not looked for",
+    }[here["picture"]]
     return [("picture", present), *(("labelled copy", copy) for copy in here["copies"])]

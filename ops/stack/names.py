@@ -1,6 +1,7 @@
 """The names of uploads: whole, as the ledger has them, and short, as tables print them."""
 
 import re
+from typing import NamedTuple
 
 from cli.errors import CommandError
 from cli.escaping import printable, read_back
@@ -17,8 +18,41 @@ CHOICES = 10  # listed when a name is ambiguous
 HELP = "as list and review print it, BUCKET/KEY#ETAG, or s3://BUCKET/KEY for what is there now"
 
 
+class Named(NamedTuple):
+    """An upload that somebody has named. here: whether it is in the upload bucket."""
+
+    upload: str
+    key: str
+    etag: str
+    here: bool
+
+
+def named(stack: Stack, text: str) -> Named:
+    """Return the upload that somebody names, of any bucket; HELP says how.
+
+    What is in another bucket, as a backfill may decide it, is named whole, and the ledger has to
+    know it. Raises CommandError as find() does.
+    """
+    bucket, ledger = stack.outputs["UploadBucket"], Ledger(stack)
+    for name in _readings(text):
+        key, mark, etag = name.partition("/")[2].rpartition("#")
+        elsewhere = not name.startswith(("s3://", f"{bucket}/"))
+        if not (elsewhere and key and mark and etag and _possible(key)):
+            continue
+        item = ledger.get(name)
+        if item is not None:
+            return Named(item.upload, item.s3_key, item.etag, item.s3_bucket == bucket)
+    key, etag = find(stack, text)
+    return Named(name_of(bucket, key, etag), key, etag, True)
+
+
 def short_name(stack: Stack, item: Decision) -> str:
-    """Return the name of an upload for a table: its key under the prefix, its etag's beginning."""
+    """Return the name of an upload for a table: its key under the prefix, its etag's beginning.
+
+    What is in another bucket has its whole name.
+    """
+    if item.s3_bucket != stack.outputs["UploadBucket"]:
+        return printable(item.upload)
     key = item.s3_key.removeprefix(stack.outputs["UploadPrefix"])
     return printable(f"{key}#{item.etag[:ETAG_SHOWN]}")
 
@@ -31,11 +65,7 @@ def find(stack: Stack, text: str) -> tuple[str, str]:
     if it is not there or names no etag, in the ledger's index. Raises CommandError where there is
     none, or more than one.
     """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise CommandError(f"{printable(text)} is not valid UTF-8, as every key of S3 is") from None
-    uploads, readings = Uploads(stack), list(dict.fromkeys((read_back(text), text)))
+    uploads, readings = Uploads(stack), _readings(text)
     if text.startswith("s3://"):
         return _current(uploads, readings)
     if text.startswith(f"{uploads.bucket}/"):
@@ -53,6 +83,14 @@ def find(stack: Stack, text: str) -> tuple[str, str]:
     more = f", and {len(names) - CHOICES:,} more" if len(names) > CHOICES else ""
     listed = ", ".join(map(printable, names[:CHOICES]))
     raise CommandError(f"'{asked}' is one of {len(names):,} uploads, name it whole: {listed}{more}")
+
+
+def _readings(text: str) -> list[str]:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise CommandError(f"{printable(text)} is not valid UTF-8, as every key of S3 is") from None
+    return list(dict.fromkeys((read_back(text), text)))
 
 
 def _current(uploads: Uploads, readings: list[str]) -> tuple[str, str]:

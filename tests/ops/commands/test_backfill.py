@@ -1,6 +1,7 @@
 """ops backfill: what it plans, starts within a budget, shows, stops and resumes."""
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,32 @@ def test_a_run_is_started_watched_and_listed(ops: Ops, stack: Stack, picture: by
     listed = ops(stack, "backfill", "list").out
     [line] = [line for line in listed.splitlines() if line.startswith(name)]
     assert "complete" in line and told["by"].rpartition("/")[2] in line
+
+
+def test_what_is_in_another_bucket_is_shown_relabelled_and_forgotten_by_its_listed_name(
+    ops: Ops, stack: Stack, picture: bytes
+) -> None:
+    prefix, s3 = put(stack, {"ü.png": picture}), stack.aws.client("s3")
+    buckets, key = (BUCKET, stack.outputs["UploadBucket"]), f"{prefix}ü.png"
+    s3.put_object(Bucket=buckets[1], Key=key, Body=picture)  # is not the upload
+    assert ops(stack, "backfill", "watch", begun(ops, stack, prefix)["run"]).code == 0
+    listed = ops(stack, "list", "accepted", "--since", "1h").out
+    [name] = [line.split("  ")[-1] for line in listed.splitlines() if prefix in line]
+    assert name.startswith(f"{BUCKET}/{key}#")
+    shown = ops(stack, "show", name)
+    assert shown.code == 0
+    assert re.search("picture +in another bucket, where it is not looked for", shown.out)
+    assert json.loads(ops(stack, "show", name, "--json").out)["picture"] is None
+    assert ops(stack, "relabel", name, "motorcycle").code == 0
+    assert "reviewed" in ops(stack, "show", name).out
+    gone = ops(stack, "forget", name, "--yes")
+    assert "stays: it is in another bucket; delete it there" in gone.out
+    assert "items 1" in gone.out
+    sizes = [s3.head_object(Bucket=bucket, Key=key)["ContentLength"] for bucket in buckets]
+    assert sizes == [len(picture)] * 2
+    again = ops(stack, "show", name)
+    assert again.code != 0
+    assert "is no upload of this stack" in again.err
 
 
 def test_a_limit_is_kept_and_what_is_left_is_resumed(
