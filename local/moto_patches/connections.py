@@ -26,7 +26,7 @@ LONGEST_BODY = 32 * 1024 * 1024  # bytes that are read at once; behind a longer 
 def installed() -> Iterator[None]:
     """Keep connections until the client closes them or the context ends."""
     handler = MotoRequestHandler
-    make_environ, send_header = handler.make_environ, handler.send_header
+    make_environ, send_header, finish = handler.make_environ, handler.send_header, handler.finish
     opened: weakref.WeakSet[socket.socket] = weakref.WeakSet()
     kept: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
@@ -70,12 +70,17 @@ def installed() -> Iterator[None]:
         if (name, value) != ("Connection", "close") or self.connection not in kept:
             send_header(self, name, value)
 
+    def finish_without_client(self: MotoRequestHandler) -> None:
+        with contextlib.suppress(ConnectionError):  # a client that was killed reads no answer
+            finish(self)
+
     with (
         patch.object(handler, "protocol_version", "HTTP/1.1"),
         patch.object(handler, "disable_nagle_algorithm", True),
         patch.object(handler, "wbufsize", -1),  # head and body leave in one packet
         patch.object(handler, "make_environ", environ_with_body),
         patch.object(handler, "send_header", send_header_unless_kept),
+        patch.object(handler, "finish", finish_without_client),
         patch.object(
             serving,
             "selectors",

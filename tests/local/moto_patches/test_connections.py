@@ -1,11 +1,15 @@
 """Connections are kept, and each request on one gets its own answer."""
 
+import contextlib
 import http.client
+import io
+import socket
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from moto.moto_server.werkzeug_app import MotoRequestHandler
 
 from local.moto_patches import connections
 from tests.support.cloud import Cloud
@@ -46,6 +50,19 @@ def test_a_connection_is_kept_between_calls(client: Client) -> None:
         assert client.ask("PUT", "a", body) == (200, b"")
         assert client.ask("GET", "a") == (200, body)
         assert client.is_kept()
+
+
+def test_a_client_that_goes_before_its_answer_is_no_error(cloud: Cloud) -> None:
+    del cloud  # the patch is installed
+    own, client = socket.socketpair()
+    client.close()
+    handler = object.__new__(MotoRequestHandler)
+    handler.rfile, handler.wfile = io.BytesIO(), own.makefile("wb")
+    handler.wfile.write(b"an answer that waits in the buffer")
+    handler.finish()
+    with contextlib.suppress(ConnectionError):
+        handler.wfile.close()
+    own.close()
 
 
 def test_a_refusal_before_the_body_is_asked_for_keeps_it_too(client: Client) -> None:
