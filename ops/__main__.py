@@ -29,7 +29,7 @@ from ops.stack.outputs import DENIED, default_stack
 # One line for each command; its module, of the same name, is imported when it is asked for.
 COMMANDS = {
     "console": "everything below in the browser: see, review, try",
-    "status": "the stack at a glance: outcomes today, what waits, endpoint, alarms",
+    "status": "the stack at a glance: outcomes today, what waits, alarms",
     "list": "uploads by outcome and time, with what was found or why not",
     "show": "everything that is known of one upload",
     "reconcile": "every uploaded object against the ledger; start what is missing",
