@@ -39,11 +39,10 @@ def named(stack: Stack, text: str) -> Named:
         elsewhere = not name.startswith(("s3://", f"{bucket}/"))
         if not (elsewhere and key and mark and etag and _possible(key)):
             continue
-        item = ledger.get(name)
-        if item is not None:
-            return Named(item.upload, item.s3_key, item.etag, item.s3_bucket == bucket)
+        if ledger.get(name) is not None:
+            return Named(name, key, etag, here=False)
     key, etag = find(stack, text)
-    return Named(name_of(bucket, key, etag), key, etag, True)
+    return Named(name_of(bucket, key, etag), key, etag, here=True)
 
 
 def short_name(stack: Stack, item: Decision) -> str:
