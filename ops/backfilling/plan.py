@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ops import bills, prices
 from ops.backfilling.sources import Photo, Source, below, chosen
 from ops.stack.ledger import ABSENT, BATCH_SIZE, name_of
+from ops.stack.uploads import stands_for_folder
 
 # The ledger is asked about each of the first objects, then about one in a hundred, by hash.
 ASKED_FIRST, ASKED_SHARE = 10_000, 0.01
@@ -19,7 +20,7 @@ Told = Callable[["Count"], None]
 
 @dataclass
 class Count:
-    """What a source has. listed: out of the sample too, as a run goes over them.
+    """What a source has. listed: folders and what is out of the sample too, as a run lists them.
 
     asked: of how many the ledger was asked; of these, decided and failed. escaped: keys that an
     inventory writes otherwise than S3, which a run does not find.
@@ -77,7 +78,12 @@ def count(
     with ThreadPoolExecutor(WORKERS) as pool:
         for listed in pages:
             found.listed += len(listed)
-            page = [p for p in listed if chosen(source.bucket, p.key, source.below)]
+            page = [
+                p
+                for p in listed
+                if chosen(source.bucket, p.key, source.below)
+                and not stands_for_folder(p.key, p.size)
+            ]
             every = found.objects < ASKED_FIRST
             asked = page if every else [p for p in page if chosen(source.bucket, p.key, limit)]
             names = [name_of(source.bucket, photo.key, photo.etag) for photo in asked]

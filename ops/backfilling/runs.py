@@ -13,7 +13,7 @@ from cli.errors import CommandError
 from ops.backfilling.sources import Source
 from ops.stack.outputs import Stack
 
-NAME = re.compile(r"[0-9a-zA-Z-]{1,80}")
+NAME = re.compile(r"[0-9]{8}-[0-9]{6}")
 # What a child says when the allowance is used up; statemachine/backfill.asl.json.
 USED_UP = "AllowanceUsedUp"
 STOPPED = "Stopped"
@@ -151,9 +151,11 @@ class Runs:
         return str(self._stack.client("sts").get_caller_identity()["Arn"])
 
     def _names(self) -> Iterator[str]:
+        """Yield the names of runs, the newest first, without executions that others started."""
         pages = self._states.get_paginator("list_executions")
         for page in pages.paginate(stateMachineArn=self._machine):
-            yield from (execution["name"] for execution in page["executions"])
+            names = (execution["name"] for execution in page["executions"])
+            yield from (name for name in names if NAME.fullmatch(name))
 
     def _arn(self, name: str) -> str:
         return f"{self._machine.replace(':stateMachine:', ':execution:')}:{name}"

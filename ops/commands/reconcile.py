@@ -30,6 +30,7 @@ from ops.stack.executions import created_event, start_all
 from ops.stack.ledger import ABSENT, BATCH_SIZE, Ledger, name_of
 from ops.stack.outputs import Stack
 from ops.stack.rate_limit import RateLimit, add_rate_limit
+from ops.stack.uploads import stands_for_folder
 
 # An execution ends within 5 minutes; the rest is for EventBridge's first retries.
 GRACE = "15m"
@@ -122,14 +123,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def listing(stack: Stack, bucket: str, prefix: str) -> Iterator[list[Listed]]:
-    """Yield the pages of uploads under a prefix, at most 1,000 each.
-
-    An empty object whose key ends in a slash stands for a folder: the workflow passes it over.
-    """
+    """Yield the pages of uploads under a prefix, at most 1,000 each, without folders."""
     pages = stack.client("s3").get_paginator("list_objects_v2")
     for page in pages.paginate(Bucket=bucket, Prefix=prefix):
         objects = page.get("Contents", [])
-        yield [item for item in objects if item["Size"] or not item["Key"].endswith("/")]
+        yield [item for item in objects if not stands_for_folder(item["Key"], item["Size"])]
 
 
 def watched(

@@ -11,6 +11,11 @@ LABELLED = "labelled/"  # the template keeps UploadPrefix out of it
 GONE = {"404", "NoSuchKey", "NotFound", "412", "PreconditionFailed"}
 
 
+def stands_for_folder(key: str, size: int) -> bool:
+    """Tell whether an object is one that S3's console shows as a folder: it is no upload."""
+    return size == 0 and key.endswith("/")
+
+
 class PictureGone(Exception):
     """The object is no longer what was uploaded: deleted, or overwritten by another picture."""
 

@@ -1,5 +1,6 @@
 """The state machine of backfills on the embedded AWS, for both types of image workflow."""
 
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -110,6 +111,48 @@ def test_what_is_gone_or_left_out_costs_nothing(standard: Stack, picture: bytes)
     none = start(standard, put(standard, {"a.png": picture}), sample_below="0")
     assert ended(standard, none)["status"] == "SUCCEEDED"
     assert allowance(standard, none)[1] == 0
+
+
+def test_nothing_is_started_of_which_the_workflow_would_record_nothing(
+    standard: Stack, picture: bytes
+) -> None:
+    prefix = put(standard, {"a.png": picture, "folder/": b""})
+    s3, dynamodb = standard.aws.client("s3"), standard.aws.client("dynamodb")
+    etag = s3.head_object(Bucket=BUCKET, Key=f"{prefix}a.png")["ETag"].strip('"')
+    forgotten = {"upload": {"S": f"{BUCKET}/{prefix}a.png#{etag}"}, "forgotten_at": {"S": "2999"}}
+    dynamodb.put_item(TableName=standard.outputs["DecisionsTable"], Item=forgotten)
+    run = start(standard, prefix)
+    assert ended(standard, run)["status"] == "SUCCEEDED"
+    assert counts(standard, run)["succeeded"] == 2
+    assert allowance(standard, run) == (1000, 0)
+
+
+def test_what_was_overwritten_since_an_inventory_is_left_to_one_that_lists_it(
+    standard: Stack, picture: bytes
+) -> None:
+    prefix = put(standard, {"a.png": picture, "b.png": picture})
+    key = inventory(standard, prefix)
+    standard.aws.client("s3").put_object(Bucket=BUCKET, Key=f"{prefix}a.png", Body=b"newer")
+    run = start(standard, prefix, inventory={"bucket": INVENTORIES, "key": key})
+    assert ended(standard, run)["status"] == "SUCCEEDED"
+    assert set(recorded(standard, prefix)) == {"b.png"}
+    assert allowance(standard, run)[1] == 1
+
+
+def test_what_is_forgotten_while_it_is_on_its_way_ends_its_child(
+    standard: Stack, picture: bytes
+) -> None:
+    prefix = put(standard, {"a.png": picture})
+    etag = hashlib.md5(picture, usedforsecurity=False).hexdigest()
+    item = {"upload": {"S": f"{BUCKET}/{prefix}a.png#{etag}"}, "forgotten_at": {"S": "2999"}}
+    run = start(standard, prefix)
+    while allowance(standard, run)[1] < 1:
+        time.sleep(0.01)
+    table = standard.outputs["DecisionsTable"]
+    standard.aws.client("dynamodb").put_item(TableName=table, Item=item)
+    assert ended(standard, run)["status"] == "SUCCEEDED"
+    assert counts(standard, run)["succeeded"] == 1
+    assert recorded(standard, prefix) == {}
 
 
 def test_an_inventory_of_a_whole_bucket_is_taken_under_the_prefix_alone(
