@@ -5,12 +5,14 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from local.paths import ROOT
 from local.processes import die_with_parent
 
+START_S = 60  # seconds until it has printed its address
 END_S = 5  # for its own end, before it is killed
 
 
@@ -55,7 +57,12 @@ def console(environment: Mapping[str, str], stack: str, port: int = 0) -> Iterat
 def _address(process: subprocess.Popen[str]) -> str:
     """Return the address that the console prints; why it does not start, it has said itself."""
     assert process.stdout is not None
-    for line in process.stdout:
-        if match := re.search(r"http://\S+", line):
-            return match[0]
-    return ""
+    late = threading.Timer(START_S, process.terminate)
+    late.start()
+    try:
+        for line in process.stdout:
+            if match := re.search(r"http://\S+", line):
+                return match[0]
+        return ""
+    finally:
+        late.cancel()

@@ -25,7 +25,8 @@ NAME_CHARACTERS = 200  # at most 800 bytes; a key has 1,024
 def upload() -> Response:
     """Put the request's body into the upload bucket.
 
-    Return the upload's name in the ledger, and the states that it will pass if all goes well.
+    Return the upload's name in the ledger, and the states that it will pass if all goes well,
+    none where they are not known.
     """
     console = the_console()
     request.max_content_length = MAX_UPLOAD
@@ -36,7 +37,6 @@ def upload() -> Response:
     prefix = console.stack.outputs["UploadPrefix"]
     key = f"{prefix}{FOLDER}{secrets.token_hex(4)}/{name}"
     bucket = console.uploads.bucket
-    way = [] if _is_express(console) else spine_of(console.stack.definition())
     try:
         answer = console.stack.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
     except aws_errors() as error:
@@ -47,7 +47,7 @@ def upload() -> Response:
             f"PutObject is not allowed: to try photos takes s3:PutObject for s3://{bucket}/{prefix},"
             " as those have who upload",
         ) from error
-    return as_json({"upload": name_of(bucket, key, answer["ETag"]), "way": way})
+    return as_json({"upload": name_of(bucket, key, answer["ETag"]), "way": _way(console)})
 
 
 @blueprint.get("/api/outcome")
@@ -73,6 +73,15 @@ def outcome() -> Response:
     except aws_errors() as error:  # the outcome is known without
         found["note"] = f"Its states are not known: {explained(error, DENIED)}"
     return as_json(found)
+
+
+def _way(console: Console) -> list[str]:
+    if _is_express(console):
+        return []
+    try:
+        return spine_of(console.stack.definition())
+    except aws_errors():  # the photo is uploaded; /api/outcome says why no states are known
+        return []
 
 
 def _is_express(console: Console) -> bool:

@@ -6,7 +6,8 @@
 The objects are in a bucket that was there before: good pictures and broken ones. A sample of them
 is decided first. Then a run over all is stopped in its middle while some are deleted; it is resumed
 with a budget that does not suffice, and once more without one. Pictures are uploaded through the
-front door before it and beside it, one after the other. Exit code 1 if a promise was broken.
+front door before it and beside the run with the budget, one after the other. Exit code 1 if a
+promise was broken.
 """
 
 import argparse
@@ -35,7 +36,7 @@ BUCKET = GRANTING["BackfillBucket"]
 SAMPLE, STOPPED_AT, DELETED, BUDGETED = 0.15, 0.4, 0.05, 0.2  # shares of the objects
 PAUSE_S = 0.5  # between uploads
 LATE_S = 10  # what a stopped run has started has its outcome by then
-CONCURRENCY = 8  # each child mostly waits; the pictures that come today need room beside them
+ALONE, BESIDE = 12, 4  # children at once; the pictures that come today need room beside them
 
 
 @dataclass
@@ -55,10 +56,10 @@ class Bench:
         )
         return dict(json.loads(done.stdout)) if done.stdout else {"error": done.stderr.decode()}
 
-    def begun(self, *words: str) -> str:
+    def begun(self, *words: str, concurrency: int = ALONE) -> str:
         """Begin a run as an operator does, and return its name."""
         time.sleep(1.1)  # it is called by the second
-        given = (*words, "--yes", "--concurrency", str(CONCURRENCY))
+        given = (*words, "--yes", "--concurrency", str(concurrency))
         print(f"\n$ python -m ops backfill {' '.join(given)}", flush=True)
         return str(self.asked(*given)["run"])
 
@@ -104,19 +105,20 @@ def run(bench: Bench, arguments: argparse.Namespace) -> int:
     where = ("--bucket", BUCKET)
     sampled = bench.ended(bench.begun("start", *where, "--sample", str(SAMPLE)))
     began = time.monotonic()
+    first = bench.begun("start", *where)
+    delete_some(bench, random.Random(arguments.seed))
+    while bench.asked("watch", first, "--once")["photos"] < STOPPED_AT * arguments.objects:
+        time.sleep(1)
+    ops(bench.aws, "backfill", "stop", first)
+    stopped = bench.ended(first)
+    plan = bench.asked("plan", *where)
+    asking, photo = plan["dollars_asked"], plan["dollars_photo"]
+    budget = plan["listed"] * asking + BUDGETED * arguments.objects * photo
     with front.beside() as during:
-        first = bench.begun("start", *where)
-        delete_some(bench, random.Random(arguments.seed))
-        while bench.asked("watch", first, "--once")["photos"] < STOPPED_AT * arguments.objects:
-            time.sleep(1)
-        ops(bench.aws, "backfill", "stop", first)
-        stopped = bench.ended(first)
-        plan = bench.asked("plan", *where)
-        asking, photo = plan["dollars_asked"], plan["dollars_photo"]
-        budget = plan["listed"] * asking + BUDGETED * arguments.objects * photo
-        second = bench.begun("resume", first, "--budget", f"{budget:.6f}")
+        given = ("resume", first, "--budget", f"{budget:.6f}")
+        second = bench.begun(*given, concurrency=BESIDE)
         used_up = bench.ended(second)
-        last = bench.ended(bench.begun("resume", second, "--limit", str(arguments.objects)))
+    last = bench.ended(bench.begun("resume", second, "--limit", str(arguments.objects)))
     seconds = time.monotonic() - began
     bench.hold(stopped["end"] == "stopped", "it was not stopped")
     bench.hold(used_up["end"] == "used up", "its budget did not end it")

@@ -1,6 +1,7 @@
 """With the viewer's policy everything can be seen, and what would change something says why not."""
 
 import json
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,20 +21,38 @@ ROLE = "console-viewer"
 
 
 @pytest.fixture
-def viewer(ops: Ops, standard: Stack) -> Iterator[OpsStack]:
-    """The stack, called by who has nothing but the viewer's policy."""
+def role(ops: Ops, standard: Stack) -> Iterator[OpsStack]:
+    """The stack, called by a role that may do nothing yet."""
     del ops
     iam, sts = standard.aws.client("iam"), standard.aws.client("sts")
     account = {"AWS": "arn:aws:iam::123456789012:root"}
     trust = {"Effect": "Allow", "Principal": account, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     arn = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=document)["Role"]["Arn"]
-    policy = standard.outputs["ViewerPolicyArn"]
-    iam.attach_role_policy(RoleName=ROLE, PolicyArn=policy)
     given = sts.assume_role(RoleArn=arn, RoleSessionName="viewer")["Credentials"]
     yield OpsStack("test-standard").as_role(given)
-    iam.detach_role_policy(RoleName=ROLE, PolicyArn=policy)
     iam.delete_role(RoleName=ROLE)
+
+
+@pytest.fixture
+def viewer(role: OpsStack, standard: Stack) -> Iterator[OpsStack]:
+    """The stack, called by who has nothing but the viewer's policy."""
+    iam, policy = standard.aws.client("iam"), standard.outputs["ViewerPolicyArn"]
+    iam.attach_role_policy(RoleName=ROLE, PolicyArn=policy)
+    yield role
+    iam.detach_role_policy(RoleName=ROLE, PolicyArn=policy)
+
+
+@pytest.fixture
+def uploader(role: OpsStack, standard: Stack) -> Iterator[OpsStack]:
+    """The stack, called by who may upload photos and nothing more."""
+    iam, bucket = standard.aws.client("iam"), standard.outputs["UploadBucket"]
+    may = [("s3:PutObject", f"arn:aws:s3:::{bucket}/*"), ("cloudformation:DescribeStacks", "*")]
+    allowed = [{"Effect": "Allow", "Action": action, "Resource": on} for action, on in may]
+    document = json.dumps({"Version": "2012-10-17", "Statement": allowed})
+    iam.put_role_policy(RoleName=ROLE, PolicyName="upload", PolicyDocument=document)
+    yield role
+    iam.delete_role_policy(RoleName=ROLE, PolicyName="upload")
 
 
 def test_a_viewer_sees_every_page_and_is_told_why_nothing_is_changed(
@@ -62,3 +81,19 @@ def test_a_viewer_sees_every_page_and_is_told_why_nothing_is_changed(
     assert item is not None
     assert (item.outcome, item.revision) == ("review", 1)
     browser.get_log("browser")  # the two refusals
+
+
+def test_a_photo_is_tried_by_who_may_upload_and_not_see_the_state_machine(
+    uploader: OpsStack, images: Path
+) -> None:
+    with served(Reviews(uploader, "ulf", ["bicycle", "motorcycle"])) as server:
+        host = f"127.0.0.1:{server.server_address[1]}"
+        asked = urllib.request.Request(
+            f"http://{host}/api/try?name=a.png",
+            data=(images / "bicycle.png").read_bytes(),
+            headers={"X-Console-Token": server.token},
+        )
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            told = json.load(answer)
+    assert told["way"] == []
+    assert told["upload"].partition("#")[0].endswith("/a.png")
