@@ -37,6 +37,7 @@ from local.moto_patches import (
     map_items,
     map_runs,
     metrics,
+    object_listings,
     permissions,
     pipes,
     presigned_posts,
@@ -195,6 +196,7 @@ def embedded_aws(
         cleanup.enter_context(update_expressions.installed())
         cleanup.enter_context(queries.installed())
         cleanup.enter_context(copies.installed())
+        cleanup.enter_context(object_listings.installed())
         cleanup.enter_context(state_machines.installed())
         cleanup.enter_context(map_runs.installed())  # before executions, which keeps its parse()
         cleanup.enter_context(map_items.installed())

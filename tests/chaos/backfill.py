@@ -107,7 +107,9 @@ def run(bench: Bench, arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     first = bench.begun("start", *where)
     delete_some(bench, random.Random(arguments.seed))
-    while bench.asked("watch", first, "--once")["photos"] < STOPPED_AT * arguments.objects:
+    while (now := bench.asked("watch", first, "--once"))["status"] == "RUNNING":
+        if now["photos"] >= STOPPED_AT * arguments.objects:
+            break
         time.sleep(1)
     ops(bench.aws, "backfill", "stop", first)
     stopped = bench.ended(first)

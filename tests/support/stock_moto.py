@@ -30,6 +30,7 @@ from moto.moto_server.werkzeug_app import (
     MotoRequestHandler,
     create_backend_app,
 )
+from moto.s3.models import s3_backends
 from moto.stepfunctions.parser.asl.component.common.path import result_path
 from moto.stepfunctions.parser.asl.utils import json_path
 from werkzeug.test import Client
@@ -173,6 +174,21 @@ def copies() -> bool:
     s3.put_object(Bucket="bucket", Key="a", Body=b"1")
     s3.copy_object(Bucket="bucket", Key="b", CopySource="bucket/a", CopySourceIfMatch='"0"')
     return bool(s3.head_object(Bucket="bucket", Key="b"))
+
+
+@probe("object_listings", "an object that is deleted meanwhile fails a listing")
+def object_listings() -> bool:
+    s3 = client("s3")
+    s3.create_bucket(Bucket="bucket")
+    for key in ("a", "b"):
+        s3.put_object(Bucket="bucket", Key=key, Body=b"1")
+    keys = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets["bucket"].keys
+    try:
+        for _ in keys.items():
+            s3.delete_object(Bucket="bucket", Key="b")
+    except KeyError:
+        return True
+    return False
 
 
 @probe("data_capture", "no request is captured")
