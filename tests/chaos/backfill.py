@@ -35,6 +35,7 @@ from tests.support.cloud import GRANTING
 BUCKET = GRANTING["BackfillBucket"]
 SAMPLE, STOPPED_AT, DELETED, BUDGETED = 0.15, 0.4, 0.05, 0.2  # shares of the objects
 PAUSE_S = 0.5  # between uploads
+LOOKS = 1000  # objects for each second between looks: each reads all outcomes anew
 LATE_S = 10  # what a stopped run has started has its outcome by then
 ALONE, BESIDE = 12, 4  # children at once; the pictures that come today need room beside them
 
@@ -110,7 +111,7 @@ def run(bench: Bench, arguments: argparse.Namespace) -> int:
     while (now := bench.asked("watch", first, "--once"))["status"] == "RUNNING":
         if now["photos"] >= STOPPED_AT * arguments.objects:
             break
-        time.sleep(1)
+        time.sleep(arguments.objects / LOOKS)
     ops(bench.aws, "backfill", "stop", first)
     stopped = bench.ended(first)
     plan = bench.asked("plan", *where)
