@@ -25,6 +25,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from cli.contained import Contained, Exceeded
 from cli.errors import CommandError, code_of
 from cli.terminal import Progress
 from model.training.pictures import WEIGHTS, DatasetError, upright
@@ -48,6 +49,8 @@ GONE = {"404", "NoSuchKey", "NotFound", "412", "PreconditionFailed"}
 NAME = re.compile(r"([0-9a-f]{16})__([0-9a-f]{32}\.[a-z]+)")
 TOGETHER = 64  # pictures, of at most 25 MB each: what an interruption can lose
 THREADS = 8
+# To read one picture, which a stranger has uploaded; training will read it again.
+MAX_MEMORY_MB, MAX_SECONDS = 1_000, 20
 CONNECT_S, READ_S, ATTEMPTS = 5, 30, 6
 
 
@@ -302,11 +305,24 @@ def _is_whole(path: Path | None) -> bool:
 def _readable(path: Path, label: Label, taken: Taken) -> bool:
     """Tell whether training can read a picture: one that it cannot would stop it."""
     try:
+        why = _fault(path)
+    except Exceeded as error:
+        why = str(error)
+    if why:
+        taken.left_out.append(f"{label.upload}: {why}")
+    return not why
+
+
+def fault_of(path: Path) -> str:
+    """Return why a picture cannot be read, or nothing."""
+    try:
         upright(path)
     except DatasetError as error:
-        taken.left_out.append(f"{label.upload}: {str(error).removeprefix(f'{path}: ')}")
-        return False
-    return True
+        return str(error).removeprefix(f"{path}: ")
+    return ""
+
+
+_fault = Contained(fault_of, MAX_MEMORY_MB, MAX_SECONDS)
 
 
 def _content(path: Path) -> str:

@@ -2,6 +2,8 @@
 
 import io
 
+from cli.contained import Contained, Exceeded
+
 BROWSER_FORMATS = {  # how files begin
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -13,6 +15,7 @@ CONVERTED = ("TIFF", "BMP", "HEIF", "AVIF")
 MAX_PIXELS = 64_000_000
 SIDE = 1600  # pixels of a picture that has to be converted
 SMALL_SIDE = 240  # pixels of a thumbnail, 120 of a screen with two to each
+MAX_MEMORY_MB, MAX_SECONDS = 1_000, 10  # to convert one; the workflow's own bound is 900 MB
 SHOWN = ("PNG", "JPEG", "GIF", "WEBP")  # by browsers, as they are
 UNKNOWN = "application/octet-stream"  # the page then says that it cannot show it
 
@@ -20,8 +23,8 @@ UNKNOWN = "application/octet-stream"  # the page then says that it cannot show i
 def shown(data: bytes) -> tuple[str, bytes]:
     """Return the content type and the bytes to show: others than PNG, JPEG, GIF, WebP become JPEG.
 
-    Without Pillow and pi-heif, and for what they cannot read or the workflow does not take, the
-    bytes as they are, as UNKNOWN.
+    Without Pillow and pi-heif, and for what they cannot read within the bounds or the workflow does
+    not take, the bytes as they are, as UNKNOWN.
     """
     for beginning, kind in BROWSER_FORMATS.items():
         if data.startswith(beginning):
@@ -36,22 +39,34 @@ def thumbnail(data: bytes) -> tuple[str, bytes]:
     return _converted(data, (*SHOWN, *CONVERTED), SMALL_SIDE)
 
 
-def _converted(data: bytes, formats: tuple[str, ...], side: int) -> tuple[str, bytes]:
+def jpeg_of(data: bytes, formats: tuple[str, ...], side: int) -> bytes | None:
     """Return a picture of one of Pillow's formats as a JPEG of at most so many pixels a side."""
     try:
-        # Only here: most pictures need no conversion.
         from pi_heif import register_heif_opener
         from PIL import Image, ImageOps
     except ImportError:
-        return UNKNOWN, data
+        return None
     register_heif_opener()
     try:
         with Image.open(io.BytesIO(data), formats=formats) as opened:
             if opened.width * opened.height > MAX_PIXELS:
-                return UNKNOWN, data
+                return None
             opened.thumbnail((side, side))
             out = io.BytesIO()
             ImageOps.exif_transpose(opened).convert("RGB").save(out, "JPEG", quality=85)
     except Exception:  # of broken files Pillow raises what its parsers happen to meet
-        return UNKNOWN, data
-    return "image/jpeg", out.getvalue()
+        return None
+    return out.getvalue()
+
+
+# Many readers of pictures can be made to take gigabytes, by metadata for instance that is listed
+# many times: tests/functions/serialize/attacks.py.
+_contained = Contained(jpeg_of, MAX_MEMORY_MB, MAX_SECONDS)
+
+
+def _converted(data: bytes, formats: tuple[str, ...], side: int) -> tuple[str, bytes]:
+    try:
+        found = _contained(data, formats, side)
+    except Exceeded:
+        found = None
+    return (UNKNOWN, data) if found is None else ("image/jpeg", found)

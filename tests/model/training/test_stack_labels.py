@@ -26,6 +26,7 @@ from ops.reviewing.reviews import Reviews
 from ops.stack import ledger, uploads
 from ops.stack.ledger import Decision
 from ops.stack.outputs import Stack as OpsStack
+from tests.functions.serialize.attacks import exif_of_shared_values
 from tests.support.cloud import Cloud, Stack
 from tests.support.workflow import decided
 
@@ -289,11 +290,13 @@ def test_photos_of_phones_are_kept_as_they_are_and_what_training_refuses_is_left
     labelled(own, heic, "bicycle", "photo.HEIC")
     labelled(own, picture(700, "TIFF"), "other", "scan.tif")
     large = labelled(own, file.getvalue(), "other", "large.png")
+    costly = labelled(own, exif_of_shared_values(), "other", "costly.png")
     strange = uploaded(own, picture(701))
     judge().ledger.change(strange, outcome="reviewed", label="../../etc", reviewer="bob")
     assert take(tmp_path) == 0
     told = capsys.readouterr().err
     assert f"left out: {large.upload}: 8000x6500 pixels, the limit is 50,000,000" in told
+    assert f"left out: {costly.upload}: it takes more than 1,000 MB of memory" in told
     assert f"left out: {strange.upload}: the label '../../etc' is no name of a folder" in told
     found = sorted(path.suffix for path in tmp_path.glob("*/*/*"))
     assert found == [".heic", ".tif"]

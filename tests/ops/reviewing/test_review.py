@@ -2,7 +2,6 @@
 
 import contextlib
 import http.client
-import io
 import json
 import socket
 import threading
@@ -14,13 +13,11 @@ from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError
-from PIL import Image
 
 from cli.errors import CommandError
 from cli.terminal import own_command
 from ops.console.app import HEADERS, MAX_BODY
 from ops.console.server import ConsoleServer
-from ops.reviewing.image import CONVERTED, MAX_PIXELS, UNKNOWN, shown
 from ops.reviewing.reviews import Reviews
 from ops.stack.ledger import Changed, Decision, Ledger
 from ops.stack.outputs import DENIED
@@ -28,7 +25,6 @@ from ops.stack.outputs import Stack as OpsStack
 from ops.stack.uploads import Uploads
 from tests.support.cloud import Stack
 from tests.support.console import served
-from tests.support.functions import load_function
 from tests.support.ops import Ops, keys
 from tests.support.workflow import announced, decided
 
@@ -394,43 +390,6 @@ def test_a_strange_label_is_refused(ask: Ask, standard: Stack, images: Path) -> 
 def test_files_of_the_page_need_no_token(ask: Ask) -> None:
     for path in ("/", "/review", "/static/review.js", "/static/console.css"):
         assert ask(path, X_Console_Token=None)[0] == 200
-
-
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "HEIF"])
-def test_every_form_of_picture_is_shown(form: str) -> None:
-    if form == "HEIF":
-        pytest.importorskip("pillow_heif").register_heif_opener()
-    out = io.BytesIO()
-    Image.new("RGB", (20, 10), "red").save(out, form)
-    kind, data = shown(out.getvalue())
-    expected = {"TIFF": "jpeg", "HEIF": "jpeg"}.get(form, form.lower())
-    assert kind == f"image/{expected}"
-    assert Image.open(io.BytesIO(data)).size == (20, 10)
-
-
-def test_what_is_no_picture_is_not_shown_as_one() -> None:
-    assert shown(b"<svg onload=alert(1)>") == (UNKNOWN, b"<svg onload=alert(1)>")
-
-
-def test_only_what_the_workflow_takes_is_converted_and_no_larger_picture() -> None:
-    formats = load_function("serialize", "formats").FORMATS
-    others = {kind.name: kind.max_pixels for kind in formats if kind.name in CONVERTED}
-    assert {kind.name for kind in formats} - {"PNG", "JPEG", "GIF", "WEBP"} == set(others)
-    assert set(others) == set(CONVERTED)
-    assert max(others.values()) == MAX_PIXELS
-
-
-@pytest.mark.parametrize("form", ["PPM", "TGA", "ICO", "PCX"])
-def test_a_format_that_the_workflow_refuses_is_not_decoded(form: str) -> None:
-    out = io.BytesIO()
-    Image.new("RGB", (20, 10), "red").save(out, form)
-    assert shown(out.getvalue()) == (UNKNOWN, out.getvalue())
-
-
-def test_a_picture_of_more_pixels_than_the_workflow_takes_is_not_decoded() -> None:
-    out = io.BytesIO()
-    Image.new("1", (8_000, 8_001)).save(out, "TIFF", compression="group4")
-    assert shown(out.getvalue()) == (UNKNOWN, out.getvalue())
 
 
 def test_what_was_not_classified_is_not_shown(ask: Ask, standard: Stack) -> None:
