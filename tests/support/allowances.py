@@ -8,6 +8,7 @@ LAMBDA_LOGS = "https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatc
 TRACES = "https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html"
 SAMPLING = "https://docs.aws.amazon.com/step-functions/latest/dg/xray-iam.html"
 RESULTS = "https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html"
+CHILDREN = "https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html"
 PIPES = "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-permissions.html"
 
 # Actions of services in a role's name, which no recorder sees.
@@ -41,6 +42,10 @@ UNSEEN: dict[str, tuple[set[str], str]] = {
         {"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"},
         f"[Step Functions writes large results in parts]({RESULTS})",
     ),
+    "FollowChildren": (
+        {"states:DescribeExecution"},
+        f"[a Distributed Map follows its children]({CHILDREN})",
+    ),
     "ReadStream": (
         {"dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:ListStreams"},
         f"[the pipe finds its place in the stream]({PIPES})",
@@ -68,6 +73,7 @@ WILDCARDS: dict[str, set[str]] = {
     "LookAtUploads": {"UploadBucket/uploads/*"},
     "WriteResults": {"UploadBucket/backfills/*"},
     "EndRun": {"execution:BackfillWorkflow:*"},
+    "FollowChildren": {"execution:BackfillWorkflow:*"},
     "ReadBackfillBucket": {"photos/*"},  # tests/support/cloud.py names the buckets
     "ReadInventories": {"inventories/*"},
     # of OperatorPolicy and ViewerPolicy
