@@ -106,6 +106,17 @@ def add_since(parser: argparse.ArgumentParser, text: str, *, required: bool = Fa
     )
 
 
+def add_origin(parser: argparse.ArgumentParser) -> None:
+    """Add the option --origin, of items of the ledger."""
+    parser.add_argument(
+        "--origin",
+        choices=("upload", "backfill"),
+        default="upload",
+        help="of the ledger, the uploads of their time or what `backfill` has brought"
+        " (default: %(default)s)",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser, what: str) -> None:
     """Add the option --json."""
     parser.add_argument("--json", action="store_true", help=f"{what} as JSON")

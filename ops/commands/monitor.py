@@ -24,7 +24,7 @@ reported.
 import argparse
 from pathlib import Path
 
-from cli.arguments import add_json, add_since, fraction
+from cli.arguments import add_json, add_origin, add_since, fraction
 from ops.monitoring import FALSE_ALARMS
 
 OUT = Path("monitor")
@@ -40,13 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER-or-s3://PREFIX",
         help="read capture files instead of the ledger; without a value the stack's endpoint's",
     )
-    parser.add_argument(
-        "--origin",
-        choices=("upload", "backfill"),
-        default="upload",
-        help="of the ledger, the uploads of their time or what `backfill` has brought"
-        " (default: %(default)s)",
-    )
+    add_origin(parser)
     parser.add_argument(
         "--labels",
         type=names,

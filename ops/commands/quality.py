@@ -2,6 +2,7 @@
 
     python -m ops quality                     uploads of the last 30 days
     python -m ops quality --since 2026-11-01  since a day, as of a deployment
+    python -m ops quality --origin backfill   old photos, which are not among the uploads
     python -m ops quality --json | jq .decisions.accepted.verdict
 
 A random share of what is accepted, or called none, also goes to a person (parameter AuditShare).
@@ -18,7 +19,7 @@ looked at every week since the same day.
 import argparse
 from datetime import UTC, datetime, timedelta
 
-from cli.arguments import add_json, add_since
+from cli.arguments import add_json, add_origin, add_since
 from ops.stack.outputs import Stack
 
 PERIOD = timedelta(days=30)
@@ -27,6 +28,7 @@ PERIOD = timedelta(days=30)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     add_since(parser, "uploads since then (default: 30d)")
+    add_origin(parser)
     add_json(parser, "one object")
 
 
@@ -34,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the report."""
     from ops.quality.quality import report  # numpy and scipy: a second
 
-    found = report(Stack.of(arguments), arguments.since or datetime.now(UTC) - PERIOD)
+    since = arguments.since or datetime.now(UTC) - PERIOD
+    found = report(Stack.of(arguments), since, arguments.origin)
     print(found.as_json() if arguments.json else found.as_text())
     return 1 if found.broken else 0

@@ -15,11 +15,11 @@ from ops.monitoring.baseline import CARD, Baseline, as_json, of_model_in_use
 from ops.monitoring.capture_files import destination, in_folder, in_s3
 from ops.monitoring.captures import Captures
 from ops.monitoring.drift import MINIMUM_WINDOW, judge
-from ops.monitoring.observations import UPLOAD, Observation, from_ledger
+from ops.monitoring.observations import Observation, from_ledger
 from ops.monitoring.page import as_html
 from ops.monitoring.report import Report
 from ops.monitoring.windows import Windows
-from ops.stack.ledger import Ledger
+from ops.stack.ledger import UPLOAD, Ledger
 from ops.stack.outputs import Stack
 
 MINIMUM_BASELINE = 100  # inferences; of fewer, four pictures make up the rarest twentieth

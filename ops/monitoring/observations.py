@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cli.escaping import escaped
-from ops.stack.ledger import BACKFILL, OTHER, OUTCOMES, Decision, Ledger, moment
+from ops.stack.ledger import OTHER, OUTCOMES, UPLOAD, Decision, Ledger, moment
 
 LONGEST_NAME = 100  # characters of a label or a model
-
-UPLOAD = "upload"  # the other origin of an item
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def from_ledger(ledger: Ledger, since: datetime, origin: str = UPLOAD) -> Iterat
     """
     for outcome in OUTCOMES:
         for decision in ledger.of_outcome(outcome, since=moment(since)):
-            if (decision.origin == BACKFILL) is not (origin == BACKFILL):
+            if decision.origin != origin:
                 continue
             seen = observation_of(decision)
             if seen.time >= since:  # reviewed since, but uploaded before
@@ -59,8 +57,8 @@ def from_ledger(ledger: Ledger, since: datetime, origin: str = UPLOAD) -> Iterat
 def observation_of(decision: Decision) -> Observation:
     """Return an item of the ledger as an observation."""
     recorded = _moment(decision.recorded_at)
-    own = decision.uploaded_at and decision.origin != BACKFILL
-    uploaded = _moment(decision.uploaded_at) if own else recorded
+    uploaded = _moment(decision.came_at)
+    own = decision.came_at != decision.recorded_at
     guesses = decision.guesses()
     if not guesses:
         return Observation(uploaded, decision.outcome)

@@ -6,26 +6,29 @@ from datetime import datetime
 
 from ops.quality.report import Report
 from ops.quality.samples import ACTED_ON, Window
-from ops.stack.ledger import Decision, Ledger, moment
+from ops.stack.ledger import UPLOAD, Decision, Ledger, moment
 from ops.stack.outputs import Stack
 
 
-def report(stack: Stack, since: datetime) -> Report:
-    """Return the report of what was uploaded since a moment; holds a random sample in memory."""
+def report(stack: Stack, since: datetime, origin: str = UPLOAD) -> Report:
+    """Return the report of what came since a moment; holds a random sample in memory.
+
+    origin: UPLOAD, or BACKFILL: old photos are other pictures, and came when they were decided.
+    """
     ledger, bound = Ledger(stack), moment(since)
     window, uploads = Window(), Counter[str]()
+
+    def came(items: Iterator[Decision]) -> Iterator[Decision]:
+        # What is labelled was recorded later than it came.
+        return (item for item in items if item.origin == origin and item.came_at >= bound)
+
     for decision in ACTED_ON:
-        uploads[decision] += ledger.count(decision, since=bound)
+        uploads[decision] += ledger.count(decision, since=bound, origin=origin)
     # Audits first: they tell how many of the reviews are needed.
-    window.add_all(_uploaded(ledger.due_audits(since=bound), bound))
+    window.add_all(came(ledger.due_audits(since=bound)))
     for outcome in ("confirmed", "reviewed", "review"):
-        for item in _uploaded(ledger.of_outcome(outcome, since=bound), bound):
+        for item in came(ledger.of_outcome(outcome, since=bound)):
             uploads[item.decision] += outcome != "review"
             window.add_all([item])
-    source = f"Ledger of {stack.name}, uploads since {bound}Z"
-    return Report(source, stack.name, window, uploads)
-
-
-def _uploaded(items: Iterator[Decision], bound: str) -> Iterator[Decision]:
-    """Yield what was uploaded since a bound: what is labelled was recorded later."""
-    return (item for item in items if (item.uploaded_at or item.recorded_at) >= bound)
+    what = "uploads" if origin == UPLOAD else "what backfills have brought"
+    return Report(f"Ledger of {stack.name}, {what} since {bound}Z", stack.name, window, uploads)

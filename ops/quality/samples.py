@@ -35,7 +35,8 @@ class Sample:
     decision: what the workflow decided: accepted, none or review. guess, confidence (0..1): the
     model's likeliest label. label: a person's, "" while nobody has looked. threshold,
     none_threshold: those it was decided by. share: of such decisions (0..1) that were to be audited
-    then; 0 for a review. time: of the upload, with zone. labels: each person's last label for it.
+    then; 0 for a review. time: when it came (Decision.came_at), with zone. labels: each person's
+    last label for it.
     """
 
     upload: str
@@ -78,7 +79,7 @@ def sample_of(item: Decision) -> Sample | None:
     if not guesses:
         return None
     decision = item.decision or ("review" if item.outcome == "reviewed" else item.outcome)
-    time = datetime.fromisoformat(item.uploaded_at or item.recorded_at)
+    time = datetime.fromisoformat(item.came_at)
     return Sample(
         upload=item.upload,
         position=audit_position(item.upload),

@@ -21,7 +21,7 @@ ABSENT = "absent"
 KEY = ("upload", "s3_bucket", "s3_key", "etag")
 NOT_DUE, DUE, AGREED, CORRECTED = "not_due", "due", "agreed", "corrected"  # of an audit
 INDEX, AUDITS = "outcome-recorded_at", "audit-recorded_at"
-BACKFILL = "backfill"  # the origin of what a backfill has brought
+UPLOAD, BACKFILL = "upload", "backfill"  # origins: an upload, or an object that was there before
 OTHER = "other"  # the label of the contract that is none of the classes
 BATCH_SIZE = 100  # the most that BatchGetItem takes
 # What forget leaves stays until no delivery of the upload's event can still come: EventBridge tries
@@ -67,7 +67,7 @@ class Decision:
     audit: str = NOT_DUE
     audit_share: float = 0.0  # percent
     history: str = "[]"  # JSON text
-    origin: str = "upload"
+    origin: str = UPLOAD
 
     @classmethod
     def of(cls, item: Mapping[str, Mapping[str, str]]) -> "Decision":
@@ -78,6 +78,11 @@ class Decision:
             for field in fields(cls)
         }
         return cls(**values)
+
+    @property
+    def came_at(self) -> str:
+        """When it was uploaded; when it was recorded if a backfill has brought it."""
+        return (self.origin != BACKFILL and self.uploaded_at) or self.recorded_at
 
     def as_dict(self) -> dict[str, Any]:
         """Return every attribute, inferences and history parsed, to be written as JSON."""
@@ -205,9 +210,21 @@ class Ledger:
         for page in self._pages(outcome, since, until, values, **options):
             yield from (item["reason"]["S"] for item in page["Items"])
 
-    def count(self, outcome: str, *, since: str = "", until: str = "9") -> int:
-        """Return how many items an outcome has; reads them all, a megabyte a call."""
-        pages = self._pages(outcome, since, until, Select="COUNT")
+    def count(
+        self, outcome: str, *, since: str = "", until: str = "9", origin: str | None = None
+    ) -> int:
+        """Return how many items an outcome has; reads them all, a megabyte a call.
+
+        origin: of these alone, UPLOAD or BACKFILL.
+        """
+        values, options = {}, {"Select": "COUNT"}
+        if origin:
+            values[":backfill"] = BACKFILL
+            of_backfill = "origin = :backfill"  # older items have none: uploads
+            options["FilterExpression"] = (
+                of_backfill if origin == BACKFILL else f"NOT {of_backfill}"
+            )
+        pages = self._pages(outcome, since, until, values, **options)
         return sum(int(page["Count"]) for page in pages)
 
     def _pages(
