@@ -140,7 +140,11 @@ def take(arguments: argparse.Namespace) -> int:
     tell(counts, arguments.json)
     print(f"{taken.fetched:,} fetched now, {taken.removed:,} removed", file=sys.stderr)
     if taken.gone:
-        print(f"{taken.gone:,} labelled pictures were deleted or overwritten", file=sys.stderr)
+        print(
+            f"{taken.gone:,} labelled pictures were deleted or overwritten, or are in a bucket that"
+            " the reviewer could not read",
+            file=sys.stderr,
+        )
     for reason in taken.left_out[:SHOWN]:
         print(f"left out: {reason}", file=sys.stderr)
     if (more := len(taken.left_out) - SHOWN) > 0:

@@ -11,7 +11,7 @@ from ops.console.app import Refused, as_json, the_console
 from ops.reviewing.image import UNKNOWN, shown, thumbnail
 from ops.reviewing.reviews import LABELLED, is_blind, shown_to_reviewers
 from ops.stack.ledger import Changed, Decision
-from ops.stack.uploads import PictureGone, Uploads
+from ops.stack.uploads import PictureElsewhere, PictureGone, Uploads
 
 blueprint = Blueprint("review", __name__)
 QUEUE = 50  # items that the page takes at once, and as many more as it has skipped
@@ -57,9 +57,11 @@ def picture() -> Response:
         raise Refused(404, f"it was not classified: its outcome is {item.outcome}")
     try:
         if "small" in request.args:
-            kind, data = _small(console.uploads, item.s3_key, item.etag)
+            kind, data = _small(console.uploads, item.s3_bucket, item.s3_key, item.etag)
         else:
-            kind, data = shown(console.uploads.read(item.s3_key, item.etag))
+            kind, data = shown(console.uploads.read(item.s3_bucket, item.s3_key, item.etag))
+    except PictureElsewhere as elsewhere:
+        raise Refused(403, str(elsewhere)) from None
     except PictureGone:
         forget = console.stack.command("forget", printable(item.upload))
         raise Refused(
@@ -73,8 +75,8 @@ def picture() -> Response:
 
 
 @lru_cache(THUMBNAILS)
-def _small(uploads: Uploads, key: str, etag: str) -> tuple[str, bytes]:
-    return thumbnail(uploads.read(key, etag))
+def _small(uploads: Uploads, bucket: str, key: str, etag: str) -> tuple[str, bytes]:
+    return thumbnail(uploads.read(bucket, key, etag))
 
 
 @blueprint.post("/api/<any(label, audit, relabel, undo):way>")

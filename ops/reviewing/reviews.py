@@ -22,7 +22,7 @@ from ops.stack.ledger import (
     Ledger,
 )
 from ops.stack.outputs import Stack
-from ops.stack.uploads import PictureGone, Uploads
+from ops.stack.uploads import PictureElsewhere, PictureGone, Uploads
 
 LABEL = re.compile(r"[^\W_][\w .-]{0,62}")  # it becomes a folder of labelled/
 ACTED_ON = ("accepted", "none")  # decisions that software acts on
@@ -233,22 +233,28 @@ class Reviews:
         """Copy a labelled picture under its label, and take away copies under another one."""
         try:
             copy = self.uploads.label(
-                labelled.upload, labelled.s3_key, labelled.etag, labelled.label
+                labelled.upload,
+                labelled.s3_bucket,
+                labelled.s3_key,
+                labelled.etag,
+                labelled.label,
             )
         except PictureGone:
             return self._moved(labelled)
+        except PictureElsewhere as elsewhere:
+            return self._moved(labelled, str(elsewhere))
         if labelled.revision > 2:
             self._remove_copies(labelled, keep=copy)
         return Labelled(labelled, copy)
 
-    def _moved(self, labelled: Decision) -> Labelled:
-        """Do as copy() does, where the picture is gone: the copy under another label moves."""
+    def _moved(
+        self, labelled: Decision, why: str = "the picture was deleted or overwritten"
+    ) -> Labelled:
+        """Do as copy() does, where there is no picture: the copy under another label moves."""
         try:
             copy = self.uploads.move_copy(labelled.upload, labelled.s3_key, labelled.label)
         except PictureGone:
-            return Labelled(
-                labelled, "", "the picture was deleted or overwritten: no copy for training"
-            )
+            return Labelled(labelled, "", f"{why}: no copy for training")
         if self.ledger.get(labelled.upload) is None:  # forgotten meanwhile, with the copies then
             self.uploads.delete(copy)
             copy = ""
@@ -266,8 +272,10 @@ class Reviews:
             if not (missing or again) or not self._is_so_still(item):
                 continue
             if missing and dry_run:
-                copied += self.uploads.has(item.s3_key, item.etag) or any(
-                    self.uploads.copies(item.upload, item.s3_key)
+                copied += (
+                    item.s3_bucket != self.uploads.bucket  # it is looked for when it is copied
+                    or self.uploads.has(item.s3_key, item.etag)
+                    or any(self.uploads.copies(item.upload, item.s3_key))
                 )
             elif missing:
                 copied += bool(self.copy(item).copy)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from cli.errors import code_of
+from cli.errors import DENIED, code_of
 from model.training.suffixes import labelled_name
 from ops.stack.outputs import Stack
 
@@ -20,8 +20,12 @@ class PictureGone(Exception):
     """The object is no longer what was uploaded: deleted, or overwritten by another picture."""
 
 
+class PictureElsewhere(Exception):
+    """The object is in another bucket, which may not be read; the message names it."""
+
+
 class Uploads:
-    """The upload bucket of a stack."""
+    """The upload bucket of a stack; a backfill's pictures may be in another one."""
 
     def __init__(self, stack: Stack) -> None:
         self._s3 = stack.client("s3")
@@ -38,32 +42,42 @@ class Uploads:
             return None
         return found.strip('"')
 
-    def read(self, key: str, etag: str) -> bytes:
-        """Return the bytes of an upload; raises PictureGone."""
+    def read(self, bucket: str, key: str, etag: str) -> bytes:
+        """Return the bytes of a picture; raises PictureGone or PictureElsewhere."""
         try:
-            body = self._s3.get_object(Bucket=self.bucket, Key=key, IfMatch=etag)["Body"]
+            body = self._s3.get_object(Bucket=bucket, Key=key, IfMatch=etag)["Body"]
             data: bytes = body.read()
         except self._s3.exceptions.ClientError as error:
-            if code_of(error) not in GONE:
-                raise
-            raise PictureGone(key) from None
+            raise self._missing(error, bucket, key) from None
         return data
 
-    def label(self, upload: str, key: str, etag: str, label: str) -> str:
-        """Copy an upload under labelled/LABEL/; return the copy's key. Raises PictureGone."""
+    def _missing(self, error: Any, bucket: str, key: str) -> Exception:
+        """Return what an error of S3 says of a picture, or the error."""
+        code = code_of(error)
+        if code in GONE:
+            return PictureGone(key)
+        if code in DENIED and bucket != self.bucket:
+            return PictureElsewhere(
+                f"it is in the bucket {bucket}, where s3:GetObject and s3:ListBucket are needed"
+            )
+        return error  # type: ignore[no-any-return]
+
+    def label(self, upload: str, bucket: str, key: str, etag: str, label: str) -> str:
+        """Copy a picture under labelled/LABEL/ of the upload bucket; return the copy's key.
+
+        Raises PictureGone or PictureElsewhere.
+        """
         target = self.labelled(upload, key, label)
         try:
             self._s3.copy_object(
                 Bucket=self.bucket,
                 Key=target,
-                CopySource={"Bucket": self.bucket, "Key": key},
+                CopySource={"Bucket": bucket, "Key": key},
                 CopySourceIfMatch=etag,
                 TaggingDirective="REPLACE",  # by none: to copy tags takes two more permissions
             )
         except self._s3.exceptions.ClientError as error:
-            if code_of(error) not in GONE:
-                raise
-            raise PictureGone(key) from None
+            raise self._missing(error, bucket, key) from None
         return target
 
     def move_copy(self, upload: str, key: str, label: str) -> str:

@@ -153,7 +153,7 @@ def test_the_policies_grant_what_the_commands_call(
     reviews = Reviews(OpsStack("test-standard"), "ann")
     read_item = reviews.ledger.get(seen["upload"])
     assert read_item is not None
-    reviews.uploads.read(read_item.s3_key, read_item.etag)
+    reviews.uploads.read(read_item.s3_bucket, read_item.s3_key, read_item.etag)
     reviews.undo(reviews.label(read_item, "other").decision)
     relabelled = decided(standard, (images / "bicycle.png").read_bytes())
     ops(standard, "relabel", relabelled["upload"], "motorcycle")

@@ -104,7 +104,7 @@ def audited(own: Stack, data: bytes, audit: str, share: float, **changes: Any) -
     after = judge().ledger.change(
         before, outcome=outcome, label=label, audit=audit, audit_share=share, reviewer="ann"
     )
-    judge().uploads.label(after.upload, after.s3_key, after.etag, after.label)
+    judge().uploads.label(after.upload, after.s3_bucket, after.s3_key, after.etag, after.label)
     return after
 
 
