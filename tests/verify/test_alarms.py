@@ -139,11 +139,11 @@ PIPE_ALARM = {metric["Id"]: metric for metric in ALARMS["AnnouncementPipeAlarm"]
     ("measured", "breaching"),
     [
         pytest.param({}, False, id="a-quiet-night"),
-        pytest.param({"succeeded": 5, "events": 5}, False, id="all-is-well"),
+        pytest.param({"written": 5, "events": 5}, False, id="all-is-well"),
         pytest.param({"events": 5, "failed": 1}, True, id="it-tries-again"),
         pytest.param({"events": 5, "partially": 1}, True, id="a-part-is-refused"),
         pytest.param({"events": 5, "timedout": 1}, True, id="it-times-out"),
-        pytest.param({"succeeded": 5}, True, id="it-stands-still"),
+        pytest.param({"written": 5}, True, id="it-stands-still"),
     ],
 )
 def test_a_pipe_that_fails_or_stands_still_is_an_alarm(
@@ -166,10 +166,16 @@ def test_the_pipe_s_alarm_watches_the_pipe_and_what_should_come_through_it() -> 
         if name != "all"
         for metric in metrics_of(declared)
     }
-    workflow = watched.pop("succeeded")
-    assert (workflow["Namespace"], workflow["MetricName"]) == ("AWS/States", "ExecutionsSucceeded")
-    assert workflow["Dimensions"] == [
-        {"Name": "StateMachineArn", "Value": {"Ref": "ImageWorkflow"}}
+    # Executions that find an upload decided succeed too, and have nothing to announce.
+    ledger = watched.pop("written")
+    assert (ledger["Namespace"], ledger["MetricName"]) == (
+        "AWS/DynamoDB",
+        "SuccessfulRequestLatency",
+    )
+    assert PIPE_ALARM["written"]["MetricStat"]["Stat"] == "SampleCount"
+    assert ledger["Dimensions"] == [
+        {"Name": "TableName", "Value": {"Ref": "DecisionsTable"}},
+        {"Name": "Operation", "Value": "UpdateItem"},
     ]
     for metric in watched.values():
         assert metric["Namespace"] == "AWS/EventBridge/Pipes"
