@@ -4,8 +4,10 @@ import hashlib
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from tests.support.backfill import (
     BUCKET,
@@ -21,6 +23,7 @@ from tests.support.backfill import (
 from tests.support.cloud import Stack
 
 FIFTY = 50
+TIMEOUT_S = 5  # of the state that starts a workflow
 ODD_NAMES = ("a b+c%20ü.png", "100 %.png", 'quote".png')
 
 
@@ -176,6 +179,32 @@ def test_more_failures_than_are_tolerated_end_the_run(stack: Stack, picture: byt
     assert 2 < counts(stack, run)["failed"] < 12
     failures = [item for item in recorded(stack, prefix).values() if item["outcome"] == "failed"]
     assert {item["reason"] for item in failures} == {"EndpointRefused"}
+
+
+def test_a_start_whose_answer_came_too_late_is_not_another_one(
+    standard: Stack, picture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    starting = StepFunctionsParserBackend.start_execution
+
+    def late(backend: Any, arn: str, name: str, *args: Any, **kwargs: Any) -> Any:
+        if name.startswith("backfill-"):
+            begun.append(name)
+        found = starting(backend, arn, name, *args, **kwargs)
+        if len(begun) == 1:
+            time.sleep(TIMEOUT_S + 1)  # the execution has ended by then
+        return found
+
+    prefix = put(standard, {"a.png": picture})
+    monkeypatch.setattr(StepFunctionsParserBackend, "start_execution", late)
+    run = start(standard, prefix)
+    assert ended(standard, run)["status"] == "SUCCEEDED"
+    assert counts(standard, run)["succeeded"] == 1
+    assert len(begun) > 1
+    assert len(set(begun)) == 1
+    [item] = recorded(standard, prefix).values()
+    assert (item["outcome"], item["revision"]) == ("accepted", "1")
+    assert item["execution"].endswith(f":{begun[0]}")
 
 
 def test_a_bucket_that_no_parameter_names_is_refused(standard: Stack, picture: bytes) -> None:
