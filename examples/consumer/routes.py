@@ -70,11 +70,8 @@ def follow(table: Any, announcement: dict[str, Any], act: Act) -> bool:
 def _locked(table: Any, announcement: dict[str, Any], lock: int) -> dict[str, Any] | None:
     """Return the upload's item, which nobody else changes now; None if there is nothing to do."""
     revision, uploaded_at = announcement["revision"], announcement["uploaded_at"]
-    newer = "attribute_not_exists(revision) OR revision < :revision"
-    values: dict[str, Any] = {":revision": revision, ":lock": lock, ":now": lock - LOCK_MS}
-    if revision == 1:  # an upload that was forgotten, and has come back, begins anew
-        newer += " OR uploaded_at < :uploaded_at"
-        values[":uploaded_at"] = uploaded_at
+    # The revisions of an upload that was forgotten, and has come back, begin anew.
+    newer = "attribute_not_exists(revision) OR revision < :revision OR uploaded_at < :uploaded_at"
     key = {"upload": announcement["upload"]}
     try:
         answer = table.update_item(
@@ -82,12 +79,17 @@ def _locked(table: Any, announcement: dict[str, Any], lock: int) -> dict[str, An
             UpdateExpression="SET locked_until = :lock",
             ConditionExpression=f"({newer})"
             " AND (attribute_not_exists(locked_until) OR locked_until < :now)",
-            ExpressionAttributeValues=values,
+            ExpressionAttributeValues={
+                ":revision": revision,
+                ":uploaded_at": uploaded_at,
+                ":lock": lock,
+                ":now": lock - LOCK_MS,
+            },
             ReturnValues="ALL_NEW",
         )
     except table.meta.client.exceptions.ConditionalCheckFailedException:
         item = table.get_item(Key=key, ConsistentRead=True).get("Item", {})
-        came_back = revision == 1 and item.get("uploaded_at", "") < uploaded_at
+        came_back = item.get("uploaded_at", "") < uploaded_at
         if item.get("revision", 0) >= revision and not came_back:
             return None
         raise Busy(f"{key['upload']}: another announcement is being acted on") from None

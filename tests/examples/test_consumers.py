@@ -173,6 +173,10 @@ def test_an_upload_that_was_forgotten_and_came_back_begins_anew(table: Any) -> N
     follower.hear(3, "reviewed", "bicycle", uploaded_at="2026-01-31T12:00:00Z")
     assert follower.hear(1, "accepted", "motorcycle", uploaded_at="2026-02-01T12:00:00Z")
     assert follower.did == CORRECTED
+    # Its first record was a failure, which no rule passes on.
+    assert follower.hear(2, "accepted", "bicycle", uploaded_at="2026-03-01T12:00:00Z")
+    assert not follower.hear(1, "accepted", "motorcycle", uploaded_at="2026-02-01T12:00:00Z")
+    assert follower.did == [*CORRECTED, ("take back", "motorcycle"), BICYCLE]
 
 
 @pytest.mark.usefixtures("on_lambda", "on_sqs")
