@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from cli.arguments import Parser, fraction, integer_between, positive
+from cli.arguments import Parser, fraction, integer_between, number_between, positive
 from cli.errors import guarded
 from model.training.settings import NETWORKS, Settings
 
@@ -74,25 +74,20 @@ def parser() -> argparse.ArgumentParser:
         "size": positive,
         "batch": positive,
         "frozen": integer_between(0, 21),
-        "other": fraction,
+        "other": number_between(0.01, 0.99),
+        "epochs": number_between(0.01, 10_000),
+        "smoothing": number_between(0, 0.9),
+        "average": number_between(0, 0.9999),
     }
     for field in fields(Settings):
         if field.name != "network":
             how.add_argument(
                 "--" + field.name.replace("_", "-"),
-                type=types.get(field.name, float),
+                type=types.get(field.name, fraction),  # rates
                 default=field.default,
                 metavar="N",
                 help="(default: %(default)s)",
             )
-    return found
-
-
-def part(text: str) -> float:
-    """Return a share that is neither nothing nor all."""
-    found = fraction(text)
-    if found in (0, 1):
-        raise argparse.ArgumentTypeError(f"{text!r}: write a share above 0 and below 1")
     return found
 
 

@@ -163,6 +163,24 @@ def test_evaluate_prints_the_figures_by_weight_beside_the_plain_ones(
 
 
 @pytest.mark.parametrize(
+    ("option", "value", "bounds"),
+    [
+        ("--other", "1", "from 0.01 to 0.99"),
+        ("--epochs", "-1", "from 0.01 to 10000"),
+        ("--average", "5", "from 0 to 0.9999"),
+        ("--trunk-rate", "nan", "from 0 to 1"),
+    ],
+)
+def test_a_setting_out_of_its_bounds_is_refused(
+    option: str, value: str, bounds: str, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        train.main(["--data", str(data), option, value])
+    assert refused.value.code == 2
+    assert f"{option}: '{value}': write a number {bounds}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         pytest.param(["none.onnx", "."], "none.onnx is not a model of this project", id="no model"),
