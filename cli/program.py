@@ -36,6 +36,9 @@ class Program:
 
     def main(self, words: Sequence[str] | None = None) -> int:
         """Run the command that the command line names; return its exit code."""
+        return guarded(lambda: self._main(words), self.extra, denied=self.denied)
+
+    def _main(self, words: Sequence[str] | None) -> int:
         width = max(map(len, self.commands)) + 2
         listed = "\n".join(f"  {name:<{width}}{text}" for name, text in self.commands.items())
         top = Parser(self.name, f"{self.description}\n\ncommands:\n{listed}")
@@ -51,7 +54,7 @@ class Program:
         command, *rest = given.pop("words")
         if command not in self.commands:
             top.error(f"invalid choice: {command!r} (choose from {', '.join(self.commands)})")
-        return guarded(lambda: self._run(command, rest, given), self.extra, denied=self.denied)
+        return self._run(command, rest, given)
 
     def _run(self, command: str, rest: Sequence[str], given: Mapping[str, object]) -> int:
         module = importlib.import_module(f"{self.package}.{command}")

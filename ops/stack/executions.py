@@ -34,7 +34,7 @@ def created_event(stack: Stack, item: Mapping[str, Any], bucket: str, why: str) 
         "account": stack.account,
         "time": item["LastModified"].strftime("%Y-%m-%dT%H:%M:%SZ"),
         "region": stack.region,
-        "resources": [f"arn:aws:s3:::{bucket}"],
+        "resources": [f"arn:{stack.partition}:s3:::{bucket}"],
         "detail": {
             "version": "0",
             "bucket": {"name": bucket},

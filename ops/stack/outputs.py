@@ -26,12 +26,17 @@ def default_stack() -> str:
 
 
 def deployed_stack(samconfig: Path) -> str:
-    """Return the name of the stack that `sam deploy` makes without further options."""
+    """Return the name of the stack that `sam deploy` makes without further options.
+
+    Raises CommandError for a file that is no TOML.
+    """
     try:
         settings = tomllib.loads(samconfig.read_text())
         return str(settings["default"]["global"]["parameters"]["stack_name"])
-    except (OSError, KeyError):
+    except (OSError, KeyError, TypeError):
         return "scones-unlimited"
+    except ValueError as error:
+        raise CommandError(f"{samconfig} is no TOML ({error}): mend it") from error
 
 
 class Stack:
@@ -142,6 +147,11 @@ class Stack:
     def account(self) -> str:
         """The account of the stack, 12 digits."""
         return self.state_machine_arn.split(":")[4]
+
+    @property
+    def partition(self) -> str:
+        """The partition of the stack, for instance aws or aws-cn."""
+        return self.state_machine_arn.split(":")[1]
 
     @property
     def state_machine_arn(self) -> str:

@@ -128,6 +128,19 @@ def test_the_stack_is_the_one_that_sam_deploys(tmp_path: Path) -> None:
     assert deployed_stack(tmp_path / "samconfig.toml") == "mine"
 
 
+def test_a_samconfig_that_is_no_toml_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "samconfig.toml"
+    path.write_text("[default.global.parameters\n")
+    monkeypatch.delenv("SCONES_STACK", raising=False)
+    monkeypatch.setattr("ops.stack.outputs.SAMCONFIG", path)
+    assert main(["status"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"error: {path} is no TOML (")
+    assert told.count("\n") == 1
+
+
 def test_a_stack_that_is_not_there_is_named(ops: Ops) -> None:
     ran = ops(None, "status", "--stack", "nobody")
     assert (ran.code, ran.out) == (2, "")
