@@ -1,7 +1,8 @@
 """What tests of ops commands share: results, queues, keys, dead letters."""
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from tests.support.cloud import Stack
@@ -16,6 +17,23 @@ class Ran(NamedTuple):
 
 
 Ops = Callable[..., Ran]
+
+
+@contextlib.contextmanager
+def role(stack: Stack, name: str, policy: str = "") -> Iterator[dict[str, str]]:
+    """Make a role, with the policy that an output names or none; yield its credentials."""
+    iam, sts = stack.aws.client("iam"), stack.aws.client("sts")
+    account = {"AWS": "arn:aws:iam::123456789012:root"}
+    trust = {"Effect": "Allow", "Principal": account, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    attached = {"RoleName": name, "PolicyArn": stack.outputs.get(policy)}
+    if policy:
+        iam.attach_role_policy(**attached)
+    yield sts.assume_role(RoleArn=arn, RoleSessionName=name)["Credentials"]
+    if policy:
+        iam.detach_role_policy(**attached)
+    iam.delete_role(RoleName=name)
 
 
 def empty(stack: Stack, queue: str) -> None:

@@ -14,45 +14,32 @@ from ops.stack.ledger import Ledger
 from ops.stack.outputs import Stack as OpsStack
 from tests.support.cloud import Stack
 from tests.support.console import Console, served
-from tests.support.ops import Ops
+from tests.support.ops import Ops, role
 from tests.support.workflow import decided
 
 ROLE = "console-viewer"
 
 
 @pytest.fixture
-def role(ops: Ops, standard: Stack) -> Iterator[OpsStack]:
-    """The stack, called by a role that may do nothing yet."""
-    del ops
-    iam, sts = standard.aws.client("iam"), standard.aws.client("sts")
-    account = {"AWS": "arn:aws:iam::123456789012:root"}
-    trust = {"Effect": "Allow", "Principal": account, "Action": "sts:AssumeRole"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    arn = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=document)["Role"]["Arn"]
-    given = sts.assume_role(RoleArn=arn, RoleSessionName="viewer")["Credentials"]
-    yield OpsStack("test-standard").as_role(given)
-    iam.delete_role(RoleName=ROLE)
-
-
-@pytest.fixture
-def viewer(role: OpsStack, standard: Stack) -> Iterator[OpsStack]:
+def viewer(ops: Ops, standard: Stack) -> Iterator[OpsStack]:
     """The stack, called by who has nothing but the viewer's policy."""
-    iam, policy = standard.aws.client("iam"), standard.outputs["ViewerPolicyArn"]
-    iam.attach_role_policy(RoleName=ROLE, PolicyArn=policy)
-    yield role
-    iam.detach_role_policy(RoleName=ROLE, PolicyArn=policy)
+    del ops
+    with role(standard, ROLE, "ViewerPolicyArn") as credentials:
+        yield OpsStack("test-standard").as_role(credentials)
 
 
 @pytest.fixture
-def uploader(role: OpsStack, standard: Stack) -> Iterator[OpsStack]:
+def uploader(ops: Ops, standard: Stack) -> Iterator[OpsStack]:
     """The stack, called by who may upload photos and nothing more."""
+    del ops
     iam, bucket = standard.aws.client("iam"), standard.outputs["UploadBucket"]
     may = [("s3:PutObject", f"arn:aws:s3:::{bucket}/*"), ("cloudformation:DescribeStacks", "*")]
     allowed = [{"Effect": "Allow", "Action": action, "Resource": on} for action, on in may]
     document = json.dumps({"Version": "2012-10-17", "Statement": allowed})
-    iam.put_role_policy(RoleName=ROLE, PolicyName="upload", PolicyDocument=document)
-    yield role
-    iam.delete_role_policy(RoleName=ROLE, PolicyName="upload")
+    with role(standard, ROLE) as credentials:
+        iam.put_role_policy(RoleName=ROLE, PolicyName="upload", PolicyDocument=document)
+        yield OpsStack("test-standard").as_role(credentials)
+        iam.delete_role_policy(RoleName=ROLE, PolicyName="upload")
 
 
 def test_a_viewer_sees_every_page_and_is_told_why_nothing_is_changed(

@@ -1,7 +1,6 @@
 """What a backfill has decided of another bucket is reviewed by who may read that bucket."""
 
 import io
-import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -18,9 +17,8 @@ from ops.stack.outputs import Stack as OpsStack
 from tests.support.backfill import BUCKET, ended, put, recorded, start
 from tests.support.cloud import Stack
 from tests.support.console import served
-from tests.support.ops import Ops
+from tests.support.ops import Ops, role
 
-ROLE = "reviewer"
 CLASSES = ("bicycle", "motorcycle")
 
 
@@ -28,17 +26,8 @@ CLASSES = ("bicycle", "motorcycle")
 def reviewer(ops: Ops, standard: Stack) -> Iterator[OpsStack]:
     """The stack, called by who has nothing but the operator's policy."""
     del ops
-    iam, sts = standard.aws.client("iam"), standard.aws.client("sts")
-    account = {"AWS": "arn:aws:iam::123456789012:root"}
-    trust = {"Effect": "Allow", "Principal": account, "Action": "sts:AssumeRole"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    arn = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=document)["Role"]["Arn"]
-    policy = standard.outputs["OperatorPolicyArn"]
-    iam.attach_role_policy(RoleName=ROLE, PolicyArn=policy)
-    given = sts.assume_role(RoleArn=arn, RoleSessionName="reviewer")["Credentials"]
-    yield OpsStack("test-standard").as_role(given)
-    iam.detach_role_policy(RoleName=ROLE, PolicyArn=policy)
-    iam.delete_role(RoleName=ROLE)
+    with role(standard, "reviewer", "OperatorPolicyArn") as credentials:
+        yield OpsStack("test-standard").as_role(credentials)
 
 
 @pytest.fixture
