@@ -48,7 +48,7 @@ class Source:
         """What it goes over, to be read by people."""
         bucket, key = self.inventory
         listed = f", as s3://{bucket}/{printable(key)} lists it" if bucket else ""
-        part = f", {self.share:.3g} of them" if self.share < 1 else ""
+        part = f", {100 * self.share:g} % of them" if self.share < 1 else ""
         return f"s3://{self.bucket}/{printable(self.prefix)}{listed}{part}"
 
     @property

@@ -57,8 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sample",
         type=_share,
         default=1.0,
-        metavar="SHARE",
-        help="a share of it by hash, as in 1%%",
+        metavar="PERCENT",
+        help="a share of it by hash: 1 or 1%%",
     )
     how = parser.add_argument_group("how (plan, start, resume)")
     how.add_argument(
@@ -88,8 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _share(text: str) -> float:
-    percent = number_between(0.0001, 100)
-    return percent(text.removesuffix("%")) / 100 if text.endswith("%") else percent(text)
+    return number_between(0.0001, 100)(text.removesuffix("%")) / 100
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -112,7 +112,7 @@ def run(bench: Bench, arguments: argparse.Namespace) -> int:
     front = FrontDoor(bench.aws, bench.outputs)
     before = [front.upload() for _ in range(arguments.uploads)]
     where = ("--bucket", BUCKET)
-    sampled = bench.ended(bench.begun("start", *where, "--sample", str(SAMPLE)))
+    sampled = bench.ended(bench.begun("start", *where, "--sample", f"{SAMPLE:.0%}"))
     began = time.monotonic()
     first = bench.begun("start", *where)
     delete_some(bench, random.Random(arguments.seed))

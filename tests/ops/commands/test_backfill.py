@@ -53,6 +53,18 @@ def test_a_plan_counts_and_prices_and_changes_nothing(
     assert "photos a second at concurrency 20" in text
 
 
+@pytest.mark.parametrize("share", ["10", "10%"])
+def test_a_sample_is_in_percent_with_or_without_the_sign(
+    ops: Ops, stack: Stack, picture: bytes, share: str
+) -> None:
+    prefix = put(stack, {f"{number}.png": picture for number in range(3)})
+    where = ("--bucket", BUCKET, "--prefix", prefix, "--sample", share)
+    found = json.loads(ops(stack, "backfill", "plan", *where, "--json").out)
+    assert found["source"]["share"] == pytest.approx(0.1)
+    assert "10 % of them" in ops(stack, "backfill", "plan", *where).out
+    assert Source(BUCKET, prefix, share=0.07).address.endswith(", 7 % of them")
+
+
 def test_a_plan_knows_what_is_decided_in_the_upload_bucket(
     ops: Ops, standard: Stack, picture: bytes
 ) -> None:
