@@ -125,5 +125,13 @@ def state_as_text(stack: Stack, current: Run, outcomes: Any) -> str:
     if any(outcome == "failed" for outcome, _ in outcomes):
         lines.append(f"! photos failed: {stack.command('redrive', '--dry-run')}")
     if current.error in (USED_UP, STOPPED):
-        lines.append(f"to go on: {stack.command('backfill', 'resume', current.name)}")
+        lines.append(f"to go on: {again(stack, current)}")
     return "\n".join(lines)
+
+
+def again(stack: Stack, current: Run) -> str:
+    """Return the command that goes on with a run, with what it has to be given."""
+    words = ("backfill", "resume", current.name)
+    if current.left:
+        return stack.command(*words)
+    return f"{stack.command(*words, '--limit', 'N')}, or with --budget DOLLARS"

@@ -30,7 +30,7 @@ from cli.errors import CommandError
 from cli.escaping import printable
 from cli.terminal import Progress, confirmed, table
 from ops.backfilling.plan import Count, Endpoint, Estimate, count
-from ops.backfilling.report import as_dict, as_text, bar, state_as_text, state_of
+from ops.backfilling.report import again, as_dict, as_text, bar, state_as_text, state_of
 from ops.backfilling.runs import Runs
 from ops.backfilling.sources import Source, source_of
 from ops.backfilling.tally import Tally
@@ -156,6 +156,11 @@ def resume(stack: Stack, arguments: argparse.Namespace) -> int:
         raise CommandError(f"the backfill {before.name} is running: watch it, or stop it first")
     limit = arguments.limit
     if not (arguments.budget or limit):
+        if before.status == "SUCCEEDED":
+            raise CommandError(
+                f"the backfill {before.name} is complete: to go over its objects once more, give a"
+                " --budget or --limit"
+            )
         if not before.left:
             raise CommandError(
                 f"the allowance of {before.name} is used up: give a new --budget or --limit"
@@ -236,8 +241,8 @@ def stop(stack: Stack, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"run": current.name, "photos": current.photos}))
     else:
-        again = stack.command("backfill", "resume", current.name)
-        print(f"stopped {current.name} after {current.photos:,} photos; to go on: {again}")
+        print(f"stopped {current.name} after {current.photos:,} photos")
+        print(f"to go on: {again(stack, current)}")
     return 0
 
 

@@ -125,14 +125,17 @@ def test_a_limit_is_kept_and_what_is_left_is_resumed(
     ran = ops(standard, "backfill", "watch", name)
     assert ran.code == 1
     assert f"{name}: used up" in ran.out
-    assert f"backfill resume {name}" in ran.out
+    assert re.search(f"backfill resume {name} --limit N .*or with --budget DOLLARS", ran.out)
     refused = ops(standard, "backfill", "resume", name, "--yes")
     assert (refused.code, "give a new --budget or --limit" in refused.err) == (2, True)
     again = ops(standard, "backfill", "resume", name, "--limit", "99", "--yes", "--json")
-    ended(standard, arn(standard, json.loads(again.out)["run"]))
+    second = json.loads(again.out)["run"]
+    ended(standard, arn(standard, second))
     items = recorded(standard, prefix)
     assert len(items) == 9
     assert {item["revision"] for item in items.values()} == {"1"}
+    done = ops(standard, "backfill", "resume", second, "--yes")
+    assert (done.code, f"the backfill {second} is complete" in done.err) == (2, True)
 
 
 def test_a_run_is_stopped_by_name_and_tells_by_whom(
@@ -144,7 +147,8 @@ def test_a_run_is_stopped_by_name_and_tells_by_whom(
     assert (running.code, f"{name}: running" in running.out) == (0, True)
     busy = ops(standard, "backfill", "resume", name, "--yes")
     assert (busy.code, "is running" in busy.err) == (2, True)
-    assert ops(standard, "backfill", "stop", name).code == 0
+    stopped = ops(standard, "backfill", "stop", name)
+    assert re.search(rf"backfill resume {name} --stack [\w-]+$", stopped.out)  # something is left
     ended(standard, arn(standard, name))
     told = json.loads(ops(standard, "backfill", "watch", name, "--json").out)
     assert (told["end"], told["cause"].startswith("by arn:")) == ("stopped", True)
