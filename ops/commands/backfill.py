@@ -24,6 +24,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from cli.arguments import add_json, integer_between, number_between, positive
 from cli.errors import CommandError
@@ -39,6 +40,7 @@ from ops.stack.outputs import Stack
 
 ACTIONS = ("plan", "start", "watch", "stop", "resume", "list")
 CONCURRENCY = 20  # about what the 10 functions of a new account serve: the child mostly waits
+TOLERATED = 5  # percent
 POLL_S = 2
 HEADER = ("run", "started", "by", "end", "photos", "left", "objects")
 
@@ -64,9 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--concurrency",
         type=integer_between(1, 10_000),
-        default=CONCURRENCY,
         metavar="N",
-        help="photos on their way at once (default: %(default)s)",
+        help=f"photos on their way at once (default: {CONCURRENCY}; resume: as before)",
     )
     how.add_argument(
         "--budget",
@@ -78,9 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--tolerate",
         type=number_between(0, 100),
-        default=5.0,
         metavar="PERCENT",
-        help="end if more of the objects fail (default: %(default)g)",
+        help=f"end if more of the objects fail (default: {TOLERATED}; resume: as before)",
     )
     parser.add_argument("--yes", action="store_true", help="start, resume: do not ask")
     parser.add_argument("--once", action="store_true", help="watch: how it is now, and no longer")
@@ -111,7 +111,7 @@ def plan(stack: Stack, arguments: argparse.Namespace) -> int:
     """Print what there is to decide, and what that takes."""
     source = source_of(stack, arguments.bucket, arguments.prefix, arguments.inventory)
     source = _sampled(source, arguments.sample)
-    found, estimate = planned(stack, source, arguments.concurrency)
+    found, estimate = planned(stack, source, arguments.concurrency or CONCURRENCY)
     if arguments.json:
         print(json.dumps(as_dict(source, found, estimate)))
     else:
@@ -144,9 +144,11 @@ def planned(stack: Stack, source: Source, concurrency: int) -> tuple[Count, Esti
 
 
 def start(stack: Stack, arguments: argparse.Namespace) -> int:
-    """Plan, ask, start."""
+    """Start a run."""
     source = source_of(stack, arguments.bucket, arguments.prefix, arguments.inventory)
-    return _begin(stack, arguments, _sampled(source, arguments.sample), arguments.limit, {})
+    source = _sampled(source, arguments.sample)
+    given = {"concurrency": CONCURRENCY, "tolerated_failure_percentage": TOLERATED}
+    return _begin(stack, arguments, source, arguments.limit, given)
 
 
 def resume(stack: Stack, arguments: argparse.Namespace) -> int:
@@ -166,7 +168,9 @@ def resume(stack: Stack, arguments: argparse.Namespace) -> int:
                 f"the allowance of {before.name} is used up: give a new --budget or --limit"
             )
         limit = before.left
-    return _begin(stack, arguments, before.source, limit, {"resumes": before.name})
+    names = ("concurrency", "tolerated_failure_percentage")
+    given = {name: before.given[name] for name in names} | {"resumes": before.name}
+    return _begin(stack, arguments, before.source, limit, given)
 
 
 def _begin(
@@ -174,10 +178,15 @@ def _begin(
     arguments: argparse.Namespace,
     source: Source,
     limit: int | None,
-    more: dict[str, str],
+    given: dict[str, Any],
 ) -> int:
+    """Plan, ask, start. given: what the run is told where no option says otherwise."""
+    if arguments.concurrency is not None:
+        given["concurrency"] = arguments.concurrency
+    if arguments.tolerate is not None:
+        given["tolerated_failure_percentage"] = arguments.tolerate
     say = partial(print, file=sys.stderr if arguments.json else sys.stdout)
-    found, estimate = planned(stack, source, arguments.concurrency)
+    found, estimate = planned(stack, source, given["concurrency"])
     say(as_text(source, found, estimate))
     if not found.objects:
         say("nothing was started: there is nothing")
@@ -198,12 +207,10 @@ def _begin(
     name = Runs(stack).start(
         source,
         allowance,
-        concurrency=arguments.concurrency,
-        tolerated_failure_percentage=arguments.tolerate,
         objects=found.listed,
         asked_dollars=estimate.asked_dollars,
         photo_dollars=estimate.photo_dollars,
-        **more,
+        **given,
     )
     if arguments.json:
         print(json.dumps({"run": name, "allowance": allowance}))

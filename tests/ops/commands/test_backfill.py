@@ -120,7 +120,8 @@ def test_a_limit_is_kept_and_what_is_left_is_resumed(
     ops: Ops, standard: Stack, picture: bytes
 ) -> None:
     prefix = put(standard, {f"{number}.png": picture for number in range(9)})
-    name = begun(ops, standard, prefix, "--limit", "4", "--concurrency", "2")["run"]
+    how = ("--limit", "4", "--concurrency", "2", "--tolerate", "0")
+    name = begun(ops, standard, prefix, *how)["run"]
     ended(standard, arn(standard, name))
     ran = ops(standard, "backfill", "watch", name)
     assert ran.code == 1
@@ -130,7 +131,8 @@ def test_a_limit_is_kept_and_what_is_left_is_resumed(
     assert (refused.code, "give a new --budget or --limit" in refused.err) == (2, True)
     again = ops(standard, "backfill", "resume", name, "--limit", "99", "--yes", "--json")
     second = json.loads(again.out)["run"]
-    ended(standard, arn(standard, second))
+    given = json.loads(ended(standard, arn(standard, second))["input"])
+    assert (given["concurrency"], given["tolerated_failure_percentage"]) == (2, 0)
     items = recorded(standard, prefix)
     assert len(items) == 9
     assert {item["revision"] for item in items.values()} == {"1"}
