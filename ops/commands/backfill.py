@@ -22,6 +22,7 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -38,7 +39,17 @@ from ops.backfilling.tally import Tally
 from ops.stack.ledger import Ledger
 from ops.stack.outputs import Stack
 
-ACTIONS = ("plan", "start", "watch", "stop", "resume", "list")
+WHAT = ("bucket", "prefix", "inventory", "sample")
+HOW = ("concurrency", "budget", "limit", "tolerate")
+# The options of each; `plan` takes those of the `start` that it is written for.
+ACTIONS = {
+    "plan": (*WHAT, *HOW),
+    "start": (*WHAT, *HOW, "yes"),
+    "watch": ("run", "once"),
+    "stop": ("run",),
+    "resume": ("run", *HOW, "yes"),
+    "list": ("limit",),
+}
 CONCURRENCY = 20  # about what the 10 functions of a new account serve: the child mostly waits
 TOLERATED = 5  # percent
 POLL_S = 2
@@ -47,9 +58,11 @@ HEADER = ("run", "started", "by", "end", "photos", "left", "objects")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    parser.add_argument("action", choices=ACTIONS, help="what to do")
     parser.add_argument(
-        "run", nargs="?", help="watch, stop, resume: its name (default: the newest)"
+        "action", choices=ACTIONS, metavar="ACTION", help=f"one of {', '.join(ACTIONS)}"
+    )
+    parser.add_argument(
+        "run", nargs="?", metavar="RUN", help="watch, stop, resume: its name (default: the newest)"
     )
     what = parser.add_argument_group("what to go over (plan, start)")
     what.add_argument("--bucket", metavar="NAME", help="default: the upload bucket")
@@ -58,7 +71,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--sample",
         type=_share,
-        default=1.0,
         metavar="PERCENT",
         help="a share of it by hash: 1 or 1%%",
     )
@@ -75,7 +87,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DOLLARS",
         help="end before it is spent",
     )
-    how.add_argument("--limit", type=positive, metavar="N", help="start at most N photos")
+    how.add_argument(
+        "--limit", type=positive, metavar="N", help="start at most N photos; list: the newest N"
+    )
     how.add_argument(
         "--tolerate",
         type=number_between(0, 100),
@@ -94,8 +108,7 @@ def _share(text: str) -> float:
 def run(arguments: argparse.Namespace) -> int:
     """Do what is asked."""
     stack = Stack.of(arguments)
-    if arguments.run and arguments.action not in ("watch", "stop", "resume"):
-        raise CommandError(f"{arguments.action} takes no run: {printable(arguments.run)!r}")
+    refuse_others(arguments)
     actions = {
         "plan": partial(plan, stack, arguments),
         "start": partial(start, stack, arguments),
@@ -107,10 +120,19 @@ def run(arguments: argparse.Namespace) -> int:
     return actions[arguments.action]()
 
 
+def refuse_others(arguments: argparse.Namespace) -> None:
+    """Raise CommandError if an option is given that the action does not take."""
+    for name in ("run", "once", "yes", *WHAT, *HOW):
+        given = getattr(arguments, name)
+        if given is None or given is False or name in ACTIONS[arguments.action]:
+            continue
+        what = f"run: {printable(given)!r}" if name == "run" else f"--{name}"
+        raise CommandError(f"{arguments.action} takes no {what}")
+
+
 def plan(stack: Stack, arguments: argparse.Namespace) -> int:
     """Print what there is to decide, and what that takes."""
-    source = source_of(stack, arguments.bucket, arguments.prefix, arguments.inventory)
-    source = _sampled(source, arguments.sample)
+    source = _source(stack, arguments)
     found, estimate = planned(stack, source, arguments.concurrency or CONCURRENCY)
     if arguments.json:
         print(json.dumps(as_dict(source, found, estimate)))
@@ -145,8 +167,7 @@ def planned(stack: Stack, source: Source, concurrency: int) -> tuple[Count, Esti
 
 def start(stack: Stack, arguments: argparse.Namespace) -> int:
     """Start a run."""
-    source = source_of(stack, arguments.bucket, arguments.prefix, arguments.inventory)
-    source = _sampled(source, arguments.sample)
+    source = _source(stack, arguments)
     given = {"concurrency": CONCURRENCY, "tolerated_failure_percentage": TOLERATED}
     return _begin(stack, arguments, source, arguments.limit, given)
 
@@ -280,5 +301,6 @@ def listed(stack: Stack, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _sampled(source: Source, share: float) -> Source:
-    return Source(source.bucket, source.prefix, source.inventory, share)
+def _source(stack: Stack, arguments: argparse.Namespace) -> Source:
+    found = source_of(stack, arguments.bucket, arguments.prefix, arguments.inventory)
+    return replace(found, share=arguments.sample or 1)

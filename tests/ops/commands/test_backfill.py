@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ops.__main__ import main
 from ops.backfilling.plan import ASKED_FIRST, Count, Endpoint, Estimate, count
 from ops.backfilling.sources import EVERY, Photo, Source, below, chosen
 from tests.support.backfill import BUCKET, INVENTORIES, ended, inventory, put, recorded, start
@@ -217,6 +218,30 @@ def test_an_inventory_that_will_not_do_is_refused(
     address = f"s3://{INVENTORIES}/{key}"
     ran = ops(standard, "backfill", "plan", "--bucket", BUCKET, "--inventory", address)
     assert (ran.code, reason in ran.err) == (2, True), ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("watch", "--budget", "5"), "watch takes no --budget"),
+        (("stop", "--tolerate", "0"), "stop takes no --tolerate"),
+        (("resume", "--sample", "1%"), "resume takes no --sample"),
+        (("list", "--once"), "list takes no --once"),
+    ],
+    ids=("watch", "stop", "resume", "list"),
+)
+def test_an_option_of_another_action_is_refused(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], reason: str
+) -> None:
+    assert main(["backfill", *words]) == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_a_missing_action_is_called_as_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, told in (((), "required: ACTION"), (("--help",), "\n  ACTION ")):
+        with pytest.raises(SystemExit):
+            main(["backfill", *words])
+        assert told in "".join(capsys.readouterr())
 
 
 def test_without_a_terminal_the_answer_is_no(ops: Ops, standard: Stack, picture: bytes) -> None:
