@@ -125,11 +125,11 @@ def state_as_text(stack: Stack, current: Run, outcomes: Any) -> str:
     if any(outcome == "failed" for outcome, _ in outcomes):
         lines.append(f"! photos failed: {stack.command('redrive', '--dry-run')}")
     if current.error in (USED_UP, STOPPED):
-        lines.append(f"to go on: {again(stack, current)}")
+        lines.append(f"to go on: {resuming(stack, current)}")
     return "\n".join(lines)
 
 
-def again(stack: Stack, current: Run) -> str:
+def resuming(stack: Stack, current: Run) -> str:
     """Return the command that goes on with a run, with what it has to be given."""
     words = ("backfill", "resume", current.name)
     if current.left:

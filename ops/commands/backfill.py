@@ -32,7 +32,7 @@ from cli.errors import CommandError
 from cli.escaping import printable
 from cli.terminal import Progress, confirmed, table
 from ops.backfilling.plan import Count, Endpoint, Estimate, count
-from ops.backfilling.report import again, as_dict, as_text, bar, state_as_text, state_of
+from ops.backfilling.report import as_dict, as_text, bar, resuming, state_as_text, state_of
 from ops.backfilling.runs import Runs
 from ops.backfilling.sources import Source, source_of
 from ops.backfilling.tally import Tally
@@ -245,11 +245,16 @@ def watch(stack: Stack, arguments: argparse.Namespace) -> int:
     runs = Runs(stack)
     current = runs.find(arguments.run)
     tally = Tally(Ledger(stack), current)
-    with Progress() as progress:
-        while current.running and not arguments.once:
-            progress.tell(bar(current, tally.now(), datetime.now(UTC)))
-            time.sleep(POLL_S)
-            current = runs.find(current.name)
+    try:
+        with Progress() as progress:
+            while current.running and not arguments.once:
+                progress.tell(bar(current, tally.now(), datetime.now(UTC)))
+                time.sleep(POLL_S)
+                current = runs.find(current.name)
+    except KeyboardInterrupt:
+        again = stack.command("backfill", "watch", current.name)
+        print(f"the run goes on; to watch it: {again}", file=sys.stderr)
+        raise
     outcomes = tally.now()
     if arguments.json:
         print(json.dumps(state_of(current, outcomes)))
@@ -270,7 +275,7 @@ def stop(stack: Stack, arguments: argparse.Namespace) -> int:
         print(json.dumps({"run": current.name, "photos": current.photos}))
     else:
         print(f"stopped {current.name} after {current.photos:,} photos")
-        print(f"to go on: {again(stack, current)}")
+        print(f"to go on: {resuming(stack, current)}")
     return 0
 
 

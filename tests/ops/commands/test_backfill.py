@@ -1,19 +1,27 @@
 """ops backfill: what it plans, starts within a budget, shows, stops and resumes."""
 
+import contextlib
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cli.terminal import own_command
 from ops.__main__ import main
 from ops.backfilling.plan import ASKED_FIRST, Count, Endpoint, Estimate, count
 from ops.backfilling.sources import EVERY, Photo, Source, below, chosen
 from tests.support.backfill import BUCKET, INVENTORIES, ended, inventory, put, recorded, start
 from tests.support.cloud import Stack
 from tests.support.ops import Ops
+from tests.support.processes import take_interrupts
+from tests.support.project import ROOT
 from tests.support.workflow import decided
 
 
@@ -158,6 +166,31 @@ def test_a_run_is_stopped_by_name_and_tells_by_whom(
     assert told["photos"] < 30
     ran = ops(standard, "backfill", "stop", name)
     assert (ran.code, "has ended: stopped" in ran.err) == (2, True)
+
+
+def test_ctrl_c_says_that_the_run_goes_on_and_how_to_watch_it_again(
+    ops: Ops, standard: Stack, picture: bytes
+) -> None:
+    prefix = put(standard, {f"{number:02}.png": picture for number in range(60)})
+    name = begun(ops, standard, prefix, "--concurrency", "1")["run"]
+    words = ("backfill", "watch", name, "--stack", "test-standard")
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "ops", *words],
+        cwd=ROOT,
+        env=os.environ | standard.aws.environment(),
+        stderr=(terminal := os.openpty())[1],
+        preexec_fn=take_interrupts,
+    )
+    os.close(terminal[1])
+    told = os.read(terminal[0], 4096)  # it watches
+    watching.send_signal(signal.SIGINT)
+    with contextlib.suppress(OSError):  # nobody has the terminal open any more
+        while more := os.read(terminal[0], 4096):
+            told += more
+    os.close(terminal[0])
+    assert watching.wait() == 130
+    assert f"the run goes on; to watch it: {own_command('ops', *words)}".encode() in told
+    assert ops(standard, "backfill", "stop", name).code == 0
 
 
 def test_a_budget_becomes_an_allowance_of_photos(ops: Ops, standard: Stack, picture: bytes) -> None:
