@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from textwrap import fill
 from typing import Any
 
 from ops import prices
@@ -9,6 +10,8 @@ from ops.backfilling.plan import Count, Estimate
 from ops.backfilling.runs import STOPPED, USED_UP, Run
 from ops.backfilling.sources import Source
 from ops.stack.outputs import Stack
+
+COLUMNS = 80
 
 
 def as_dict(source: Source, found: Count, estimate: Estimate) -> dict[str, Any]:
@@ -38,27 +41,31 @@ def as_text(source: Source, found: Count, estimate: Estimate) -> str:
     about = "" if found.exact else ", about: the ledger was asked of a sample"
     share = found.known / max(1, found.objects)
     asked = estimate.listed * estimate.asked_dollars
-    endpoint = estimate.endpoint
-    kind = "serverless" if not endpoint.instances else f"{endpoint.instances:,} instances"
+    endpoint, instances = estimate.endpoint, estimate.endpoint.instances
+    kind = f"{instances:,} instance{'s' * (instances > 1)}" if instances else "serverless"
+    remarks = [f"the concurrency asks more than {limit}" for limit in estimate.hit]
+    if found.failed:
+        remarks.append(f"{found.failed:,} have failed before: redrive starts them again")
+    if found.escaped:
+        remarks.append(
+            f"{found.escaped:,} keys have characters that an inventory escapes: a run finds them"
+            " by listing alone, without --inventory"
+        )
     lines = [
-        f"{found.objects:,} objects, {found.bytes / 1e9:,.1f} GB: {source.address}",
+        *source.parts,
+        f"{found.objects:,} objects, {found.bytes / 1e9:,.1f} GB",
         f"  have an outcome {found.known:>12,}  {share:.1%}{about}",
         f"  to decide       {found.to_decide:>12,}",
-        f"dollars           {_dollars(estimate.dollars):>12}  {prices.NOTED}",
+        f"dollars           {_dollars(estimate.dollars):>12}",
         f"  to go over      {_dollars(asked):>12}  {found.listed:,} objects",
         f"  to decide       {_dollars(estimate.dollars - asked):>12}"
         f"  {estimate.photo_dollars * prices.MILLION:,.2f} a million",
+        f"  ({prices.NOTED})",
         f"hours             {estimate.hours:>12,.1f}  {estimate.per_second:,.1f} photos a second"
-        f" at concurrency {estimate.concurrency:,}; endpoint: {kind}",
-        *(f"! the concurrency asks more than {limit}" for limit in estimate.hit),
+        f" at concurrency {estimate.concurrency:,}",
+        f"endpoint          {endpoint.at_once:>12,}  at once, {kind}",
+        *(fill(f"! {remark}", COLUMNS, subsequent_indent="  ") for remark in remarks),
     ]
-    if found.failed:
-        lines.append(f"! {found.failed:,} have failed before: redrive starts them again")
-    if found.escaped:
-        lines.append(
-            f"! {found.escaped:,} keys have characters that an inventory escapes: a run finds them"
-            " by listing alone, without --inventory"
-        )
     return "\n".join(lines)
 
 
@@ -134,4 +141,4 @@ def resuming(stack: Stack, current: Run) -> str:
     words = ("backfill", "resume", current.name)
     if current.left:
         return stack.command(*words)
-    return f"{stack.command(*words, '--limit', 'N')}, or with --budget DOLLARS"
+    return f"{stack.command(*words, '--limit', 'N')}\n  or with --budget DOLLARS"

@@ -236,7 +236,7 @@ def _begin(
     if arguments.json:
         print(json.dumps({"run": name, "allowance": allowance}))
     else:
-        print(f"started {name}: {stack.command('backfill', 'watch', name)}")
+        print(f"started {name}\nto watch: {stack.command('backfill', 'watch', name)}")
     return 0
 
 

@@ -16,9 +16,11 @@ import pytest
 from cli.terminal import own_command
 from ops.__main__ import main
 from ops.backfilling.plan import ASKED_FIRST, Count, Endpoint, Estimate, count
+from ops.backfilling.report import as_text
 from ops.backfilling.sources import EVERY, Photo, Source, below, chosen
 from tests.support.backfill import BUCKET, INVENTORIES, ended, inventory, put, recorded, start
 from tests.support.cloud import Stack
+from tests.support.help import wide
 from tests.support.ops import Ops
 from tests.support.processes import take_interrupts
 from tests.support.project import ROOT
@@ -135,7 +137,7 @@ def test_a_limit_is_kept_and_what_is_left_is_resumed(
     ran = ops(standard, "backfill", "watch", name)
     assert ran.code == 1
     assert f"{name}: used up" in ran.out
-    assert re.search(f"backfill resume {name} --limit N .*or with --budget DOLLARS", ran.out)
+    assert re.search(rf"backfill resume {name} --limit N .*\n  or with --budget DOLLARS", ran.out)
     refused = ops(standard, "backfill", "resume", name, "--yes")
     assert (refused.code, "give a new --budget or --limit" in refused.err) == (2, True)
     again = ops(standard, "backfill", "resume", name, "--limit", "99", "--yes", "--json")
@@ -333,6 +335,26 @@ def test_an_estimate_names_the_limits_that_the_concurrency_exceeds() -> None:
     assert many.per_second == 300
     assert many.hours < few.hours
     assert many.photo_dollars > few.photo_dollars  # it pays the endpoint by use
+
+
+@pytest.mark.parametrize("endpoint", [Endpoint(1, 1), Endpoint(100, 100), Endpoint(0, 200)])
+def test_a_plan_fits_80_columns(endpoint: Endpoint) -> None:
+    source = Source("photos-of-many-years", "2024/", ("inventories", "photos/manifest.json"), 0.1)
+    found = Count(100_000_000, 100_000_000, 10**15, 1_000_000, failed=99_999, escaped=10_000_000)
+    estimate = Estimate(found.listed, found.to_decide, "STANDARD", 10_000, endpoint)
+    told = as_text(source, found, estimate)
+    assert wide(told) == []
+    assert ("1 instance\n" in told) == (endpoint.instances == 1)
+
+
+def test_what_start_prints_fits_80_columns_but_for_the_command(
+    ops: Ops, standard: Stack, picture: bytes
+) -> None:
+    where = ("--bucket", BUCKET, "--prefix", put(standard, {"a.png": picture}))
+    told = ops(standard, "backfill", "start", *where, "--yes").out
+    name = re.search("^started ([0-9-]+)$", told, re.MULTILINE)[1]  # type: ignore[index]
+    assert [line for line in wide(told) if f"ops backfill watch {name}" not in line] == []
+    ended(standard, arn(standard, name))
 
 
 def test_a_serverless_endpoint_takes_as_many_as_its_concurrency() -> None:
