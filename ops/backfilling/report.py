@@ -6,7 +6,7 @@ from textwrap import fill
 from typing import Any
 
 from ops import prices
-from ops.backfilling.plan import Count, Estimate
+from ops.backfilling.plan import LAMBDAS, NEW_LAMBDAS, Count, Estimate
 from ops.backfilling.runs import STOPPED, USED_UP, Run
 from ops.backfilling.sources import Source
 from ops.stack.outputs import Stack
@@ -30,6 +30,7 @@ def as_dict(source: Source, found: Count, estimate: Estimate) -> dict[str, Any]:
         "dollars_photo": estimate.photo_dollars,
         "hours": estimate.hours,
         "per_second": estimate.per_second,
+        "functions": estimate.functions,
         "limits": estimate.limits,
         "hit": estimate.hit,
         "source": asdict(source),
@@ -64,6 +65,8 @@ def as_text(source: Source, found: Count, estimate: Estimate) -> str:
         f"hours             {estimate.hours:>12,.1f}  {estimate.per_second:,.1f} photos a second"
         f" at concurrency {estimate.concurrency:,}",
         f"endpoint          {endpoint.at_once:>12,}  at once, {kind}",
+        f"functions         {estimate.functions:>12,.1f}  at once; a new account has {NEW_LAMBDAS},"
+        f" by default {LAMBDAS:,}",
         *(fill(f"! {remark}", COLUMNS, subsequent_indent="  ") for remark in remarks),
     ]
     return "\n".join(lines)

@@ -2,7 +2,7 @@
 
     python -m ops backfill plan          what there is, its price and time
     python -m ops backfill start --sample 1% --budget 5
-    python -m ops backfill start --bucket old-photos --prefix 2024/ --concurrency 100
+    python -m ops backfill start --bucket old-photos --prefix 2024/ --concurrency 40
     python -m ops backfill watch         progress; the run goes on after Ctrl-C
     python -m ops backfill stop RUN      what has started gets its outcome
     python -m ops backfill resume RUN    the rest, with what is left to spend
@@ -50,7 +50,7 @@ ACTIONS = {
     "resume": ("run", *HOW, "yes"),
     "list": ("limit",),
 }
-CONCURRENCY = 20  # about what the 10 functions of a new account serve: the child mostly waits
+CONCURRENCY = 20  # keeps 2 functions busy, of a new account's 10: a child mostly waits
 TOLERATED = 5  # percent
 POLL_S = 2
 HEADER = ("run", "started", "by", "end", "photos", "left", "objects")

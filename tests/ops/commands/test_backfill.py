@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
+from benchmarks.backfill import shared
 from cli.terminal import own_command
 from ops.__main__ import main
-from ops.backfilling.plan import ASKED_FIRST, Count, Endpoint, Estimate, count
+from ops.backfilling.plan import ASKED_FIRST, NEW_LAMBDAS, Count, Endpoint, Estimate, count
 from ops.backfilling.report import as_text
 from ops.backfilling.sources import EVERY, Photo, Source, below, chosen
+from ops.commands.backfill import CONCURRENCY
 from tests.support.backfill import BUCKET, INVENTORIES, ended, inventory, put, recorded, start
 from tests.support.cloud import Stack
 from tests.support.help import wide
@@ -62,6 +64,7 @@ def test_a_plan_counts_and_prices_and_changes_nothing(
     text = ops(stack, "backfill", "plan", *where).out
     assert "5 objects" in text
     assert "photos a second at concurrency 20" in text
+    assert f"functions         {found['functions']:>12,.1f}  at once" in text
 
 
 @pytest.mark.parametrize("share", ["10", "10%"])
@@ -335,6 +338,14 @@ def test_an_estimate_names_the_limits_that_the_concurrency_exceeds() -> None:
     assert many.per_second == 300
     assert many.hours < few.hours
     assert many.photo_dollars > few.photo_dollars  # it pays the endpoint by use
+
+
+def test_half_of_a_new_account_s_functions_is_busy_at_the_concurrency_that_the_page_names() -> None:
+    _header, new, *others = shared()
+    half = int(new[2])
+    busy = Estimate(1000, 1000, "EXPRESS", half, Endpoint(0, 200)).functions
+    assert busy == pytest.approx(NEW_LAMBDAS / 2, rel=0.05)
+    assert all(int(row[2].replace(",", "")) > CONCURRENCY for row in (new, *others))
 
 
 @pytest.mark.parametrize("endpoint", [Endpoint(1, 1), Endpoint(100, 100), Endpoint(0, 200)])
