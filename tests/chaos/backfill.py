@@ -124,7 +124,8 @@ def run(bench: Bench, arguments: argparse.Namespace) -> int:
     stopped = bench.ended(first)
     plan = bench.asked("plan", *where)
     asking, photo = plan["dollars_asked"], plan["dollars_photo"]
-    budget = plan["listed"] * asking + BUDGETED * arguments.objects * photo
+    paid = min(BUDGETED * arguments.objects, plan["to_decide"] / 2)  # the stop may come late
+    budget = plan["listed"] * asking + paid * photo
     with today.beside() as during:
         given = ("resume", first, "--budget", f"{budget:.6f}")
         second = bench.begun(*given, concurrency=BESIDE)
