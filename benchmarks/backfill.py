@@ -2,7 +2,7 @@
 
     python -m benchmarks.backfill                    the plan's memory and rate, beside bare listing
     python -m benchmarks.backfill --measure          write what a child takes into ops/measured.json
-    python -m benchmarks.backfill --simulate         the table of docs/backfill.md
+    python -m benchmarks.backfill --simulate         the tables of docs/backfill.md
 
 The simulation runs children, image workflows, functions and an endpoint against each other, event
 by event. Its inputs are ops/measured.json (durations on the embedded AWS, functions slower by their
@@ -27,12 +27,14 @@ from typing import Any
 
 from benchmarks.process import memory_and_seconds
 from benchmarks.table import Row, print_rows, row
+from cli.terminal import table
 from local.cloud import embedded_aws
 from ops import bills, prices
 from ops.backfilling.plan import (
     EXPRESS_STARTS,
     ITEM_WRITES,
     LAMBDAS,
+    NEW_LAMBDAS,
     STANDARD_STARTS,
     Endpoint,
     Estimate,
@@ -305,7 +307,7 @@ COLUMNS = (
     *("photos", "concurrency", "workflow", "endpoint"),
     *("photos a second", "hours", "dollars", "failed"),
 )
-KINDS, WAYS = ("STANDARD", "EXPRESS"), ("front door", "backfill")
+KINDS, WAYS = ("STANDARD", "EXPRESS"), ("upload", "backfill")
 
 SCENARIOS: list[tuple[int, int, str, Endpoint]] = [
     (photos, concurrency, kind, endpoint)
@@ -318,10 +320,9 @@ SCENARIOS: list[tuple[int, int, str, Endpoint]] = [
 ]
 
 
-def simulate(say: Callable[[str], None] = print) -> None:
-    """Print the table of docs/backfill.md."""
-    say("| " + " | ".join(COLUMNS) + " |")
-    say("| --- | --- | --- | --- | --- | --- | --- | --- |")
+def simulated() -> list[tuple[str, ...]]:
+    """Return rate, time and dollars of runs, under a header."""
+    cells: list[tuple[str, ...]] = [COLUMNS]
     for photos, concurrency, kind, endpoint in SCENARIOS:
         many = min(photos, SIMULATED)
         world = World(concurrency, kind, endpoint.at_once, bool(endpoint.instances), many)
@@ -332,27 +333,50 @@ def simulate(say: Callable[[str], None] = print) -> None:
         if endpoint.instances:
             dollars += hours * endpoint.instances * prices.ENDPOINT_HOUR
             served = f"{endpoint.instances} x ml.c5.large"
-        say(
-            f"| {photos:,} | {concurrency:,} | {kind} | {served}, {endpoint.at_once} at once |"
-            f" {rate:,.0f} | {hours:,.1f} | {dollars:,.2f} | {world.failed / many:.1%} |"
+        cells.append(
+            (
+                *(f"{photos:,}", f"{concurrency:,}", kind),
+                f"{served}, {endpoint.at_once} at once",
+                *(f"{rate:,.0f}", f"{hours:,.1f}", f"{dollars:,.2f}"),
+                f"{world.failed / many:.1%}",
+            )
         )
+    return cells
 
 
-def beside() -> None:
-    """Print dollars for a million photos of a backfill beside those of the front door, by part."""
-    print("| part | " + " | ".join(f"{way}, {kind}" for kind in KINDS for way in WAYS) + " |")
-    print("| --- | --- | --- | --- | --- |")
+def beside() -> list[tuple[str, ...]]:
+    """Return dollars for a million photos, uploaded or of a backfill, by part, under a header."""
     found = []
     for kind in KINDS:
         found += [bills.bill(kind, "x86_64", 1_000_000), bills.asked_bill()]
         for part, dollars in bills.backfill_bill(kind, "x86_64").items():
             found[-1][part] = found[-1].get(part, 0) + dollars
-    parts = dict.fromkeys(part for bill in found for part in bill)
-    for part in parts:
-        cells = [f"{bill[part] * 1e6:,.2f}" if part in bill else "" for bill in found]
-        print(f"| {part} | {' | '.join(cells)} |")
-    sums = " | ".join(f"{sum(bill.values()) * 1e6:,.2f}" for bill in found)
-    print(f"| together, without endpoint | {sums} |")
+    return [
+        ("part", *(f"{way}, {kind}" for kind in KINDS for way in WAYS)),
+        *(
+            (part, *(f"{bill[part] * 1e6:,.2f}" if part in bill else "" for bill in found))
+            for part in dict.fromkeys(part for bill in found for part in bill)
+        ),
+        ("together, without endpoint", *(f"{sum(bill.values()) * 1e6:,.2f}" for bill in found)),
+    ]
+
+
+def shared() -> list[tuple[str, ...]]:
+    """Return what uploads share with a backfill, and the concurrency that takes half of it."""
+    function_s = sum(bills.function_seconds().values())
+    rates = {
+        f"{NEW_LAMBDAS} functions at once, of a new account": NEW_LAMBDAS / function_s,
+        f"{LAMBDAS:,} functions at once": LAMBDAS / function_s,
+        "an endpoint of one instance": Endpoint(1, 1).per_second,
+        "a serverless endpoint, 20 at once": Endpoint(0, 20).per_second,
+    }
+    return [
+        ("shared", "photos a second", "concurrency that takes half"),
+        *(
+            (what, f"{rate:,.0f}", f"{int(rate * bills.child_seconds() / 2):,}")
+            for what, rate in rates.items()
+        ),
+    ]
 
 
 def main() -> int:
@@ -369,8 +393,9 @@ def main() -> int:
     if arguments.measure:
         measure()
     elif arguments.simulate:
-        simulate()
-        beside()
+        for make in (shared, simulated, beside):
+            header, *cells = make()
+            print(f"\n{table(header, cells)}")
     else:
         print_rows((__doc__ or "").splitlines()[0], rows(arguments.objects))
     return 0

@@ -10,10 +10,10 @@ AWS_DEFAULT_REGION. With AWS_ENDPOINT_URL set, as `python -m local up` prints it
 work on the embedded AWS.
 
 What a command finds or has done is JSON with --json, but for what picture and export write.
-Commands that change something take --dry-run; reconcile without --start is its dry run. Those
-that delete also ask first, --yes answers, and without a terminal the answer is no; those that
-start, announce, repair or relabel do not ask, since doing it twice does no harm; backfill does,
-since it may cost much.
+Commands that change something take --dry-run; reconcile without --start is its dry run, plan that
+of backfill. Those that delete also ask first, --yes answers, and without a terminal the answer is
+no; those that start, announce, repair or relabel do not ask, since doing it twice does no harm;
+backfill does, since it may cost much.
 
 Exit codes: 0 all is well, 1 something was found that needs attention, 2 the command could not do
 its work, 130 interrupted.

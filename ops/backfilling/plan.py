@@ -154,6 +154,11 @@ class Estimate:
         return self.concurrency / bills.child_seconds()
 
     @property
+    def functions(self) -> float:
+        """Functions at once, on average: a child mostly waits."""
+        return self.per_second * sum(bills.function_seconds().values())
+
+    @property
     def limits(self) -> dict[str, float]:
         """Photos a second at most, by what sets the limit."""
         per_photo_s = sum(bills.function_seconds().values())
@@ -189,10 +194,10 @@ class Estimate:
         return max(0, int(left / self.photo_dollars))
 
 
-# Default quotas in us-east-1, a second, and of functions at once; a new account has 10 functions.
+# Default quotas in us-east-1, a second, and of functions at once.
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 STANDARD_STARTS, EXPRESS_STARTS = 300, 6000
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
 ITEM_WRITES = 1000
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-LAMBDAS = 1000
+LAMBDAS, NEW_LAMBDAS = 1000, 10  # the second: in a new account

@@ -44,12 +44,19 @@ class Source:
     share: float = 1
 
     @property
-    def address(self) -> str:
-        """What it goes over, to be read by people."""
+    def parts(self) -> list[str]:
+        """What it goes over, to be read by people: its address, what lists it, the sample."""
         bucket, key = self.inventory
-        listed = f", as s3://{bucket}/{printable(key)} lists it" if bucket else ""
-        part = f", {self.share:.3g} of them" if self.share < 1 else ""
-        return f"s3://{self.bucket}/{printable(self.prefix)}{listed}{part}"
+        return [
+            f"s3://{self.bucket}/{printable(self.prefix)}",
+            *([f"as s3://{bucket}/{printable(key)} lists it"] if bucket else []),
+            *([f"{100 * self.share:g} % of them"] if self.share < 1 else []),
+        ]
+
+    @property
+    def address(self) -> str:
+        """The same in one line."""
+        return ", ".join(self.parts)
 
     @property
     def below(self) -> str:

@@ -2,7 +2,7 @@
 
     python -m ops backfill plan          what there is, its price and time
     python -m ops backfill start --sample 1% --budget 5
-    python -m ops backfill start --bucket old-photos --prefix 2024/ --concurrency 100
+    python -m ops backfill start --bucket old-photos --prefix 2024/ --concurrency 40
     python -m ops backfill watch         progress; the run goes on after Ctrl-C
     python -m ops backfill stop RUN      what has started gets its outcome
     python -m ops backfill resume RUN    the rest, with what is left to spend
@@ -22,7 +22,7 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -31,25 +31,38 @@ from cli.arguments import add_json, integer_between, number_between, positive
 from cli.errors import CommandError
 from cli.escaping import printable
 from cli.terminal import Progress, confirmed, table
-from ops import prices
 from ops.backfilling.plan import Count, Endpoint, Estimate, count
-from ops.backfilling.runs import STOPPED, USED_UP, Run, Runs
+from ops.backfilling.report import as_dict, as_text, bar, resuming, state_as_text, state_of
+from ops.backfilling.runs import Runs
 from ops.backfilling.sources import Source, source_of
 from ops.backfilling.tally import Tally
 from ops.stack.ledger import Ledger
 from ops.stack.outputs import Stack
 
-ACTIONS = ("plan", "start", "watch", "stop", "resume", "list")
-CONCURRENCY = 20  # about what the 10 functions of a new account serve: the child mostly waits
+WHAT = ("bucket", "prefix", "inventory", "sample")
+HOW = ("concurrency", "budget", "limit", "tolerate")
+# The options of each; `plan` takes those of the `start` that it is written for.
+ACTIONS = {
+    "plan": (*WHAT, *HOW),
+    "start": (*WHAT, *HOW, "yes"),
+    "watch": ("run", "once"),
+    "stop": ("run",),
+    "resume": ("run", *HOW, "yes"),
+    "list": ("limit",),
+}
+CONCURRENCY = 20  # keeps 2 functions busy, of a new account's 10: a child mostly waits
+TOLERATED = 5  # percent
 POLL_S = 2
 HEADER = ("run", "started", "by", "end", "photos", "left", "objects")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    parser.add_argument("action", choices=ACTIONS, help="what to do")
     parser.add_argument(
-        "run", nargs="?", help="watch, stop, resume: its name (default: the newest)"
+        "action", choices=ACTIONS, metavar="ACTION", help=f"one of {', '.join(ACTIONS)}"
+    )
+    parser.add_argument(
+        "run", nargs="?", metavar="RUN", help="watch, stop, resume: its name (default: the newest)"
     )
     what = parser.add_argument_group("what to go over (plan, start)")
     what.add_argument("--bucket", metavar="NAME", help="default: the upload bucket")
@@ -58,17 +71,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--sample",
         type=_share,
-        default=1.0,
-        metavar="SHARE",
-        help="a share of it by hash, as in 1%%",
+        metavar="PERCENT",
+        help="a share of it by hash: 1 or 1%%",
     )
     how = parser.add_argument_group("how (plan, start, resume)")
     how.add_argument(
         "--concurrency",
         type=integer_between(1, 10_000),
-        default=CONCURRENCY,
         metavar="N",
-        help="photos on their way at once (default: %(default)s)",
+        help=f"photos on their way at once (default: {CONCURRENCY}; resume: as before)",
     )
     how.add_argument(
         "--budget",
@@ -76,13 +87,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DOLLARS",
         help="end before it is spent",
     )
-    how.add_argument("--limit", type=positive, metavar="N", help="start at most N photos")
+    how.add_argument(
+        "--limit", type=positive, metavar="N", help="start at most N photos; list: the newest N"
+    )
     how.add_argument(
         "--tolerate",
         type=number_between(0, 100),
-        default=5.0,
         metavar="PERCENT",
-        help="end if more of the objects fail (default: %(default)g)",
+        help=f"end if more of the objects fail (default: {TOLERATED}; resume: as before)",
     )
     parser.add_argument("--yes", action="store_true", help="start, resume: do not ask")
     parser.add_argument("--once", action="store_true", help="watch: how it is now, and no longer")
@@ -90,15 +102,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _share(text: str) -> float:
-    percent = number_between(0.0001, 100)
-    return percent(text.removesuffix("%")) / 100 if text.endswith("%") else percent(text)
+    return number_between(0.0001, 100)(text.removesuffix("%")) / 100
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what is asked."""
     stack = Stack.of(arguments)
-    if arguments.run and arguments.action not in ("watch", "stop", "resume"):
-        raise CommandError(f"{arguments.action} takes no run: {printable(arguments.run)!r}")
+    refuse_others(arguments)
     actions = {
         "plan": partial(plan, stack, arguments),
         "start": partial(start, stack, arguments),
@@ -110,11 +120,20 @@ def run(arguments: argparse.Namespace) -> int:
     return actions[arguments.action]()
 
 
+def refuse_others(arguments: argparse.Namespace) -> None:
+    """Raise CommandError if an option is given that the action does not take."""
+    for name in ("run", "once", "yes", *WHAT, *HOW):
+        given = getattr(arguments, name)
+        if given is None or given is False or name in ACTIONS[arguments.action]:
+            continue
+        what = f"run: {printable(given)!r}" if name == "run" else f"--{name}"
+        raise CommandError(f"{arguments.action} takes no {what}")
+
+
 def plan(stack: Stack, arguments: argparse.Namespace) -> int:
     """Print what there is to decide, and what that takes."""
-    source = source_of(stack, arguments.bucket, arguments.prefix, arguments.inventory)
-    source = _sampled(source, arguments.sample)
-    found, estimate = planned(stack, source, arguments.concurrency)
+    source = _source(stack, arguments)
+    found, estimate = planned(stack, source, arguments.concurrency or CONCURRENCY)
     if arguments.json:
         print(json.dumps(as_dict(source, found, estimate)))
     else:
@@ -147,9 +166,10 @@ def planned(stack: Stack, source: Source, concurrency: int) -> tuple[Count, Esti
 
 
 def start(stack: Stack, arguments: argparse.Namespace) -> int:
-    """Plan, ask, start."""
-    source = source_of(stack, arguments.bucket, arguments.prefix, arguments.inventory)
-    return _begin(stack, arguments, _sampled(source, arguments.sample), arguments.limit, {})
+    """Start a run."""
+    source = _source(stack, arguments)
+    given = {"concurrency": CONCURRENCY, "tolerated_failure_percentage": TOLERATED}
+    return _begin(stack, arguments, source, arguments.limit, given)
 
 
 def resume(stack: Stack, arguments: argparse.Namespace) -> int:
@@ -159,12 +179,19 @@ def resume(stack: Stack, arguments: argparse.Namespace) -> int:
         raise CommandError(f"the backfill {before.name} is running: watch it, or stop it first")
     limit = arguments.limit
     if not (arguments.budget or limit):
+        if before.status == "SUCCEEDED":
+            raise CommandError(
+                f"the backfill {before.name} is complete: to go over its objects once more, give a"
+                " --budget or --limit"
+            )
         if not before.left:
             raise CommandError(
                 f"the allowance of {before.name} is used up: give a new --budget or --limit"
             )
         limit = before.left
-    return _begin(stack, arguments, before.source, limit, {"resumes": before.name})
+    names = ("concurrency", "tolerated_failure_percentage")
+    given = {name: before.given[name] for name in names} | {"resumes": before.name}
+    return _begin(stack, arguments, before.source, limit, given)
 
 
 def _begin(
@@ -172,10 +199,15 @@ def _begin(
     arguments: argparse.Namespace,
     source: Source,
     limit: int | None,
-    more: dict[str, str],
+    given: dict[str, Any],
 ) -> int:
+    """Plan, ask, start. given: what the run is told where no option says otherwise."""
+    if arguments.concurrency is not None:
+        given["concurrency"] = arguments.concurrency
+    if arguments.tolerate is not None:
+        given["tolerated_failure_percentage"] = arguments.tolerate
     say = partial(print, file=sys.stderr if arguments.json else sys.stdout)
-    found, estimate = planned(stack, source, arguments.concurrency)
+    found, estimate = planned(stack, source, given["concurrency"])
     say(as_text(source, found, estimate))
     if not found.objects:
         say("nothing was started: there is nothing")
@@ -196,17 +228,15 @@ def _begin(
     name = Runs(stack).start(
         source,
         allowance,
-        concurrency=arguments.concurrency,
-        tolerated_failure_percentage=arguments.tolerate,
         objects=found.listed,
         asked_dollars=estimate.asked_dollars,
         photo_dollars=estimate.photo_dollars,
-        **more,
+        **given,
     )
     if arguments.json:
         print(json.dumps({"run": name, "allowance": allowance}))
     else:
-        print(f"started {name}: {stack.command('backfill', 'watch', name)}")
+        print(f"started {name}\nto watch: {stack.command('backfill', 'watch', name)}")
     return 0
 
 
@@ -215,11 +245,16 @@ def watch(stack: Stack, arguments: argparse.Namespace) -> int:
     runs = Runs(stack)
     current = runs.find(arguments.run)
     tally = Tally(Ledger(stack), current)
-    with Progress() as progress:
-        while current.running and not arguments.once:
-            progress.tell(bar(current, tally.now(), datetime.now(UTC)))
-            time.sleep(POLL_S)
-            current = runs.find(current.name)
+    try:
+        with Progress() as progress:
+            while current.running and not arguments.once:
+                progress.tell(bar(current, tally.now(), datetime.now(UTC)))
+                time.sleep(POLL_S)
+                current = runs.find(current.name)
+    except KeyboardInterrupt:
+        again = stack.command("backfill", "watch", current.name)
+        print(f"the run goes on; to watch it: {again}", file=sys.stderr)
+        raise
     outcomes = tally.now()
     if arguments.json:
         print(json.dumps(state_of(current, outcomes)))
@@ -239,8 +274,8 @@ def stop(stack: Stack, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"run": current.name, "photos": current.photos}))
     else:
-        again = stack.command("backfill", "resume", current.name)
-        print(f"stopped {current.name} after {current.photos:,} photos; to go on: {again}")
+        print(f"stopped {current.name} after {current.photos:,} photos")
+        print(f"to go on: {resuming(stack, current)}")
     return 0
 
 
@@ -271,123 +306,6 @@ def listed(stack: Stack, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _sampled(source: Source, share: float) -> Source:
-    return Source(source.bucket, source.prefix, source.inventory, share)
-
-
-def as_dict(source: Source, found: Count, estimate: Estimate) -> dict[str, Any]:
-    """Return a plan as JSON has it."""
-    return {
-        "listed": found.listed,
-        "objects": found.objects,
-        "bytes": found.bytes,
-        "decided": found.decided,
-        "failed": found.failed,
-        "asked": found.asked,
-        "escaped": found.escaped,
-        "to_decide": found.to_decide,
-        "dollars": estimate.dollars,
-        "dollars_asked": estimate.asked_dollars,
-        "dollars_photo": estimate.photo_dollars,
-        "hours": estimate.hours,
-        "per_second": estimate.per_second,
-        "limits": estimate.limits,
-        "hit": estimate.hit,
-        "source": asdict(source),
-    }
-
-
-def as_text(source: Source, found: Count, estimate: Estimate) -> str:
-    """Return a plan as lines to read."""
-    about = "" if found.exact else ", about: the ledger was asked of a sample"
-    share = found.known / max(1, found.objects)
-    asked = estimate.listed * estimate.asked_dollars
-    endpoint = estimate.endpoint
-    kind = "serverless" if not endpoint.instances else f"{endpoint.instances:,} instances"
-    lines = [
-        f"{found.objects:,} objects, {found.bytes / 1e9:,.1f} GB: {source.address}",
-        f"  have an outcome {found.known:>12,}  {share:.1%}{about}",
-        f"  to decide       {found.to_decide:>12,}",
-        f"dollars           {_dollars(estimate.dollars):>12}  {prices.NOTED}",
-        f"  to go over      {_dollars(asked):>12}  {found.listed:,} objects",
-        f"  to decide       {_dollars(estimate.dollars - asked):>12}"
-        f"  {estimate.photo_dollars * prices.MILLION:,.2f} a million",
-        f"hours             {estimate.hours:>12,.1f}  {estimate.per_second:,.1f} photos a second"
-        f" at concurrency {estimate.concurrency:,}; endpoint: {kind}",
-        *(f"! the concurrency asks more than {limit}" for limit in estimate.hit),
-    ]
-    if found.failed:
-        lines.append(f"! {found.failed:,} have failed before: redrive starts them again")
-    if found.escaped:
-        lines.append(
-            f"! {found.escaped:,} keys have characters that an inventory escapes: a run finds them"
-            " by listing alone, without --inventory"
-        )
-    return "\n".join(lines)
-
-
-def _dollars(amount: float) -> str:
-    return f"{amount:,.2f}" if amount >= 1 else f"{amount:,.4f}"
-
-
-def spent(current: Run) -> float:
-    """Return the dollars of a run so far, by the prices of its plan."""
-    asked: float = current.children.done * current.given["asked_dollars"]
-    photos: float = current.photos * current.given["photo_dollars"]
-    return asked + photos
-
-
-def state_of(current: Run, outcomes: Any) -> dict[str, Any]:
-    """Return how a run is as JSON has it."""
-    return {
-        "run": current.name,
-        "status": current.status,
-        "end": current.end,
-        "cause": current.cause,
-        "started": current.started.astimezone(UTC).isoformat(),
-        "by": current.given["started_by"],
-        "objects": current.given["objects"],
-        "done": current.children.done,
-        "failed_children": current.children.failed,
-        "photos": current.photos,
-        "left": current.left,
-        "dollars": spent(current),
-        "outcomes": [
-            {"outcome": outcome, "reason": reason, "photos": number}
-            for (outcome, reason), number in sorted(outcomes.items())
-        ],
-    }
-
-
-def bar(current: Run, outcomes: Any, now: datetime) -> str:
-    """Return one line of how a run goes."""
-    done, objects = current.children.done, max(1, current.given["objects"])
-    seconds = max(1.0, (now - current.started).total_seconds())
-    rate = done / seconds
-    left = f"{(objects - done) / rate / 60:,.0f} min left" if rate else "just begun"
-    filled = min(20, 20 * done // objects)
-    failed = sum(number for (outcome, _), number in outcomes.items() if outcome == "failed")
-    return (
-        f"[{'#' * filled}{'.' * (20 - filled)}] {done:,} of {objects:,}, {rate:,.1f}/s, {left},"
-        f" {current.photos:,} photos, {failed:,} failed, ${_dollars(spent(current))}"
-    )
-
-
-def state_as_text(stack: Stack, current: Run, outcomes: Any) -> str:
-    """Return how a run is, or has ended, as lines to read."""
-    rows = [
-        f"  {outcome:<12}{number:>10,}  {reason}".rstrip()
-        for (outcome, reason), number in sorted(outcomes.items())
-    ]
-    lines = [
-        f"{current.name}: {current.end}{current.cause and f', {current.cause}'}",
-        f"  objects     {current.children.done:>10,} of {current.given['objects']:,}",
-        f"  photos      {current.photos:>10,}, {current.left:,} left of its allowance",
-        f"  dollars     {_dollars(spent(current)):>10}",
-        *rows,
-    ]
-    if any(outcome == "failed" for outcome, _ in outcomes):
-        lines.append(f"! photos failed: {stack.command('redrive', '--dry-run')}")
-    if current.error in (USED_UP, STOPPED):
-        lines.append(f"to go on: {stack.command('backfill', 'resume', current.name)}")
-    return "\n".join(lines)
+def _source(stack: Stack, arguments: argparse.Namespace) -> Source:
+    found = source_of(stack, arguments.bucket, arguments.prefix, arguments.inventory)
+    return replace(found, share=arguments.sample or 1)

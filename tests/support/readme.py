@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from benchmarks import console, quality
+from benchmarks import backfill, console, quality
 from benchmarks.table import cells_of
 from ops import bills
 from ops.__main__ import COMMANDS
@@ -117,7 +117,7 @@ def shipped() -> str:
 
 
 def simulated(make: Callable[[], quality.Rows]) -> Callable[[], str]:
-    """Return what writes a table of `python -m benchmarks.quality`."""
+    """Return what writes a table of `python -m benchmarks.quality` or `benchmarks.backfill`."""
     return lambda: table(*make())
 
 
@@ -147,6 +147,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "coverage": simulated(quality.coverage),
     "advice": simulated(quality.advice),
     "shares": simulated(quality.shares),
+    "backfill shares": simulated(backfill.shared),
+    "backfill runs": simulated(backfill.simulated),
+    "backfill bills": simulated(backfill.beside),
 }
 
 SLOW = {"console"}

@@ -1,18 +1,31 @@
 """ops backfill: what it plans, starts within a budget, shows, stops and resumes."""
 
+import contextlib
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ops.backfilling.plan import ASKED_FIRST, Count, Endpoint, Estimate, count
+from benchmarks.backfill import shared
+from cli.terminal import own_command
+from ops.__main__ import main
+from ops.backfilling.plan import ASKED_FIRST, NEW_LAMBDAS, Count, Endpoint, Estimate, count
+from ops.backfilling.report import as_text
 from ops.backfilling.sources import EVERY, Photo, Source, below, chosen
+from ops.commands.backfill import CONCURRENCY
 from tests.support.backfill import BUCKET, INVENTORIES, ended, inventory, put, recorded, start
 from tests.support.cloud import Stack
+from tests.support.help import wide
 from tests.support.ops import Ops
+from tests.support.processes import take_interrupts
+from tests.support.project import ROOT
 from tests.support.workflow import decided
 
 
@@ -51,6 +64,19 @@ def test_a_plan_counts_and_prices_and_changes_nothing(
     text = ops(stack, "backfill", "plan", *where).out
     assert "5 objects" in text
     assert "photos a second at concurrency 20" in text
+    assert f"functions         {found['functions']:>12,.1f}  at once" in text
+
+
+@pytest.mark.parametrize("share", ["10", "10%"])
+def test_a_sample_is_in_percent_with_or_without_the_sign(
+    ops: Ops, stack: Stack, picture: bytes, share: str
+) -> None:
+    prefix = put(stack, {f"{number}.png": picture for number in range(3)})
+    where = ("--bucket", BUCKET, "--prefix", prefix, "--sample", share)
+    found = json.loads(ops(stack, "backfill", "plan", *where, "--json").out)
+    assert found["source"]["share"] == pytest.approx(0.1)
+    assert "10 % of them" in ops(stack, "backfill", "plan", *where).out
+    assert Source(BUCKET, prefix, share=0.07).address.endswith(", 7 % of them")
 
 
 def test_a_plan_knows_what_is_decided_in_the_upload_bucket(
@@ -108,19 +134,24 @@ def test_a_limit_is_kept_and_what_is_left_is_resumed(
     ops: Ops, standard: Stack, picture: bytes
 ) -> None:
     prefix = put(standard, {f"{number}.png": picture for number in range(9)})
-    name = begun(ops, standard, prefix, "--limit", "4", "--concurrency", "2")["run"]
+    how = ("--limit", "4", "--concurrency", "2", "--tolerate", "0")
+    name = begun(ops, standard, prefix, *how)["run"]
     ended(standard, arn(standard, name))
     ran = ops(standard, "backfill", "watch", name)
     assert ran.code == 1
     assert f"{name}: used up" in ran.out
-    assert f"backfill resume {name}" in ran.out
+    assert re.search(rf"backfill resume {name} --limit N .*\n  or with --budget DOLLARS", ran.out)
     refused = ops(standard, "backfill", "resume", name, "--yes")
     assert (refused.code, "give a new --budget or --limit" in refused.err) == (2, True)
     again = ops(standard, "backfill", "resume", name, "--limit", "99", "--yes", "--json")
-    ended(standard, arn(standard, json.loads(again.out)["run"]))
+    second = json.loads(again.out)["run"]
+    given = json.loads(ended(standard, arn(standard, second))["input"])
+    assert (given["concurrency"], given["tolerated_failure_percentage"]) == (2, 0)
     items = recorded(standard, prefix)
     assert len(items) == 9
     assert {item["revision"] for item in items.values()} == {"1"}
+    done = ops(standard, "backfill", "resume", second, "--yes")
+    assert (done.code, f"the backfill {second} is complete" in done.err) == (2, True)
 
 
 def test_a_run_is_stopped_by_name_and_tells_by_whom(
@@ -132,13 +163,39 @@ def test_a_run_is_stopped_by_name_and_tells_by_whom(
     assert (running.code, f"{name}: running" in running.out) == (0, True)
     busy = ops(standard, "backfill", "resume", name, "--yes")
     assert (busy.code, "is running" in busy.err) == (2, True)
-    assert ops(standard, "backfill", "stop", name).code == 0
+    stopped = ops(standard, "backfill", "stop", name)
+    assert re.search(rf"backfill resume {name} --stack [\w-]+$", stopped.out)  # something is left
     ended(standard, arn(standard, name))
     told = json.loads(ops(standard, "backfill", "watch", name, "--json").out)
     assert (told["end"], told["cause"].startswith("by arn:")) == ("stopped", True)
     assert told["photos"] < 30
     ran = ops(standard, "backfill", "stop", name)
     assert (ran.code, "has ended: stopped" in ran.err) == (2, True)
+
+
+def test_ctrl_c_says_that_the_run_goes_on_and_how_to_watch_it_again(
+    ops: Ops, standard: Stack, picture: bytes
+) -> None:
+    prefix = put(standard, {f"{number:02}.png": picture for number in range(60)})
+    name = begun(ops, standard, prefix, "--concurrency", "1")["run"]
+    words = ("backfill", "watch", name, "--stack", "test-standard")
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "ops", *words],
+        cwd=ROOT,
+        env=os.environ | standard.aws.environment(),
+        stderr=(terminal := os.openpty())[1],
+        preexec_fn=take_interrupts,
+    )
+    os.close(terminal[1])
+    told = os.read(terminal[0], 4096)  # it watches
+    watching.send_signal(signal.SIGINT)
+    with contextlib.suppress(OSError):  # nobody has the terminal open any more
+        while more := os.read(terminal[0], 4096):
+            told += more
+    os.close(terminal[0])
+    assert watching.wait() == 130
+    assert f"the run goes on; to watch it: {own_command('ops', *words)}".encode() in told
+    assert ops(standard, "backfill", "stop", name).code == 0
 
 
 def test_a_budget_becomes_an_allowance_of_photos(ops: Ops, standard: Stack, picture: bytes) -> None:
@@ -201,6 +258,30 @@ def test_an_inventory_that_will_not_do_is_refused(
     assert (ran.code, reason in ran.err) == (2, True), ran.err
 
 
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("watch", "--budget", "5"), "watch takes no --budget"),
+        (("stop", "--tolerate", "0"), "stop takes no --tolerate"),
+        (("resume", "--sample", "1%"), "resume takes no --sample"),
+        (("list", "--once"), "list takes no --once"),
+    ],
+    ids=("watch", "stop", "resume", "list"),
+)
+def test_an_option_of_another_action_is_refused(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], reason: str
+) -> None:
+    assert main(["backfill", *words]) == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_a_missing_action_is_called_as_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, told in (((), "required: ACTION"), (("--help",), "\n  ACTION ")):
+        with pytest.raises(SystemExit):
+            main(["backfill", *words])
+        assert told in "".join(capsys.readouterr())
+
+
 def test_without_a_terminal_the_answer_is_no(ops: Ops, standard: Stack, picture: bytes) -> None:
     prefix = put(standard, {"a.png": picture})
     ran = ops(standard, "backfill", "start", "--bucket", BUCKET, "--prefix", prefix)
@@ -257,6 +338,34 @@ def test_an_estimate_names_the_limits_that_the_concurrency_exceeds() -> None:
     assert many.per_second == 300
     assert many.hours < few.hours
     assert many.photo_dollars > few.photo_dollars  # it pays the endpoint by use
+
+
+def test_half_of_a_new_account_s_functions_is_busy_at_the_concurrency_that_the_page_names() -> None:
+    _header, new, *others = shared()
+    half = int(new[2])
+    busy = Estimate(1000, 1000, "EXPRESS", half, Endpoint(0, 200)).functions
+    assert busy == pytest.approx(NEW_LAMBDAS / 2, rel=0.05)
+    assert all(int(row[2].replace(",", "")) > CONCURRENCY for row in (new, *others))
+
+
+@pytest.mark.parametrize("endpoint", [Endpoint(1, 1), Endpoint(100, 100), Endpoint(0, 200)])
+def test_a_plan_fits_80_columns(endpoint: Endpoint) -> None:
+    source = Source("photos-of-many-years", "2024/", ("inventories", "photos/manifest.json"), 0.1)
+    found = Count(100_000_000, 100_000_000, 10**15, 1_000_000, failed=99_999, escaped=10_000_000)
+    estimate = Estimate(found.listed, found.to_decide, "STANDARD", 10_000, endpoint)
+    told = as_text(source, found, estimate)
+    assert wide(told) == []
+    assert ("1 instance\n" in told) == (endpoint.instances == 1)
+
+
+def test_what_start_prints_fits_80_columns_but_for_the_command(
+    ops: Ops, standard: Stack, picture: bytes
+) -> None:
+    where = ("--bucket", BUCKET, "--prefix", put(standard, {"a.png": picture}))
+    told = ops(standard, "backfill", "start", *where, "--yes").out
+    name = re.search("^started ([0-9-]+)$", told, re.MULTILINE)[1]  # type: ignore[index]
+    assert [line for line in wide(told) if f"ops backfill watch {name}" not in line] == []
+    ended(standard, arn(standard, name))
 
 
 def test_a_serverless_endpoint_takes_as_many_as_its_concurrency() -> None:
