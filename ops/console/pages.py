@@ -12,6 +12,7 @@ from markupsafe import Markup
 from cli.arguments import point_in_time
 from cli.errors import CommandError
 from cli.escaping import printable
+from ops.backfilling.plan import Endpoint
 from ops.bills import Spent, spent
 from ops.console.app import Console, Refused, the_console
 from ops.drawing.execution import canonical_picture, title_of, visits_of
@@ -20,6 +21,7 @@ from ops.reviewing.reviews import is_blind
 from ops.stack import names
 from ops.stack.audit_log import heard
 from ops.stack.describing import attributes, changes, places
+from ops.stack.endpoint import described
 from ops.stack.glance import NO_ALARMS, glance, midnight
 from ops.stack.ledger import OUTCOMES, Decision, moment
 from ops.stack.listing import finding, listed
@@ -54,7 +56,7 @@ def today() -> str:
 
 @blueprint.get("/month")
 def month() -> str:
-    """Return what the month has cost so far."""
+    """Return what the month has cost so far, or the stack since it was made, if that is less."""
     return render_template("month.html", spent=_spent(the_console()), kept=KEPT_S // 60)
 
 
@@ -62,11 +64,12 @@ def _spent(console: Console) -> Spent:
     now = datetime.now(midnight().tzinfo)
     kept = _months.get(console.stack.name)
     if kept is None or (now - kept.until).total_seconds() > KEPT_S:
-        first = midnight().replace(day=1)
-        bound = moment(first)
+        since = max(midnight().replace(day=1), console.stack.created)
+        bound = moment(since)
         photos = sum(console.ledger.count(name, since=bound) for name in OUTCOMES)
-        outputs = console.stack.outputs
-        kept = _months[console.stack.name] = spent(photos, first, now, outputs["WorkflowType"])
+        kind, endpoint = console.stack.outputs["WorkflowType"], described(console.stack)
+        instances = Endpoint.of(endpoint).instances if endpoint else None
+        kept = _months[console.stack.name] = spent(photos, since, now, kind, instances)
     return kept
 
 

@@ -2,15 +2,20 @@
 
 import json
 import re
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from moto.cloudformation.models import cloudformation_backends
+from moto.core.models import DEFAULT_ACCOUNT_ID as ACCOUNT
 
-from ops.console import app
+from ops.console import app, pages
 from ops.console.app import MAX_UPLOAD
 from ops.drawing.layout import spine_of
 from ops.reviewing.reviews import Reviews
+from ops.stack.glance import midnight
 from ops.stack.ledger import Ledger
 from ops.stack.outputs import Stack as OpsStack
 from tests.support.cloud import Stack
@@ -38,7 +43,7 @@ def test_today_counts_and_links_to_what_it_counts(
     shown = console.open("")
     assert "decided without a person" in shown
     assert "announcements RUNNING" in shown
-    console.until(lambda _: "for a real-time endpoint" in console.text())
+    console.until(lambda _: "for the real-time endpoint" in console.text())
     displays = [part.value_of_css_property("display") for part in console.all(".tiles .moment")]
     assert displays == ["inline", "inline"], "a time breaks where its place is not narrow"
     console.shoot("today")
@@ -50,6 +55,59 @@ def test_today_counts_and_links_to_what_it_counts(
     cards = console.all(".cards > li")
     assert len(cards) == min(count, 24)
     assert {card.find_element("class name", "badge").text for card in cards} == {"accepted"}
+
+
+@pytest.fixture
+def asked(ops: Ops, standard: Stack) -> Callable[[str], str]:
+    """Return a function that returns a part of a page, of a console that has just been started."""
+    del ops, standard
+
+    def ask(path: str) -> str:
+        pages._months.clear()
+        reviews = Reviews(OpsStack("test-standard"), "ann", [])
+        client = app.application(app.Console(reviews, "newest", "token", {"localhost"}))
+        answer = client.test_client().get(path, headers={"X-Console-Token": "token"})
+        return " ".join(answer.text.split())
+
+    return ask
+
+
+def test_the_month_s_bill_begins_with_the_stack(
+    asked: Callable[[str], str], standard: Stack
+) -> None:
+    region = standard.aws.client("cloudformation").meta.region_name
+    made = cloudformation_backends[ACCOUNT][region].get_stack("test-standard")
+    created, first = made.creation_time, midnight().replace(day=1)
+    [told] = re.findall(r"</b> since ([\d: -]+) UTC", asked("/pages/month"))
+    assert told == f"{max(created.replace(tzinfo=UTC), first):%Y-%m-%d %H:%M}"
+    made.creation_time = datetime(2020, 1, 1)
+    try:
+        assert f"</b> since {first:%Y-%m}-01 00:00 UTC" in asked("/pages/month")
+    finally:
+        made.creation_time = created
+
+
+def test_the_month_s_bill_has_the_endpoint_that_there_is(
+    asked: Callable[[str], str], standard: Stack
+) -> None:
+    assert "for the real-time endpoint of 1 instance." in asked("/pages/month")
+    sagemaker, name = standard.aws.client("sagemaker"), standard.outputs["EndpointName"]
+    config = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
+    [variant] = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
+    serverless = {key: variant[key] for key in ("VariantName", "ModelName")}
+    serverless["ServerlessConfig"] = {"MemorySizeInMB": 2048, "MaxConcurrency": 10}
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="serverless", ProductionVariants=[serverless]
+    )
+    sagemaker.delete_endpoint(EndpointName=name)
+    try:
+        assert "nothing for an endpoint: there is none." in asked("/pages/month")
+        sagemaker.create_endpoint(EndpointName=name, EndpointConfigName="serverless")
+        assert re.search(r"\$0\.\d\d for the serverless endpoint\.", asked("/pages/month"))
+        sagemaker.delete_endpoint(EndpointName=name)
+    finally:
+        sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
+        sagemaker.delete_endpoint_config(EndpointConfigName="serverless")
 
 
 def test_uploads_go_on_where_a_page_ends_and_each_is_shown_once(
