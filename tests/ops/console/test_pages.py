@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -202,9 +203,40 @@ def test_a_photo_that_is_dropped_in_is_decided(
     assert json.loads(item["event"]["S"])["detail"]["reason"] == "PutObject"
     steps = line.find_elements("css selector", ".steps li")
     names = [step.text.partition(",")[0] for step in steps]
-    assert names == ["in the bucket", *spine_of(state_machine()), "decided"]
+    assert names == ["in the bucket", *spine_of(state_machine()), "review"]
     assert {step.get_attribute("data-reached") for step in steps} == {"yes"}
+    assert not console.all("#tried .bad")
+
+
+def test_a_photo_that_fails_or_is_rejected_says_where_and_why_in_the_colour_of_failures(
+    console: Console, standard: Stack, images: Path, tmp_path: Path
+) -> None:
+    def tried(photo: Path, outcome: str) -> Any:
+        [files] = console.all("#files")
+        console.browser.execute_script("arguments[0].value = ''", files)
+        files.send_keys(str(photo.resolve()))
+        console.until(lambda _: console.all(f"#tried [data-outcome={outcome}]"))
+        return console.all("#tried > li")[0]
+
+    console.browser.get(f"{console.address}try#{console.token}")
+    tried(images / "bicycle.png", "accepted")
+    standard.container.tell((400, "application/json", b'{"error": "broken"}'))
+    line = tried(images / "bicycle.png", "failed")
+    marked = [step.text.partition(",")[0] for step in line.find_elements("css selector", ".bad")]
+    assert marked == ["Classify image", "failed"]
+    told = line.find_element("class name", "told").text
+    assert told.startswith("failed: EndpointRefused, after ")
+    assert "broken" in told
+    text = tmp_path / "notes.jpg"
+    text.write_text("no picture")
+    assert " supported are JPEG, " in tried(text, "rejected").text
+    rejected, failed, accepted = console.all("#tried > li")
+    colours = [line.value_of_css_property("border-color") for line in (rejected, failed, accepted)]
+    assert colours[0] == colours[1] != colours[2]
     console.shoot("try")
+    console.open("uploads?outcome=failed")
+    [badge, *_] = console.all(".badge.failed")
+    assert badge.value_of_css_property("border-color") == colours[0]
 
 
 def test_each_state_lights_up_as_it_happens(console: Console, standard: Stack) -> None:
@@ -219,7 +251,7 @@ def test_each_state_lights_up_as_it_happens(console: Console, standard: Stack) -
     assert lit[0] == "in the bucket"
     assert re.fullmatch(r"Serialize image, \d+ ms", lit[1])
     assert lit[2:] == ["Classify image"]
-    assert ahead == ["Filter inferences", "Record decision", "decided"]
+    assert ahead == ["Filter inferences", "Record decision", "recorded"]
     console.settled()
 
 
