@@ -17,7 +17,7 @@ from ops.bills import Spent, spent
 from ops.console.app import Console, Refused, the_console
 from ops.drawing.execution import canonical_picture, title_of, visits_of
 from ops.drawing.state_machine import draw
-from ops.reviewing.reviews import is_blind
+from ops.reviewing.reviews import ACTED_ON, is_blind
 from ops.stack import names
 from ops.stack.audit_log import heard
 from ops.stack.describing import attributes, changes, places
@@ -29,7 +29,7 @@ from ops.stack.names import short_name
 
 blueprint = Blueprint("pages", __name__, url_prefix="/pages")
 DECIDED = ("accepted", "none", "review", "reviewed", "confirmed")
-ALONE = ("accepted", "none")  # decided, and no person has looked
+ALONE = (*ACTED_ON, "confirmed")  # decided without a person; of what is reviewed, a part is as well
 A_PAGE = 24  # uploads; 1, 2, 3, 4 and 6 columns divide it
 PERIODS = {"quality": timedelta(days=30), "monitor": timedelta(hours=24)}  # as the commands have
 KEPT_S = 600  # seconds for which the month's counts are kept: they read the whole month's index
@@ -40,10 +40,12 @@ _drawing = Lock()  # matplotlib draws for one at a time
 @blueprint.get("/today")
 def today() -> str:
     """Return the figures since midnight UTC, each with a link to what it counts."""
-    found = glance(the_console().stack, midnight())
+    since = midnight()
+    found = glance(the_console().stack, since)
     outcomes = found["outcomes"]
     decided = sum(outcomes[name] for name in DECIDED)
     alone = sum(outcomes[name] for name in ALONE)
+    alone += the_console().ledger.count("reviewed", since=moment(since), decisions=ACTED_ON)
     return render_template(
         "today.html",
         found=found,

@@ -58,6 +58,32 @@ def test_today_counts_and_links_to_what_it_counts(
     assert {card.find_element("class name", "badge").text for card in cards} == {"accepted"}
 
 
+def test_an_audit_does_not_change_what_was_decided_without_a_person(
+    audited: Stack, ops: Ops, images: Path
+) -> None:
+    del ops
+    items = [decided(audited, (images / "bicycle.png").read_bytes()) for _ in range(2)]
+    items.append(decided(audited, (images / "coffee 100% + für zwei.jpg").read_bytes()))
+    doubtful = {"inferences": [{"label": "bicycle", "confidence": 0.5}], "model": "1"}
+    audited.container.tell((200, "application/json", json.dumps(doubtful).encode()))
+    items.append(decided(audited, (images / "bicycle.png").read_bytes()))
+    assert [item["decision"] for item in items] == ["accepted", "accepted", "none", "review"]
+    reviews = Reviews(OpsStack("test-audited"), "ann", ["bicycle", "motorcycle"])
+    client = app.application(app.Console(reviews, "newest", "token", {"localhost"})).test_client()
+
+    def alone() -> tuple[str, str]:
+        shown = client.get("/pages/today", headers={"X-Console-Token": "token"}).text
+        [found] = re.findall(r"(\d+) of (\d+): decided accepted or none", shown)
+        return found[0], found[1]
+
+    before = alone()
+    for item, label in zip(items, ("bicycle", "motorcycle", "other", "bicycle"), strict=True):
+        read = reviews.ledger.get(item["upload"])
+        assert read is not None
+        reviews.relabel(read, label)
+    assert alone() == before
+
+
 @pytest.fixture
 def asked(ops: Ops, standard: Stack) -> Callable[[str], str]:
     """Return a function that returns a part of a page, of a console that has just been started."""
