@@ -323,6 +323,31 @@ def test_a_report_is_shown(
     console.shoot(page)
 
 
+PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+
+
+@pytest.mark.parametrize(("page", "verdict"), [("quality", "promise"), ("monitor", "change")])
+def test_a_phone_shows_the_verdicts_of_a_report_and_breaks_no_word(
+    console: Console, standard: Stack, images: Path, page: str, verdict: str
+) -> None:
+    for _ in range(30):
+        decided(standard, (images / "cat.jpg").read_bytes())
+    decided(standard, (images / "bicycle.png").read_bytes())
+    console.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    try:
+        console.open(page)
+        [column] = [cell for cell in console.all("table th") if cell.text == verdict]
+        end = "return arguments[0].getBoundingClientRect().right"
+        assert console.browser.execute_script(end, column) <= 360
+        wraps = {cell.value_of_css_property("overflow-wrap") for cell in console.all(".scroll td")}
+        assert wraps == {"normal"}
+        for box in console.all("pre"):
+            assert box.get_property("scrollWidth") <= box.get_property("clientWidth")
+    finally:
+        console.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    console.shoot(page)
+
+
 def test_the_review_page_fits_a_phone(console: Console, standard: Stack, images: Path) -> None:
     decided(standard, (images / "cat.jpg").read_bytes())
     console.open("review")
@@ -334,8 +359,7 @@ def test_no_page_is_wider_than_a_phone(
     console: Console, standard: Stack, images: Path, page: str
 ) -> None:
     decided(standard, (images / "cat.jpg").read_bytes(), f"{'wide' * 40}.jpg")
-    device = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
-    console.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
+    console.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
     try:
         if page == "try":
             console.browser.get(f"{console.address}try#{console.token}")
