@@ -158,7 +158,9 @@ def upload() -> str:
         if item.outcome == "failed":
             commands.append(stack.command("redrive", "--reason", item.reason))
         if item.label:
-            commands.append(stack.command("relabel", shown, item.label))
+            # What a person has yet to say is not suggested.
+            asked_for = item.outcome == "review" or is_blind(item)
+            commands.append(stack.command("relabel", shown, "CLASS" if asked_for else item.label))
         if item.execution and stack.outputs["WorkflowType"] == "STANDARD":
             words = ("picture", "--execution", item.execution, "--out", "execution.svg")
             commands.append(stack.command(*words))

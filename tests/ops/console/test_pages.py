@@ -182,6 +182,32 @@ def test_an_upload_shows_its_pictures_guesses_way_and_commands(
     console.shoot("upload")
 
 
+def test_the_command_that_labels_does_not_suggest_what_a_person_has_yet_to_say(
+    audited: Stack, ops: Ops, images: Path
+) -> None:
+    del ops
+    reviews = Reviews(OpsStack("test-audited"), "ann", ["bicycle"])
+    client = app.application(app.Console(reviews, "newest", "token", {"localhost"})).test_client()
+
+    def label(item: dict[str, Any]) -> str:
+        path = f"/pages/upload?upload={quote(item['upload'])}"
+        shown = client.get(path, headers={"X-Console-Token": "token"}).text
+        [found] = re.findall(r"ops relabel \S+ (\w+) --stack", shown)
+        return str(found)
+
+    audit = decided(audited, (images / "bicycle.png").read_bytes())
+    doubtful = {"inferences": [{"label": "bicycle", "confidence": 0.5}], "model": "1"}
+    audited.container.tell((200, "application/json", json.dumps(doubtful).encode()))
+    review = decided(audited, (images / "bicycle.png").read_bytes())
+    assert (audit["outcome"], audit["audit"], review["outcome"]) == ("accepted", "due", "review")
+    assert (label(audit), label(review)) == ("CLASS", "CLASS")
+    for item in (audit, review):
+        read = reviews.ledger.get(item["upload"])
+        assert read is not None
+        reviews.relabel(read, "bicycle")
+    assert (label(audit), label(review)) == ("bicycle", "bicycle")
+
+
 @pytest.mark.parametrize("name", [SCRIPT, ODD], ids=["script", "odd"])
 def test_a_name_that_is_hard_to_write_is_shown_as_text_and_its_links_work(
     console: Console, standard: Stack, images: Path, name: str
