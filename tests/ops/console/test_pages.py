@@ -380,6 +380,17 @@ def test_the_review_page_fits_a_phone(console: Console, standard: Stack, images:
     console.shoot("review")
 
 
+def test_a_page_that_does_not_exist_leads_to_those_that_do(console: Console) -> None:
+    console.browser.get(f"{console.address}nonsense#{console.token}")
+    assert "No such page" in console.text()
+    console.shoot("missing")
+    console.all("#menu a")[0].click()
+    console.settled()
+    assert "decided without a person" in console.text()
+    complaints = [entry["message"] for entry in console.browser.get_log("browser")]
+    assert [text for text in complaints if "nonsense" not in text] == []  # of the 404
+
+
 @pytest.mark.parametrize("page", ["", "uploads", "try", "quality", "review"])
 def test_no_page_is_wider_than_a_phone(
     console: Console, standard: Stack, images: Path, page: str
