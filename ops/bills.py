@@ -158,8 +158,9 @@ def function_seconds() -> dict[str, float]:
 class Spent:
     """What a stack has cost in a month until a moment, in dollars at list prices.
 
-    photos: recorded since then. growing: by their number. fixed: by the time. endpoint: a real-time
-    one of one instance, for the same time.
+    photos: recorded since then. growing: by their number. fixed: by the time. endpoint: by the time
+    of its instances, by photos where it has none. instances: 0 where it is serverless, None where
+    there is no endpoint.
     """
 
     since: datetime
@@ -168,6 +169,7 @@ class Spent:
     growing: float
     fixed: float
     endpoint: float
+    instances: int | None
 
     @property
     def total(self) -> float:
@@ -175,17 +177,24 @@ class Spent:
         return self.growing + self.fixed + self.endpoint
 
 
-def spent(photos: int, since: datetime, until: datetime, kind: str) -> Spent:
-    """Return what was spent on x86_64. kind: STANDARD or EXPRESS. Pictures are kept to the end."""
+def spent(photos: int, since: datetime, until: datetime, kind: str, instances: int | None) -> Spent:
+    """Return what was spent on x86_64. Pictures are kept to the end.
+
+    kind: STANDARD or EXPRESS. instances: of the endpoint, as many all the time; see Spent.
+    """
     month = (until - since).total_seconds() / prices.SECONDS_A_MONTH
     a_photo = sum(bill(kind, "x86_64", max(photos, 1)).values()) + kept() * month
+    endpoint = endpoint_month() * month * (instances or 0)
+    if instances == 0:
+        endpoint = photos * serverless_bill() / prices.MILLION
     return Spent(
         since=since,
         until=until,
         photos=photos,
         growing=photos * a_photo,
         fixed=sum(fixed_bills().values()) * month,
-        endpoint=endpoint_month() * month,
+        endpoint=endpoint,
+        instances=instances,
     )
 
 

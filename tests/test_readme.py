@@ -16,7 +16,7 @@ from tests.verify.tools import ToolMissing
 
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}
 # By commands of the pages, or in the bucket.
-MADE = (".demo", ".venv", "models/", "out/", "uploads/")
+MADE = (".demo", ".venv", ".verify/", "models/", "out/", "uploads/")
 RUNS = ("demo", "session")  # what differs from run to run in them: numbers and their room
 # What differs from machine to machine: `python -m benchmarks.console` measures the console, and
 # tests/functions/serialize/test_contained.py runs the attacks.

@@ -24,7 +24,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "ops.console",
     ),
     "ops.console": (
-        *("cli", "ops.bills", "ops.stack"),
+        *("cli", "ops.backfilling.plan", "ops.bills", "ops.stack"),
         *("ops.reviewing", "ops.monitoring", "ops.quality", "ops.drawing"),
     ),
     "ops.backfilling": ("cli", "ops.bills", "ops.prices", "ops.stack"),

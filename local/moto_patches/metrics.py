@@ -2,13 +2,15 @@
 
 Counted is what tells a right dimension of an alarm from a wrong one: executions, invocations, a
 pipe's events, messages that wait in a queue. An alarm on a metric, or on the sum of its metrics, is
-in ALARM while its last period is above its threshold; one with another expression stays in OK.
+in ALARM while its last period is above its threshold; one with another expression stays in OK. Its
+state changes when somebody looks, and its history has these changes.
 """
 
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from unittest.mock import patch
 
@@ -19,7 +21,9 @@ from moto.cloudwatch.models import (
     Statistics,
     cloudwatch_backends,
 )
+from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.core.responses import ActionResult
 from moto.sqs.models import sqs_backends
 
 SUM = "SUM(METRICS())"
@@ -46,8 +50,10 @@ def installed() -> Iterator[None]:
         def call(self: CloudWatchBackend, *names: Any) -> list[Alarm]:
             alarms = list(method(self, *names))
             for alarm in alarms:
-                if alarm.rule is None:  # no composite
-                    alarm.state_value = _state(alarm)
+                if alarm.rule is not None:  # a composite
+                    continue
+                if (state := _state(alarm)) != alarm.state_value:
+                    alarm.update_state("Threshold Crossed", "{}", state)
             return alarms
 
         return call
@@ -65,10 +71,34 @@ def installed() -> Iterator[None]:
             patch.object(Statistics, "get_statistics_for_type", get_statistics_for_type)
         )
         patches.enter_context(patch.object(CloudWatchBackend, "get_all_metrics", get_all_metrics))
+        patches.enter_context(
+            patch.object(
+                CloudWatchResponse, "describe_alarm_history", _describe_alarm_history, create=True
+            )
+        )
         for name in ("describe_alarms", "get_alarms_by_alarm_names"):
             method = evaluating(getattr(CloudWatchBackend, name))
             patches.enter_context(patch.object(CloudWatchBackend, name, method))
         yield
+
+
+def _describe_alarm_history(self: CloudWatchResponse) -> ActionResult:
+    """Answer with the changes of an alarm's state, newest first."""
+    items = []
+    for alarm in self.cloudwatch_backend.get_alarms_by_alarm_names([self._get_param("AlarmName")]):
+        states = [(value, time) for *_, value, time in alarm.history]
+        states.append((alarm.state_value, alarm.state_updated_timestamp))
+        items += [
+            {
+                "AlarmName": alarm.name,
+                "AlarmType": "MetricAlarm",
+                "Timestamp": time,
+                "HistoryItemType": "StateUpdate",
+                "HistorySummary": f"Alarm updated from {before} to {after}",
+            }
+            for (before, _), (after, time) in pairwise(states)
+        ]
+    return ActionResult({"AlarmHistoryItems": items[::-1]})
 
 
 def _datum(namespace: str, name: str, dimensions: dict[str, str], value: float) -> MetricDatum:

@@ -7,21 +7,11 @@ from urllib.parse import urlparse
 from cli.terminal import own_command
 from ops.acceptance.rows import ABSENT, DIFFERS, GOOD, UNCHECKED, NotChecked, Row
 from ops.acceptance.run import Run
+from ops.stack.endpoint import described
 
 CAPTURED_S = 600  # SageMaker collects requests for some minutes before it writes a file
 VARIANT = "AllTraffic"
 CREATE = own_command("model.create_endpoint")
-
-
-def _endpoint(run: Run) -> dict[str, Any]:
-    client, name = run.stack.client("sagemaker"), run.stack.outputs["EndpointName"]
-    try:
-        found: dict[str, Any] = client.describe_endpoint(EndpointName=name)
-    except client.exceptions.ClientError as error:
-        if "Could not find" not in str(error):
-            raise
-        return {}
-    return found
 
 
 def _serverless(found: dict[str, Any]) -> bool:
@@ -31,7 +21,7 @@ def _serverless(found: dict[str, Any]) -> bool:
 
 def endpoint(run: Run) -> Row:
     """The endpoint is there and serves."""
-    status = _endpoint(run).get("EndpointStatus", "Missing")
+    status = described(run.stack).get("EndpointStatus", "Missing")
     return Row(
         "endpoint",
         status,
@@ -43,7 +33,7 @@ def endpoint(run: Run) -> Row:
 
 def captures(run: Run) -> Row:
     """The endpoint captures, and a file of this run arrives."""
-    found = _endpoint(run)
+    found = described(run.stack)
     what, expected = "captures", "a file"
     if _serverless(found):
         return Row(what, "serverless", expected, ABSENT)
@@ -89,7 +79,7 @@ def _captured(run: Run, bucket: str, folder: str) -> str:
 def scaling(run: Run) -> Row:
     """The endpoint's instances are a scaling target."""
     what, expected = "scaling target", "registered"
-    if _serverless(_endpoint(run)):
+    if _serverless(described(run.stack)):
         return Row(what, "serverless", expected, ABSENT)
     resource = f"endpoint/{run.stack.outputs['EndpointName']}/variant/{VARIANT}"
     found = run.stack.client("application-autoscaling").describe_scalable_targets(

@@ -2,7 +2,7 @@
 
     python -m ops quality                     uploads of the last 30 days
     python -m ops quality --since 2026-11-01  since a day, as of a deployment
-    python -m ops quality --origin backfill   old photos: they are no uploads
+    python -m ops quality --origin backfill   old photos, not among the uploads
     python -m ops quality --json | jq .decisions.accepted.verdict
 
 A random share of what is accepted, or called none, also goes to a person (parameter AuditShare).

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, jsonify, render_template, request
 from markupsafe import Markup
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from cli.errors import CommandError, aws_errors, explained
 from ops.reviewing.reviews import Reviews
@@ -56,7 +56,7 @@ PAGES = {  # by path: title
     "monitor": "Monitor",
     "upload": "Upload",
 }
-IN_MENU = list(PAGES)[:-1]
+MENU = {name: PAGES[name] for name in list(PAGES)[:-1]}
 SCRIPTS = {"review": "review.js", "try": "try.js"}
 
 
@@ -132,7 +132,7 @@ def shell(name: str) -> str:
         "review.html" if name == "review" else "page.html",
         name=name,
         title=PAGES[name],
-        menu={name: PAGES[name] for name in IN_MENU},
+        menu=MENU,
         script=SCRIPTS.get(name),
         most=MAX_UPLOAD,
     )
@@ -162,6 +162,8 @@ def _check() -> None:
         raise Refused(403, "another site may not ask")
     if request.endpoint in ("home", "shell", "file"):
         return
+    if isinstance(request.routing_exception, NotFound):  # nothing is told of the stack
+        return
     given = request.headers.get(TOKEN_HEADER, "")
     if not secrets.compare_digest(given.encode(), the_console().token.encode()):
         raise Refused(403, "the token of another run: open the address that was printed")
@@ -174,7 +176,10 @@ def _finish(response: Response) -> Response:
 
 
 def _refused(error: Exception) -> tuple[Response, int]:
-    """Return the answer to a request that cannot be answered."""
+    """Return the answer to a request that cannot be answered: a page if a browser opens one."""
+    if isinstance(error, NotFound) and "text/html" in request.headers.get("Accept", ""):
+        shown = render_template("missing.html", name="missing", title="No such page", menu=MENU)
+        return Response(shown), 404
     if isinstance(error, Refused):
         status, message = error.status, str(error)
     elif isinstance(error, HTTPException):

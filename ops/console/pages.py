@@ -12,14 +12,16 @@ from markupsafe import Markup
 from cli.arguments import point_in_time
 from cli.errors import CommandError
 from cli.escaping import printable
+from ops.backfilling.plan import Endpoint
 from ops.bills import Spent, spent
 from ops.console.app import Console, Refused, the_console
 from ops.drawing.execution import canonical_picture, title_of, visits_of
 from ops.drawing.state_machine import draw
-from ops.reviewing.reviews import is_blind
+from ops.reviewing.reviews import ACTED_ON, is_blind
 from ops.stack import names
 from ops.stack.audit_log import heard
 from ops.stack.describing import attributes, changes, places
+from ops.stack.endpoint import described
 from ops.stack.glance import NO_ALARMS, glance, midnight
 from ops.stack.ledger import OUTCOMES, Decision, moment
 from ops.stack.listing import finding, listed
@@ -27,7 +29,7 @@ from ops.stack.names import short_name
 
 blueprint = Blueprint("pages", __name__, url_prefix="/pages")
 DECIDED = ("accepted", "none", "review", "reviewed", "confirmed")
-ALONE = ("accepted", "none")  # decided, and no person has looked
+ALONE = (*ACTED_ON, "confirmed")  # decided without a person; of what is reviewed, a part is as well
 A_PAGE = 24  # uploads; 1, 2, 3, 4 and 6 columns divide it
 PERIODS = {"quality": timedelta(days=30), "monitor": timedelta(hours=24)}  # as the commands have
 KEPT_S = 600  # seconds for which the month's counts are kept: they read the whole month's index
@@ -38,10 +40,12 @@ _drawing = Lock()  # matplotlib draws for one at a time
 @blueprint.get("/today")
 def today() -> str:
     """Return the figures since midnight UTC, each with a link to what it counts."""
-    found = glance(the_console().stack, midnight())
+    since = midnight()
+    found = glance(the_console().stack, since)
     outcomes = found["outcomes"]
     decided = sum(outcomes[name] for name in DECIDED)
     alone = sum(outcomes[name] for name in ALONE)
+    alone += the_console().ledger.count("reviewed", since=moment(since), decisions=ACTED_ON)
     return render_template(
         "today.html",
         found=found,
@@ -54,7 +58,7 @@ def today() -> str:
 
 @blueprint.get("/month")
 def month() -> str:
-    """Return what the month has cost so far."""
+    """Return what the month has cost so far, or the stack since it was made, if that is less."""
     return render_template("month.html", spent=_spent(the_console()), kept=KEPT_S // 60)
 
 
@@ -62,11 +66,12 @@ def _spent(console: Console) -> Spent:
     now = datetime.now(midnight().tzinfo)
     kept = _months.get(console.stack.name)
     if kept is None or (now - kept.until).total_seconds() > KEPT_S:
-        first = midnight().replace(day=1)
-        bound = moment(first)
+        since = max(midnight().replace(day=1), console.stack.created)
+        bound = moment(since)
         photos = sum(console.ledger.count(name, since=bound) for name in OUTCOMES)
-        outputs = console.stack.outputs
-        kept = _months[console.stack.name] = spent(photos, first, now, outputs["WorkflowType"])
+        kind, endpoint = console.stack.outputs["WorkflowType"], described(console.stack)
+        instances = Endpoint.of(endpoint).instances if endpoint else None
+        kept = _months[console.stack.name] = spent(photos, since, now, kind, instances)
     return kept
 
 
@@ -153,7 +158,9 @@ def upload() -> str:
         if item.outcome == "failed":
             commands.append(stack.command("redrive", "--reason", item.reason))
         if item.label:
-            commands.append(stack.command("relabel", shown, item.label))
+            # What a person has yet to say is not suggested.
+            asked_for = item.outcome == "review" or is_blind(item)
+            commands.append(stack.command("relabel", shown, "CLASS" if asked_for else item.label))
         if item.execution and stack.outputs["WorkflowType"] == "STANDARD":
             words = ("picture", "--execution", item.execution, "--out", "execution.svg")
             commands.append(stack.command(*words))

@@ -12,7 +12,7 @@ from ops.console.app import MAX_UPLOAD, Console, Refused, as_json, the_console
 from ops.drawing.execution import visits_of
 from ops.drawing.layout import spine_of
 from ops.stack.executions import NO_HISTORY
-from ops.stack.ledger import name_of
+from ops.stack.ledger import name_of, sentence
 from ops.stack.listing import finding
 from ops.stack.outputs import DENIED
 
@@ -54,14 +54,17 @@ def upload() -> Response:
 def outcome() -> Response:
     """Return the outcome of an upload, and what was found; "" while the ledger has none.
 
-    states: that its execution has entered so far. note: why they are not known.
+    detail: why it was rejected or failed, in words. states: that its execution has entered so far.
+    note: why they are not known.
     """
     console = the_console()
     upload = request.args.get("upload") or "-"
     item = console.ledger.get(upload)
-    found: dict[str, Any] = {"outcome": "", "finding": "", "states": [], "note": ""}
+    found: dict[str, Any] = dict.fromkeys(("outcome", "finding", "detail", "note"), "")
+    found["states"] = []
     if item is not None:
         found |= {"outcome": item.outcome, "finding": finding(item)}
+        found["detail"] = sentence(item.detail)
     if _is_express(console):
         found["note"] = f"{NO_HISTORY}: only the decision is shown."
         return as_json(found)

@@ -30,7 +30,8 @@ figcaption { font-size: 13px; color: #626a78 }
 table { border-collapse: collapse; background: #fff; width: 100% }
 th, td { text-align: left; padding: 6px 12px; border-bottom: 1px solid #e3e6ea }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
-td.number, td:first-child, td:last-child { white-space: nowrap }
+td.number, td:first-child { white-space: nowrap }
+.scroll td:nth-child(n + 3):not(.number) { min-width: 8em }
 tr.drift td { background: #fdecea }
 """
 CUSTOM = (
@@ -84,17 +85,17 @@ def _table(report: Report) -> str:
         return ""
     rows = "".join(
         f"<tr class='{'drift' * report.judgement.drifts(found)}'><td>{escape(found.name)}</td>"
+        f"<td class='whole'>{report.mark(found)}</td>"
         f"<td>{escape(found.was)}</td><td>{escape(found.now)}</td>"
         f"<td class='number'>{psi_as_text(found.psi)}</td>"
-        f"<td class='number'>{p_as_text(found.p)}</td>"
-        f"<td>{report.mark(found)}</td></tr>"
+        f"<td class='number'>{p_as_text(found.p)}</td></tr>"
         for found in report.judgement.whole
     )
     return (
         "<h2>The whole period against the baseline</h2><div class='scroll' tabindex='0'"
-        " role='region' aria-label='The whole period'><table><tr><th>compared</th>"
+        " role='region' aria-label='The whole period'><table><tr><th>compared</th><th>change</th>"
         f"<th>baseline, {report.baseline.pictures:,} pictures</th><th>now</th>"
-        "<th class='number'>PSI</th><th class='number'>p</th><th>change</th></tr>"
+        "<th class='number'>PSI</th><th class='number'>p</th></tr>"
         f"{rows}</table></div><p class='small grey'>{CUSTOM}"
         f" Baseline: {escape(report.baseline.facts.get('source', ''))}.</p>"
     )

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
+from cli.errors import CommandError
 from ops.quality.report import Report
 from ops.quality.samples import ACTED_ON, Window
 from ops.stack.ledger import UPLOAD, Decision, Ledger, moment
@@ -14,8 +15,11 @@ def report(stack: Stack, since: datetime, origin: str = UPLOAD) -> Report:
     """Return the report of what came since a moment; holds a random sample in memory.
 
     origin: UPLOAD, or BACKFILL: old photos are other pictures, and came when they were decided.
+    Raises CommandError for a moment to come.
     """
     ledger, bound = Ledger(stack), moment(since)
+    if since > datetime.now(UTC):
+        raise CommandError(f"nothing has come since {bound}Z: that time is still to come")
     window, uploads = Window(), Counter[str]()
 
     def came(items: Iterator[Decision]) -> Iterator[Decision]:
@@ -31,4 +35,6 @@ def report(stack: Stack, since: datetime, origin: str = UPLOAD) -> Report:
             uploads[item.decision] += outcome != "review"
             window.add_all([item])
     what = "uploads" if origin == UPLOAD else "what backfills have brought"
-    return Report(f"Ledger of {stack.name}, {what} since {bound}Z", stack.name, window, uploads)
+    source = f"Ledger of {stack.name}, {what} since {bound}Z"
+    audit_share = float(stack.outputs.get("AuditShare", 0))  # an older template has none
+    return Report(source, stack.name, window, uploads, audit_share)

@@ -42,13 +42,14 @@ class Report:
     """Everything that is reported.
 
     source: where it was read, in words. uploads: how many were decided accepted and none. stack:
-    its name, which chooses the environment to deploy.
+    its name, which chooses the environment to deploy. audit_share: that is audited now, in percent.
     """
 
     source: str
     stack: str
     window: Window
     uploads: Mapping[str, int]
+    audit_share: float
 
     @property
     def broken(self) -> bool:
@@ -119,26 +120,30 @@ class Report:
             yield f"at most {found.upper:.2%} is wrong, with {LEVEL:.0%} confidence"
         else:
             yield (
-                f"{found.more:,} more audits without an error show the promise kept; evidence"
+                f"{_audits(found.more, 'more ')} without an error show the promise kept; evidence"
                 f" {_times(found.evidence)}, {EVIDENCE:.0f} shows it broken"
             )
         if waiting := found.due - found.audited:
-            yield f"{waiting:,} audits are still due; those that are done stand for them"
+            are, them = ("is", "it") if waiting == 1 else ("are", "them")
+            yield f"{_audits(waiting)} {are} still due; those that are done stand for {them}"
         if found.sample < found.audited:
             yield (
                 f"the interval is of the {found.sample:,} audits below the smallest share,"
                 f" {self.window.share:.3g}; the error is of all {found.audited:,}"
             )
         below = sum(sample.position < self.window.share for sample in self.window.due(decision))
-        uploads, share = self.uploads[decision], self.window.share
+        uploads, share = self.uploads[decision], self.window.share or self.audit_share / 100
         if not share and uploads:
             yield "no audit was due: deploy with AuditShare above 0"
         elif stats.binom.cdf(below, uploads, share) < CHANCE:
+            were = "was" if below == 1 else "were"
             yield (
-                f"{below:,} audits were due of {uploads:,} uploads, fewer than a share of"
+                f"{_audits(below)} {were} due of {uploads:,} uploads, fewer than a share of"
                 f" {share:.3g}: for a part of the period there were none, and it is not in the"
                 " figures; begin later with --since"
             )
+        elif uploads and not found.due:
+            yield f"no audit has been due yet: {100 * share:.3g} % of {uploads:,} uploads"
 
     def as_text(self) -> str:
         """Return the report for a terminal."""
@@ -249,6 +254,10 @@ def cells(found: Estimate) -> Sequence[str]:
         f"{found.error:.2%}",
         f"{low:.2%} - {high:.2%}",
     )
+
+
+def _audits(count: int, more: str = "") -> str:
+    return f"{count:,} {more}audit{'s' * (count != 1)}"
 
 
 def _times(evidence: float) -> str:

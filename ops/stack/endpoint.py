@@ -1,5 +1,7 @@
 """The endpoint of a stack: does it answer, and what to do where it does not."""
 
+from typing import Any
+
 from cli.terminal import own_command
 from ops.stack.outputs import Stack
 
@@ -9,16 +11,21 @@ MISSING, WELL = "Missing", "InService"
 SILENT = {MISSING, "Creating", "Deleting", "Failed", "OutOfService"}
 
 
-def status_of(stack: Stack) -> str:
-    """Return the endpoint's status, for instance InService; Missing where there is none."""
+def described(stack: Stack) -> dict[str, Any]:
+    """Return what DescribeEndpoint tells of the stack's endpoint; nothing where there is none."""
     client = stack.client("sagemaker")
     try:
-        answer = client.describe_endpoint(EndpointName=stack.outputs["EndpointName"])
+        found: dict[str, Any] = client.describe_endpoint(EndpointName=stack.outputs["EndpointName"])
     except client.exceptions.ClientError as error:
         if "Could not find" not in str(error):
             raise
-        return MISSING
-    return str(answer["EndpointStatus"])
+        return {}
+    return found
+
+
+def status_of(stack: Stack) -> str:
+    """Return the endpoint's status, for instance InService; Missing where there is none."""
+    return str(described(stack).get("EndpointStatus", MISSING))
 
 
 def advice(name: str, status: str) -> str:

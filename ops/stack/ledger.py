@@ -1,7 +1,7 @@
 """The ledger: what became of each upload. Read by key and by its index; never scanned."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -211,14 +211,23 @@ class Ledger:
             yield from (item["reason"]["S"] for item in page["Items"])
 
     def count(
-        self, outcome: str, *, since: str = "", until: str = "9", origin: str | None = None
+        self,
+        outcome: str,
+        *,
+        since: str = "",
+        until: str = "9",
+        origin: str | None = None,
+        decisions: Sequence[str] = (),
     ) -> int:
         """Return how many items an outcome has; reads them all, a megabyte a call.
 
-        origin: of these alone, UPLOAD or BACKFILL.
+        origin: of these alone, UPLOAD or BACKFILL. decisions: or else that the workflow decided so.
         """
         values, options = {}, {"Select": "COUNT"}
-        if origin:
+        if decisions:
+            values = {f":{name}": name for name in decisions}
+            options["FilterExpression"] = f"decision IN ({', '.join(values)})"
+        elif origin:
             values[":backfill"] = BACKFILL
             of_backfill = "origin = :backfill"  # older items have none: uploads
             options["FilterExpression"] = (

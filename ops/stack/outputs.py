@@ -5,6 +5,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -91,11 +92,10 @@ class Stack:
         return self._clients[service]
 
     @cached_property
-    def outputs(self) -> dict[str, str]:
-        """The stack's Outputs; raises CommandError where there is none, or none of ours."""
+    def _described(self) -> dict[str, Any]:
         client = self.client("cloudformation")
         try:
-            [stack] = client.describe_stacks(StackName=self.name)["Stacks"]
+            [found] = client.describe_stacks(StackName=self.name)["Stacks"]
         except client.exceptions.ClientError as error:
             if "does not exist" not in str(error):
                 raise
@@ -104,6 +104,18 @@ class Stack:
                 " another --region, or deploy it with `sam deploy` or"
                 f" `{own_command('local', 'up')}`"
             ) from error
+        return dict(found)
+
+    @property
+    def created(self) -> datetime:
+        """When the stack was created, with zone."""
+        time: datetime = self._described["CreationTime"]
+        return time
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """The stack's Outputs; raises CommandError where there is none, or none of ours."""
+        stack = self._described
         found = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         if "StateMachineArn" not in found:
             raise CommandError(

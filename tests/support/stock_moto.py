@@ -20,6 +20,7 @@ from moto import backends, mock_aws
 from moto.awslambda.models import LambdaFunction
 from moto.backends import list_of_moto_modules
 from moto.cloudformation.parsing import get_model_map
+from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodb.parsing.validators import ActionCountValidator
@@ -393,6 +394,11 @@ def metrics() -> bool:
     machine = make_state_machine()
     client("stepfunctions").start_execution(stateMachineArn=machine, name="one")
     return not client("cloudwatch").list_metrics(Namespace="AWS/States")["Metrics"]
+
+
+@probe("metrics", "an alarm has no history")
+def alarm_history() -> bool:
+    return not hasattr(CloudWatchResponse, "describe_alarm_history")
 
 
 @probe("permissions", "a role without a policy may do everything")

@@ -1,6 +1,7 @@
 "use strict";
 const FOLLOWED_S = 320; // every way of the workflow ends within 5 minutes
-const FIRST = { name: "in the bucket" }, LAST = "decided";
+const FIRST = { name: "in the bucket" }, LAST = "recorded"; // until the outcome is known
+const BAD = ["failed", "rejected"];
 
 const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 
@@ -30,7 +31,10 @@ function showSteps(steps, states, ahead) {
   if ([...steps.children].map((step) => step.textContent).join("\n") !== texts.join("\n")) {
     steps.replaceChildren(...texts.map((text) => element("li", text)));
   }
-  [...steps.children].forEach((step, at) => { step.dataset.reached = at < states.length ? "yes" : "no"; });
+  [...steps.children].forEach((step, at) => {
+    step.dataset.reached = at < states.length ? "yes" : "no";
+    step.classList.toggle("bad", Boolean(states[at]?.error || BAD.includes(states[at]?.name)));
+  });
 }
 
 function stepText({ name, seconds, retries, error }) {
@@ -76,9 +80,11 @@ async function follow(shown, upload, way, began) {
       shown.reach([FIRST, ...known.states], [...stillAhead(way, known.states), LAST]);
       shown.tell(known.note);
     } else {
-      shown.reach([FIRST, ...known.states, { name: LAST }], []);
+      shown.reach([FIRST, ...known.states, { name: known.outcome }], []);
       const seconds = ((performance.now() - began) / 1000).toFixed(1);
-      shown.tell(`${known.outcome}: ${known.finding}, after ${seconds} s. ${known.note}`.trim());
+      const found = `${known.outcome}: ${known.finding}, after ${seconds} s.`;
+      shown.tell([found, known.detail.replace(/[^.]$/, "$&."), known.note].filter(Boolean).join(" "));
+      shown.line.classList.toggle("bad", BAD.includes(known.outcome));
       shown.line.dataset.upload = upload;
       shown.line.dataset.outcome = known.outcome;
       shown.show(element("a", "Its execution", { href: `/upload?upload=${address}#${token}` }));

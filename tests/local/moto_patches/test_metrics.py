@@ -4,6 +4,7 @@ import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from tests.support.cloud import Stack
 from tests.support.waiting import until
@@ -24,11 +25,15 @@ def total(stack: Stack, namespace: str, name: str, **dimensions: str) -> float:
     return float(sum(answer["MetricDataResults"][0]["Values"]))
 
 
-def state(stack: Stack, name: str) -> str:
+def alarm(stack: Stack, name: str) -> Any:
     alarms = stack.aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
     prefix = f"test-standard-{name}-"
-    [found] = [alarm["StateValue"] for alarm in alarms if alarm["AlarmName"].startswith(prefix)]
-    return str(found)
+    [found] = [alarm for alarm in alarms if alarm["AlarmName"].startswith(prefix)]
+    return found
+
+
+def state(stack: Stack, name: str) -> str:
+    return str(alarm(stack, name)["StateValue"])
 
 
 def test_a_photo_is_counted_at_every_step(standard: Stack, images: Path) -> None:
@@ -55,10 +60,19 @@ def test_a_photo_is_counted_at_every_step(standard: Stack, images: Path) -> None
 
 def test_an_alarm_goes_off_with_its_metrics(standard: Stack) -> None:
     queue = {"QueueUrl": standard.outputs["UploadEventsDeadLetterQueue"]}
-    assert state(standard, "UploadEventsDeadLetterAlarm") == "OK"
+    before = alarm(standard, "UploadEventsDeadLetterAlarm")
+    assert before["StateValue"] == "OK"
     sqs = standard.aws.client("sqs")
     sqs.send_message(**queue, MessageBody=json.dumps({"of": str(uuid.uuid4())}))
-    assert state(standard, "UploadEventsDeadLetterAlarm") == "ALARM"
+    gone_off, again = (alarm(standard, "UploadEventsDeadLetterAlarm") for _ in range(2))
+    assert gone_off["StateValue"] == "ALARM"
+    assert gone_off["StateUpdatedTimestamp"] > before["StateUpdatedTimestamp"]
+    assert again["StateUpdatedTimestamp"] == gone_off["StateUpdatedTimestamp"]
     [message] = sqs.receive_message(**queue)["Messages"]
     sqs.delete_message(**queue, ReceiptHandle=message["ReceiptHandle"])
     assert state(standard, "UploadEventsDeadLetterAlarm") == "OK"
+    items = standard.aws.client("cloudwatch").describe_alarm_history(AlarmName=before["AlarmName"])
+    newest, older = items["AlarmHistoryItems"][:2]
+    assert newest["HistorySummary"] == "Alarm updated from ALARM to OK"
+    assert older["HistorySummary"] == "Alarm updated from OK to ALARM"
+    assert older["Timestamp"] == gone_off["StateUpdatedTimestamp"]

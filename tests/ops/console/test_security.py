@@ -107,6 +107,15 @@ def test_no_path_leads_to_a_file(send: Send, path: str) -> None:
     assert (status, json.loads(body)) == (404, {"error": "there is no such page"})
 
 
+@pytest.mark.parametrize("token", [{}, {"X_Console_Token": None}], ids=["token", "no-token"])
+def test_a_page_that_does_not_exist_says_so(send: Send, token: dict[str, None]) -> None:
+    status, headers, body = send("GET", "/nonsense", Accept="text/html,*/*;q=0.8", **token)
+    assert (status, headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert {name: headers.get(name) for name in HEADERS} == HEADERS
+    assert b"<h1>No such page</h1>" in body
+    assert send("GET", "/api/nonsense", **token)[0] == 404
+
+
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "FOO"])
 def test_other_methods_are_refused_everywhere(
     server: ConsoleServer, send: Send, method: str

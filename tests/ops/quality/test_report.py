@@ -22,10 +22,9 @@ from tests.support.ops import Ops
 DUE = [sample(number, label="") for number in range(10)]
 
 
-def report(*samples: Sample, **uploads: int) -> Report:
-    return Report(
-        "Ledger", "scones-unlimited", window_of(*samples), {"accepted": 0, "none": 0, **uploads}
-    )
+def report(*samples: Sample, audit_share: float = 2, **uploads: int) -> Report:
+    counts = {"accepted": 0, "none": 0, **uploads}
+    return Report("Ledger", "scones-unlimited", window_of(*samples), counts, audit_share)
 
 
 def test_a_kept_promise_is_said_with_its_bound() -> None:
@@ -67,16 +66,28 @@ def test_a_broken_promise_of_none_counts_as_well() -> None:
             "10 audits are still due",
         ),
         (audited(40, 0), 20_000, "40 audits were due of 20,000 uploads, fewer than"),
-        ([], 20_000, "no audit was due: deploy with AuditShare above 0"),
+        ([*audited(40, 0), sample(label="")], 2_050, "1 audit is still due; those that are done"),
+        (audited(1, 0), 2_000, "1 audit was due of 2,000 uploads, fewer than"),
+        (audited(298, 0), 14_900, "1 more audit without an error show"),
+        ([], 20_000, "0 audits were due of 20,000 uploads, fewer than a share of 0.02"),
+        ([], 16, "no audit has been due yet: 2 % of 16 uploads"),
         ([*audited(40, 0), sample(1, share=0.1, position=0.05)], 2_000, "of the 40 audits below"),
     ],
-    ids=["audits are due", "audits began later", "no audits", "the share was changed"],
+    ids=[
+        *("audits are due", "audits began later", "an audit is due", "an audit was due"),
+        *("one is enough", "audits begin now", "none was drawn", "the share was changed"),
+    ],
 )
 def test_what_the_figures_leave_out_is_said(
     samples: list[Sample], uploads: int, remark: str
 ) -> None:
     found = report(*samples, accepted=uploads).remarks()
     assert len([text for text in found if remark in text]) == 1
+
+
+def test_a_share_of_0_is_advised_against() -> None:
+    told = report(audit_share=0, accepted=16).remarks()
+    assert told[-1] == "accepted: no audit was due: deploy with AuditShare above 0"
 
 
 def test_a_good_sample_has_no_remark_but_on_the_promise() -> None:
@@ -186,12 +197,16 @@ def test_the_ledger_s_audits_make_the_report_and_its_exit_code(ops: Ops, audits:
     def ran(*words: str) -> Any:
         return ops(None, "quality", *words, "--stack", "test-quality")
 
-    assert "no audit was due" not in ran().out  # nothing was uploaded
+    assert "no audit " not in ran().out  # nothing was uploaded
+    future = ran("--since", "2999-01-01")
+    assert (future.code, future.out) == (2, "")
+    assert "nothing has come since 2999-01-01T00:00:00Z" in future.err
     numbers = list(due(12))
     sampled = set(numbers)
     others = [number for number in range(numbers[-1]) if number not in sampled]
     for number in others:
         recorded(audits, number)
+    assert f"no audit has been due yet: 2 % of {len(others)} uploads" in ran().out
     for number in numbers[:9]:
         recorded(audits, number, outcome="confirmed", audit="agreed")
     for number in numbers[9:11]:
