@@ -142,9 +142,10 @@ def files(folder: Path) -> dict[str, list[Path]]:
                 " fill the class or remove its folder"
             )
     if len(found) < 2:
+        held = f"only the folder {next(iter(found))}/" if found else "no folders"
         raise DatasetError(
-            f"{folder} holds {len(found)} class folders ({', '.join(found) or 'none'});"
-            " at least 2 are needed, for instance bicycle/ and motorcycle/"
+            f"{folder} holds {held}; it needs a folder of pictures for each class, at least 2,"
+            " for instance bicycle/ and motorcycle/"
         )
     return found
 
