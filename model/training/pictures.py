@@ -32,7 +32,7 @@ MAX_PIXELS = 50_000_000  # a 50-megapixel phone; more is a decompression bomb or
 # Strangers to a picture of a named class, in figures and promises. Data sets have any number of
 # them; the shipped model's first one had 1.9.
 OTHERS_A_NAMED = 2
-KEPT_SIDE = 256  # pixels; twice the network's input, so that cropping still finds detail
+KEPT_SIDE = 256  # pixels, as the workflow sends them: cropping to the network's 160 finds detail
 
 
 class DatasetError(CommandError):
