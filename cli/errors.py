@@ -13,6 +13,7 @@ its work, 130 interrupted.
 
 import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -29,8 +30,8 @@ UNKNOWN_KEYS = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidA
 # 403: of a HEAD request, whose answer has no words.
 DENIED = {"403", "AccessDenied", "AccessDeniedException", "AuthorizationError"}
 NOT_AWS = (
-    "what answers is not AWS: see AWS_ENDPOINT_URL, the proxy, and whether the network wants a"
-    " login in the browser"
+    "what answers is not AWS: see AWS_ENDPOINT_URL, the proxy, the region, and whether the network"
+    " wants a login in the browser"
 )
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, the quota, the limit of a file
 
@@ -89,7 +90,7 @@ def explained(error: Exception, denied: str = "") -> str:
     if isinstance(error, exceptions.ConnectionError):
         return f"AWS cannot be reached: {error}; see the network, AWS_ENDPOINT_URL and --region"
     if isinstance(error, ResponseParserError):
-        return f"{NOT_AWS}: {error}"
+        return f"{NOT_AWS}: {unread(str(error))}"
     if isinstance(error, exceptions.ClientError):
         code, call = code_of(error), error.operation_name
         if code in EXPIRED:
@@ -102,6 +103,16 @@ def explained(error: Exception, denied: str = "") -> str:
             return f"{call} was refused: the object is archived ({code}): restore it first"
         return f"{call} was refused: {code}: {message_of(error)}"
     return f"{type(error).__name__}: {error}"
+
+
+def unread(problem: str) -> str:
+    """Return what botocore says of an answer that it could not read, without the answer.
+
+    Of a web page its title is told: a login, or the error of a server.
+    """
+    title = re.search(r"<title>([^<]*)", problem, re.IGNORECASE)
+    page = f"; it sent the page {title[1].strip()!r}" if title else ""
+    return problem.partition(", invalid XML received")[0] + page
 
 
 @escaped_output()

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 2.0
 # A failure may still become a decision, by python -m ops redrive; everything else is final.
-FAILED = ("failed", "superseded")
+UNDECIDED = ("failed", "rejected", "superseded")
 
 
 def upload(s3: Any, bucket: str, prefix: str, picture: Path) -> str:
@@ -62,8 +63,14 @@ def main() -> int:
         return 1
     shown = {field: item[field] for field in ("upload", "outcome", "label", "confidence", "reason")}
     print(json.dumps(shown, default=float))
-    return int(item["outcome"] in FAILED)
+    return int(item["outcome"] in UNDECIDED)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (OSError, BotoCoreError, ClientError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -110,10 +110,12 @@ def main(words: Sequence[str] | None = None, sources: "Sequence[Source] | None" 
 
 def run(arguments: argparse.Namespace, sources: "Sequence[Source] | None") -> int:
     """Lay out the data set, unless own folders are given; check the folders, print their counts."""
-    from model.training import cifar, own_pictures, strangers
+    from model.training import cifar, own_pictures, pictures, strangers
 
     folders, out = arguments.check, arguments.out or Path("data")
     if not folders:
+        if arguments.own:
+            pictures.files(arguments.own)  # a mistyped name is found before the download
         archives = {}
         for source in sources or (cifar.CIFAR100, cifar.CIFAR10):
             archives[source] = out / source.url.rsplit("/", 1)[1]

@@ -39,12 +39,8 @@ EVENTBRIDGE = "https://aws.amazon.com/eventbridge/pricing/"  # S3's own events c
 PIPE_REQUEST = 0.40 / MILLION
 CUSTOM_EVENT = 1 / MILLION
 
-SQS = "https://aws.amazon.com/sqs/pricing/"
-SQS_REQUEST = 0.40 / MILLION
-
 CLOUDWATCH = "https://aws.amazon.com/cloudwatch/pricing/"
 LOG_GB = 0.50
-CLOUDWATCH_REQUEST = 0.01 / 1000  # DescribeAlarms
 ALARM_METRIC_MONTH = 0.10  # for each metric that an alarm lists
 CUSTOM_METRIC_MONTH = 0.30
 DASHBOARD_MONTH = 3.00

@@ -84,6 +84,12 @@ def test_what_a_page_links_to_exists(page: str) -> None:
         assert (ROOT / page).parent.joinpath(target).exists(), target
 
 
+def test_every_picture_of_a_page_is_written_by_make_screenshots() -> None:
+    source = (ROOT / "tests/support/screenshots.py").read_text()
+    shots = re.findall(r"\bShot\(\"(\w+)\"", source)
+    assert sorted(shots) == sorted(path.stem for path in (ROOT / "docs").glob("*.png"))
+
+
 @pytest.mark.parametrize("target", found(r"(?m)(?:`|^)make (\.?[a-z][\w./-]*)"))
 def test_a_make_target_that_a_page_names_exists(target: str) -> None:
     done = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, check=False)

@@ -51,8 +51,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 PACKAGES = ("cli", "model", "ops", "local", "benchmarks")
 PROJECT = {*PACKAGES, "tests", "functions", "notebooks", "examples"}
 EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
-# Those that ship in a consumer's package, or run beside it, have their own modules and boto3.
-OF_EXAMPLES = {"boto3", *(path.stem for path in EXAMPLES)}
+# Those that ship in a consumer's package, or run beside it, have their own modules and boto3,
+# which brings botocore with it.
+OF_EXAMPLES = {"boto3", "botocore", *(path.stem for path in EXAMPLES)}
 
 
 def module_of(path: Path) -> str:

@@ -7,6 +7,7 @@ The stack's parameter UploadOrigin has to be http://localhost:8000 then.
 
 import argparse
 import json
+import sys
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 PAGE = Path(__file__).with_name("index.html")
 MOST_BYTES = 25 * 1024 * 1024  # what the workflow takes
@@ -101,4 +103,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (OSError, BotoCoreError, ClientError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -8,9 +8,11 @@ It takes announcements until Ctrl-C; with --drain until the queue is empty.
 import argparse
 import json
 import logging
+import sys
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from announcement import parse
 from routes import follow
@@ -57,4 +59,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (BotoCoreError, ClientError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

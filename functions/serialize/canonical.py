@@ -12,12 +12,15 @@ from PIL import Image
 from rejection import ImageRejected, Reason
 from stripped import Stripped, usable_profile
 
-# Pixels. The model squashes the picture to 128 x 128; at twice that side its answers agree with
-# those on the whole picture (benchmarks/canonical_agreement.py), and a larger input has room.
+# Pixels. The model squashes the picture to 160 x 160. Of 737 training pictures, enlarged as
+# benchmarks/canonical_agreement.py does, 99.3 % have the label of the whole picture, and the
+# confidence differs by 0.01 on average; with 320 pixels it was 99.2 % and 0.01, for 1.7 times the
+# bytes.
 LONGEST_SIDE = 256
 
-# Below this many pixels nothing is lost in encoding: a JPEG's 8 x 8 blocks would show once the
-# model enlarges the picture. Above it a JPEG takes a quarter of a PNG's bytes.
+# Up to so many pixels nothing is lost in encoding, for what a JPEG loses is enlarged with the
+# picture: the confidence differs by 0.007 on average at 32 x 32, by 0.003 at 128 x 128, and by as
+# much at 160 x 160. From there a JPEG takes a quarter of a PNG's bytes.
 MAX_LOSSLESS_PIXELS = 128 * 128
 
 # base64 makes 4 bytes of 3, and the document's other members take up to 6,500 bytes (a key of

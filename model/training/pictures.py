@@ -32,7 +32,7 @@ MAX_PIXELS = 50_000_000  # a 50-megapixel phone; more is a decompression bomb or
 # Strangers to a picture of a named class, in figures and promises. Data sets have any number of
 # them; the shipped model's first one had 1.9.
 OTHERS_A_NAMED = 2
-KEPT_SIDE = 256  # pixels; twice the network's input, so that cropping still finds detail
+KEPT_SIDE = 256  # pixels, as the workflow sends them: cropping to the network's 160 finds detail
 
 
 class DatasetError(CommandError):
@@ -142,9 +142,10 @@ def files(folder: Path) -> dict[str, list[Path]]:
                 " fill the class or remove its folder"
             )
     if len(found) < 2:
+        held = f"only the folder {next(iter(found))}/" if found else "no folders"
         raise DatasetError(
-            f"{folder} holds {len(found)} class folders ({', '.join(found) or 'none'});"
-            " at least 2 are needed, for instance bicycle/ and motorcycle/"
+            f"{folder} holds {held}; it needs a folder of pictures for each class, at least 2,"
+            " for instance bicycle/ and motorcycle/"
         )
     return found
 

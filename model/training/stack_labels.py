@@ -47,7 +47,7 @@ CLASS = re.compile(r"[^\W_][\w .-]{0,62}")  # it becomes a folder
 GONE = {"404", "NoSuchKey", "NotFound", "412", "PreconditionFailed"}
 
 NAME = re.compile(r"([0-9a-f]{16})__([0-9a-f]{32}\.[a-z]+)")
-TOGETHER = 64  # pictures, of at most 25 MB each: what an interruption can lose
+TOGETHER = 64  # pictures, of at most 25 MiB each: what an interruption can lose
 THREADS = 8
 # To read one picture, which a stranger has uploaded; training will read it again.
 MAX_MEMORY_MB, MAX_SECONDS = 1_000, 20

@@ -14,7 +14,7 @@ TRANSFORMER = "Confidence is a metric by a transformer of the audit log"
 UNQUOTED = "Placeholders of the pipe stand unquoted"
 # The metrics are made of the log: their rows would blame what is right.
 NOT_LOGGED = "the audit log has no announcement of this run"
-NUMBERS = ("confidence", "threshold")
+NUMBERS = ("confidence",)
 PLACEHOLDERS = (
     "the quotes around the placeholders of InputTemplate, AnnouncementPipe in template.yaml"
 )

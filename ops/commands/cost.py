@@ -192,7 +192,8 @@ def sources() -> list[list[str]]:
         ],
         [
             "ledger: item, indexes",
-            f"{figures['item_bytes']:,} bytes: {units} write units in the table and in its index",
+            f"{figures['item_bytes']:,} bytes: {units} write units in the table, {units} in the"
+            " index of outcomes, 1 in that of audits",
             a_million(prices.DYNAMODB_WRITE),
             prices.DYNAMODB,
         ],

@@ -19,9 +19,9 @@ from cli.arguments import add_dry_run, add_json
 from cli.errors import CommandError
 from cli.escaping import printable
 from ops.reviewing import reviewer
-from ops.reviewing.reviews import Labelled, Reviews
+from ops.reviewing.reviews import LABELLED, Labelled, Reviews
 from ops.stack import names
-from ops.stack.ledger import Changed, Decision
+from ops.stack.ledger import DECISIONS, Changed, Decision
 from ops.stack.outputs import Stack
 
 
@@ -48,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     if read is None:
         hint = stack.command("reconcile")
         raise CommandError(f"the ledger does not know {printable(upload)}; {hint}")
-    if not (arguments.new_class or arguments.label in reviews.classes_of(read)):
+    known = arguments.new_class or arguments.label in reviews.classes_of(read)
+    if not known and read.outcome in (*DECISIONS, *LABELLED):  # else relabel() refuses the upload
         raise CommandError(
             f"{arguments.label!r} is none of the classes: {', '.join(reviews.classes_of(read))};"
             " --new-class adds it"

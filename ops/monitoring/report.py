@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from textwrap import TextWrapper
 
 from cli.terminal import table
 from model.training.rounding import rounded_up
@@ -16,6 +17,7 @@ from ops.monitoring.windows import Windows
 
 MODELS_LISTED = 5
 SMALLEST_P = 1e-99  # that is written out
+COLUMNS = 80
 HEADER = ("compared", "baseline", "now", "PSI", "p", "result")
 
 
@@ -115,7 +117,7 @@ class Report:
         """Return the summary for a terminal."""
         lines = [f"{self.source}, {self.period()}"]
         lines += [f"  {name:<20}{value:>9}  {remark}" for name, value, remark in self.figures()]
-        lines += [f"! {remark}" for remark in self.remarks()]
+        lines += [wrapped(f"! {remark}") for remark in self.remarks()]
         if self.judgement.whole:
             rows = [
                 (
@@ -135,7 +137,7 @@ class Report:
         judged = sum(map(bool, self.judgement.windows))
         if judged:
             lines.append(f"  {drifted} of {judged} windows drifted")
-        return "\n".join([*lines, f"{self.verdict()}. {self.promise()}."])
+        return "\n".join([*lines, wrapped(f"{self.verdict()}. {self.promise()}.")])
 
     def mark(self, found: Comparison) -> str:
         """Return a word for the result of a comparison."""
@@ -179,6 +181,14 @@ class Report:
             },
             indent=2,
         )
+
+
+def wrapped(text: str) -> str:
+    """Return a sentence in lines that fit a terminal; names and options stay whole."""
+    lines = TextWrapper(
+        COLUMNS, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    return lines.fill(text)
 
 
 def p_as_text(value: float) -> str:

@@ -161,13 +161,18 @@ def print_table(title: str, counts: dict[str, int]) -> None:
     """Print what was counted, a line each."""
     print(f"\n{title}")
     for name, number in sorted(counts.items()):
-        print(f"  {name:<42}{number:>8,}")
+        print(as_row(name, number))
+
+
+def as_row(name: str, number: int) -> str:
+    """Return what was counted on a line; the longest name is a state's with a phrase before it."""
+    return f"  {name:<46}{number:>8,}"
 
 
 def print_verdict(verdict: Verdict, put: int) -> None:
     """Print the end: outcomes, announcements, and what was broken."""
     print_table(f"outcomes of {put:,} uploads", verdict.outcomes)
-    print(f"  {'gone before it could be recorded':<42}{verdict.unrecorded:>8,}")
+    print(as_row("gone before it could be recorded", verdict.unrecorded))
     print(f"\nannouncements {verdict.announcements:,}, of which repeated {verdict.repeated:,}")
     for sentence in verdict.broken[:20]:
         print(f"! {sentence}")

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from ops.stack.ledger import Decision
+from tests.chaos.__main__ import as_row
 from tests.chaos.faults import FAULTS
-from tests.chaos.uploads import FATES, Upload
+from tests.chaos.uploads import BACK, FATES, Upload
 from tests.chaos.verdict import Detail, judged
 from tests.support.project import ROOT
 
@@ -160,3 +161,8 @@ def test_a_broken_promise_is_found(run: Run, finding: str) -> None:
 def test_the_run_that_is_shown_had_every_fault(fault: str) -> None:
     shown = (ROOT / "docs/chaos.md").read_text()
     assert re.search(rf"^  {re.escape(fault)} +[1-9]", shown, re.MULTILINE), "run make chaos"
+
+
+def test_the_numbers_of_a_run_stand_in_one_column() -> None:
+    rows = [as_row(name, 1_000) for name in (*FAULTS, BACK)]
+    assert {len(row) for row in rows} == {len(as_row("", 0))}

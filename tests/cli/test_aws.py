@@ -19,6 +19,7 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
     body = PAGE
+    status = 200
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -26,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.send_response(200)
+        self.send_response(self.server.status)
         self.send_header("Content-Type", "text/html")
         self.send_header("Content-Length", str(len(self.server.body)))
         self.end_headers()
@@ -67,6 +68,7 @@ COMMANDS = pytest.mark.parametrize(
         pytest.param(PAGE, id="page"),
         pytest.param(b"\n<!DOCTYPE html><p>Sign in<br>", id="page-that-is-no-XML"),
         pytest.param(b"<p>Sign in<br>", id="part-of-a-page"),
+        pytest.param(b"<!doctype html><title>500 Internal Server Error</title><p>", id="error"),
         pytest.param(b"It works!", id="text"),
     ],
 )
@@ -81,6 +83,22 @@ def test_what_is_not_aws_is_named_in_one_line(
     said = capsys.readouterr().err
     assert "what answers is not AWS: see AWS_ENDPOINT_URL, the proxy" in said
     assert said.count("\n") == 1
+    assert "<" not in said
+
+
+def test_the_page_of_a_server_s_error_is_told_by_its_title(
+    server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.status, server.body = (
+        500,
+        b"<!doctype html>\n<title>500 Internal Error</title>\n<p>It is",
+    )
+    monkeypatch.setattr("ops.stack.outputs.ATTEMPTS", 1)
+    assert ops(["status"]) == 2
+    said = capsys.readouterr().err
+    assert "Unable to parse response" in said
+    assert said.endswith("; it sent the page '500 Internal Error'\n")
+    assert said.count("<") == 0
 
 
 @COMMANDS

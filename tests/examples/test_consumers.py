@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ import pytest
 
 from tests.examples.conftest import EXAMPLES, Announce
 from tests.support.cloud import Cloud, Stack
+from tests.support.processes import take_interrupts
 from tests.support.project import ROOT
 from tests.support.waiting import until
 
@@ -225,3 +227,25 @@ def test_a_message_that_cannot_be_read_stays_in_the_queue(
     counted = sqs.get_queue_attributes(QueueUrl=on_sqs["Queue"], AttributeNames=[name])
     left = drained.stderr.count(" is left in the queue")
     assert int(counted["Attributes"][name]) == left
+
+
+def test_a_consumer_ends_with_ctrl_c(
+    cloud: Cloud, on_sqs: dict[str, str], announce: Announce
+) -> None:
+    del on_sqs
+    # The last test of the queue: what it was about to take stays hidden there.
+    announce(1, "accepted", "bicycle")
+    command = [sys.executable, str(EXAMPLES / "consumer/on_sqs.py"), "--stack", "consumer-on-sqs"]
+    with subprocess.Popen(
+        command,
+        env=os.environ | cloud.aws.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=take_interrupts,
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()  # it is at work
+        process.send_signal(signal.SIGINT)
+        assert "Traceback" not in process.communicate()[1]
+    assert process.returncode == 130

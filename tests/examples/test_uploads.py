@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -19,6 +20,7 @@ import requests
 from tests.examples.conftest import EXAMPLES
 from tests.support.browser import chromium
 from tests.support.cloud import Cloud, Stack
+from tests.support.processes import take_interrupts
 from tests.support.project import ROOT
 from tests.support.waiting import until
 
@@ -38,15 +40,21 @@ server = load("browser/server.py")
 
 
 @pytest.mark.parametrize(
-    ("picture", "outcome", "label"),
-    [("bicycle.png", "accepted", "bicycle"), ("no-image.jpg", "rejected", "")],
+    ("picture", "outcome", "label", "code"),
+    [("bicycle.png", "accepted", "bicycle", 0), ("no-image.jpg", "rejected", "", 1)],
 )
 def test_a_server_uploads_and_waits_for_the_outcome(
-    standard: Stack, run_example: Run, images: Path, picture: str, outcome: str, label: str
+    standard: Stack,
+    run_example: Run,
+    images: Path,
+    picture: str,
+    outcome: str,
+    label: str,
+    code: int,
 ) -> None:
     del standard
     ran = run_example("upload_and_wait.py", images / picture, "--stack", "test-standard")
-    assert ran.returncode == 0, ran.stderr
+    assert ran.returncode == code, ran.stderr
     said = json.loads(ran.stdout)
     assert (said["outcome"], said["label"]) == (outcome, label)
     assert said["upload"].rpartition("#")[0].endswith(f"/{picture}")
@@ -61,6 +69,44 @@ def test_who_waits_longer_than_patience_hears_of_what(
     assert ran.returncode == 1
     assert "bicycle.png#" in ran.stderr
     assert "within 0 s: ask again later" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "named"),
+    [
+        ("upload_and_wait.py", ["nope.png", "--stack", "test-standard"], "'nope.png'"),
+        ("upload_and_wait.py", ["nope.png", "--stack", "nope"], "id nope does not exist"),
+        ("browser/server.py", ["--stack", "nope"], "id nope does not exist"),
+        ("consumer/on_sqs.py", ["--stack", "nope"], "id nope does not exist"),
+    ],
+    ids=["picture", "uploader's stack", "server's stack", "consumer's stack"],
+)
+def test_what_is_not_there_is_named_in_one_line(
+    cloud: Cloud, run_example: Run, program: str, words: list[str], named: str
+) -> None:
+    del cloud
+    ran = run_example(program, *words)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("error: ")
+    assert len(ran.stderr.splitlines()) == 1
+    assert named in ran.stderr
+
+
+def test_the_server_ends_with_ctrl_c(standard: Stack) -> None:
+    command = [sys.executable, str(EXAMPLES / "browser/server.py")]
+    with subprocess.Popen(
+        [*command, "--stack", "test-standard", "--port", "0"],
+        env=os.environ | standard.aws.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=take_interrupts,
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.communicate() == ("", "")
+    assert process.returncode == 130
 
 
 @pytest.fixture(scope="module")

@@ -254,7 +254,11 @@ def test_promises_are_not_judged_on_pictures_that_stand_for_others(
         pytest.param(["OLD", "OLD", "nowhere"], "nowhere is not a folder", id="no data"),
         pytest.param(["OLD", "BARE", "DATA"], "holds no card.json: it tells", id="no card"),
         pytest.param(["OLD", "TORN", "DATA"], "card.json: it tells no threshold", id="torn card"),
-        pytest.param(["OLD", "OLD", "EMPTY"], "holds 0 class folders", id="no pictures"),
+        pytest.param(
+            ["OLD", "OLD", "EMPTY"],
+            "holds no folders; it needs a folder of pictures for each class",
+            id="no pictures",
+        ),
         pytest.param(["OLD", "OLD", "BROKEN"], "none of 2 pictures can be read", id="all broken"),
     ],
 )

@@ -274,6 +274,16 @@ def test_the_command_downloads_lays_out_and_checks(
         assert not (tmp_path / "data/train/other" / kind).exists()
 
 
+def test_own_pictures_are_looked_for_before_the_download(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--out", str(tmp_path / "data"), "--own", str(tmp_path / "nowhere")]
+    assert main(words, [source(home)]) == 2
+    assert "nowhere is not a folder" in capsys.readouterr().err
+    assert home.ranges == []
+    assert not (tmp_path / "data").exists()
+
+
 def test_own_pictures_replace_those_of_the_last_time(tmp_path: Path) -> None:
     mine, folder = tmp_path / "mine", tmp_path / "train"
     for name in ("bicycle/scene__a.png", "bicycle/b.png", "van/c.png"):
@@ -351,7 +361,11 @@ def single(own: Path) -> None:
         pytest.param(broken, r"bad\.jpg: cannot be read \(not a picture\)", id="not a picture"),
         pytest.param(truncated, r"half\.png: cannot be read", id="truncated"),
         pytest.param(duplicate, r"same\.bmp .* is .*a\.png", id="duplicate across splits"),
-        pytest.param(single, r"holds 1 class folders \(cat\)", id="one class only"),
+        pytest.param(
+            single,
+            "holds only the folder cat/; it needs a folder of pictures for each class",
+            id="one class only",
+        ),
     ],
 )
 def test_a_folder_that_would_spoil_training_is_refused(

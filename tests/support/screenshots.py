@@ -1,13 +1,16 @@
-"""The pictures of pages that README.md shows, of a real run.
+"""The pictures of pages that README.md and docs/ show, of a real run.
 
     python -m tests.support.screenshots      write them anew
 
 The sample pictures go through the workflow of an embedded AWS, one is labelled, and a headless
-Chromium shows the demo's page and the console's.
+Chromium shows the demo's page and the console's. The monitoring report is of two weeks of
+benchmarks/camera.py, by the commands of docs/monitoring.md.
 """
 
 import io
 import logging
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,7 @@ from tests.support.waiting import until
 
 IMAGES = ROOT / "events" / "images"
 DOCS = ROOT / "docs"
+CAMERA = ".demo/camera"  # from the project's folder: the report says where its captures are
 COLOURS = 96
 MAX_BYTES = 150_000
 PATIENCE_S = 60
@@ -54,6 +58,10 @@ def main() -> None:
     """Write all pictures. Raises ValueError for one that is too large for a README."""
     for chatty in ("werkzeug", "moto", "local", "waitress.queue"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    report = monitored().as_uri()
+    with chromium("--force-color-profile=srgb") as browser:
+        shot = Shot("monitor", report, width=1120)
+        write(shot, taken(browser, shot))
     with embedded_aws() as aws, environment(aws.environment()):
         outputs = aws.deploy(STACK)
         follower = Follower(aws, outputs)
@@ -79,6 +87,21 @@ def main() -> None:
                 Shot("phone", f"{page}uploads#{token}", width=360, height=780),
             ):
                 write(shot, taken(browser, shot))
+
+
+def monitored() -> Path:
+    """Return the report of a camera whose lens fogs, against a good week of it."""
+    python, baseline, out = [sys.executable, "-m"], f"{CAMERA}/good.json", f"{CAMERA}/monitor"
+    monitor = [*python, "ops", "monitor", "--out", out, "--captures"]
+    for words, code in (
+        ([*python, "benchmarks.camera", CAMERA], 0),
+        ([*monitor, f"{CAMERA}/before", "--write-baseline", baseline], 0),
+        ([*monitor, f"{CAMERA}/now", "--baseline", baseline], 1),  # drift
+    ):
+        ended = subprocess.run(words, cwd=ROOT, check=False)
+        if ended.returncode != code:
+            raise subprocess.CalledProcessError(ended.returncode, words)
+    return ROOT / out / "index.html"
 
 
 def taken(browser: Any, shot: Shot) -> bytes:

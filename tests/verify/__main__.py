@@ -1,10 +1,10 @@
-"""Ask every offline judge of the application, run what proves it, and print one table.
+"""Run every offline linter and validator on the application, and what proves it; print one table.
 
     python -m tests.verify
     python -m tests.verify --only checkov --only "least privilege"
 
-What a judge needs is installed into .verify/ first. The exit code is 1 if anything found a fault,
-or a judge could not be asked. A proof that this machine cannot run (no container engine, no newer
+What a check needs is installed into .verify/ first. The exit code is 1 if anything found a fault,
+or a check could not be run. A proof that this machine cannot run (no container engine, no newer
 Python) is NOT RUN, with its reason, and no fault.
 """
 
@@ -39,14 +39,14 @@ class Verdict:
 
 
 def ask(judge: Judge) -> Verdict:
-    """Let a judge judge; install what it needs, if that has not been done."""
-    say(f"asking {judge.name}")
+    """Run a linter or validator; install what it needs, if that has not been done."""
+    say(f"running {judge.name}")
     try:
         if judge.tool and not judge.tool.installed:
             judge.tool.install()
         findings = judge.findings(ROOT)
     except ToolMissing as missing:
-        return Verdict(judge, "NOT ASKED", [str(missing)], failed=True)
+        return Verdict(judge, "NOT INSTALLED", [str(missing)], failed=True)
     if findings:
         return Verdict(judge, f"{len(findings)} FAULTS", findings, failed=True)
     return Verdict(judge, "passed")
@@ -88,7 +88,7 @@ def say(what: str) -> None:
 
 def print_table(asked: Sequence[Verdict]) -> None:
     """Print one line per row, then what was found."""
-    lines = [("judge", "version", "looked at", "result", "cannot see")]
+    lines = [("check", "version", "looked at", "result", "cannot see")]
     lines += [
         (
             verdict.row.name,
@@ -110,7 +110,7 @@ def print_table(asked: Sequence[Verdict]) -> None:
 
 
 def main() -> int:
-    """Ask the judges that the command line names, or all."""
+    """Run the checks that the command line names, or all."""
     parser = argparse.ArgumentParser(
         "python -m tests.verify",
         description=__doc__,
@@ -118,7 +118,7 @@ def main() -> int:
     )
     names = [row.name for row in (*JUDGES, *PROOFS)]
     parser.add_argument(
-        "--only", action="append", choices=names, metavar="JUDGE", help=f"of {', '.join(names)}"
+        "--only", action="append", choices=names, metavar="CHECK", help=f"of {', '.join(names)}"
     )
     only = parser.parse_args().only or names
     logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of its own telemetry

@@ -1,4 +1,4 @@
-"""A folder with the application in it, as judges look at it: translated, filled in, resolved."""
+"""A folder with the application in it, as checks look at it: translated, filled in, resolved."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Known faults to plant in a copy of the application, and the judges that have to catch each."""
+"""Known faults to plant in a copy of the application, and the checks that have to catch each."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ FILES = ("template.yaml", "samconfig.toml", "pyproject.toml")
 
 @dataclass(frozen=True)
 class Fault:
-    """A text to replace in a file. caught_by: a text in the finding, by the judge that finds it."""
+    """A text to replace in a file. caught_by: a text in the finding, by the check that finds it."""
 
     id: str
     file: str
@@ -38,7 +38,7 @@ class Fault:
 
 
 def copy_of_the_application(folder: Path) -> Path:
-    """Copy what the judges look at into the folder and return it."""
+    """Copy what the checks look at into the folder and return it."""
     for name in FOLDERS:
         ignored = shutil.ignore_patterns("__pycache__", "*.onnx")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)

@@ -1,4 +1,4 @@
-"""The judges of the declarations: each reads a folder and returns what it finds wrong there."""
+"""The checks of the declarations: each reads a folder and returns what it finds wrong there."""
 
 import functools
 import json
@@ -55,7 +55,7 @@ class Judge:
 def translator(folder: Path) -> list[str]:
     """Run the SAM transform, which refuses what it cannot translate."""
     try:
-        Application(folder).translated  # noqa: B018 - translating is the judgement
+        Application(folder).translated  # noqa: B018 - translating is the check
     except InvalidDocumentException as error:
         return [str(cause.message) for cause in error.causes]
     except (KeyError, TypeError, ValueError) as error:
@@ -204,7 +204,7 @@ def structure_tests(folder: Path) -> list[str]:
 
 
 def _run(command: list[str], folder: Path) -> list[str]:
-    """Return the end of the output of a judge that says by its exit code what it has found."""
+    """Return the end of the output of a tool that says by its exit code what it has found."""
     ended = _process(command, folder)
     return [] if ended.returncode == 0 else [(ended.stdout + ended.stderr).strip()[-600:]]
 

@@ -78,7 +78,7 @@ PROOFS = (
     Proof(
         "planted faults",
         lambda: version("pytest"),
-        "whether the judges above see known faults",
+        "whether the checks above see known faults",
         ("tests/verify/test_planted_faults.py",),
         "faults that nobody has thought of",
     ),
@@ -152,14 +152,14 @@ PROOFS = (
         "what AWS bills: prices are read from its pages, durations measured here",
     ),
 )
-# Tests that read declarations only; as a judge they read a copy of the application too.
+# Tests that read declarations only; as a check they read a copy of the application too.
 STRUCTURE_TESTS = (
     "tests/test_structure.py",
     "tests/verify/test_alarms.py",
     "tests/verify/test_template.py",
 )
 
-# With these the judges' own rows: all that need not be run again after `python -m tests.verify`.
+# With these the rows of the checks: all that need not be run again after `python -m tests.verify`.
 TESTS = {
     *(test for proof in PROOFS for test in proof.tests),
     *STRUCTURE_TESTS,

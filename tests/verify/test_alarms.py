@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from model.training import calibration
+from ops.quality.estimates import RISK
 from ops.stack.ledger import AGREED, CORRECTED, DECISIONS, NOT_DUE, OUTCOMES
 from tests.support.project import ENDPOINT_TEMPLATE, ROOT, resources, template
 
@@ -102,6 +104,16 @@ def test_audits_are_counted_by_what_they_found() -> None:
     assert at(dimension["Value"]) == NOT_DUE  # which is not counted
 
 
+def test_the_alarm_of_audits_is_set_at_what_is_promised() -> None:
+    alarm = ALARMS["AuditsAlarm"]
+    [expression] = [
+        metric["Expression"] for metric in alarm["Metrics"] if metric["ReturnData"] is True
+    ]
+    assert [float(share) for share in re.findall(r"\d*\.\d+", expression)] == [RISK, RISK]
+    assert f"than {100 * RISK:g} % wrong" in alarm["AlarmDescription"]
+    assert calibration.RISK == RISK
+
+
 def test_the_texts_that_are_made_numbers_are_numbers() -> None:
     """A parser comes first; keys have at most three parts."""
     parser, converter = NUMBERS["TransformerConfig"]
@@ -118,7 +130,8 @@ def test_the_confidence_is_published_of_what_the_model_decided() -> None:
     [made] = CONFIDENCE["MetricTransformations"]
     value = made["MetricValue"].removeprefix("$.")
     assert CONFIDENCE["ApplyOnTransformedLogs"] is True
-    assert value in [e["Key"] for e in NUMBERS["TransformerConfig"][1]["TypeConverter"]["Entries"]]
+    [entry] = NUMBERS["TransformerConfig"][1]["TypeConverter"]["Entries"]
+    assert entry["Key"] == value  # nothing else is read as a number
     assert template()["Resources"]["ConfidenceMetric"]["DependsOn"] == "AuditLogNumbers"
     pattern = CONFIDENCE["FilterPattern"]
     assert re.findall(r"\$\.detail\.outcome = (\w+)", pattern) == list(DECISIONS)

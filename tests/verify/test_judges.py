@@ -1,4 +1,4 @@
-"""Every judge that is installed finds nothing wrong with the declarations."""
+"""Every linter and validator that is installed finds nothing wrong with the declarations."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The judges are no rubber stamps: each known fault is caught, by the judges that should."""
+"""Each known fault is caught, by the linters and validators that should."""
 
 from pathlib import Path
 

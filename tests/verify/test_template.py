@@ -1,4 +1,4 @@
-"""What no public judge of templates sees: test_planted_faults.py plants each of these faults."""
+"""What no public linter of templates sees: test_planted_faults.py plants each of these faults."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The judges that have requirements of their own: each in its own folder of .verify/, pinned.
+"""Linters and validators with requirements of their own: each in a folder of .verify/, pinned.
 
 `python -m tests.verify` installs what is missing; tests skip what is not there.
 """
@@ -16,7 +16,7 @@ HOME = ROOT / ".verify"
 
 
 class ToolMissing(Exception):
-    """A judge is not installed, or this machine cannot run it; the message says what to do."""
+    """A tool is not installed, or this machine cannot run it; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ LOCALSTACK = Tool(
     ),
     newer=True,
 )
-# Not a judge: the ordinary tool that has to read the same state as ops.
+# No validator: the ordinary tool that has to read the same state as ops.
 AWS_CLI = Tool("awscli", "1.46.3", "aws")
 TOOLS = (SAM, CHECKOV, PARLIAMENT, ASL_VALIDATOR, AXE, ZIZMOR, LOCALSTACK, AWS_CLI)
 

@@ -61,7 +61,14 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     command = [sys.executable, "-m", "model.train", "--data", str(data), "--out", str(out), *TRIAL]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
+    (out.parent / "stderr").write_text(ran.stderr)
     return out, ran.stdout
+
+
+def test_nothing_is_said_of_libraries_that_training_does_not_use(
+    trained: tuple[Path, str],
+) -> None:
+    assert "torchvision" not in (trained[0].parent / "stderr").read_text()
 
 
 def test_the_model_folder_keeps_the_contract_of_the_server(trained: tuple[Path, str]) -> None:

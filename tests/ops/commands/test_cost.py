@@ -1,6 +1,7 @@
 """What a million photos cost."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -67,6 +68,15 @@ def test_what_is_billed_by_the_month_is_what_the_template_declares() -> None:
     assert bills.measured()["watched"] == watched(), "run `python -m benchmarks.costs`"
     # Decisions by eight outcomes, their confidence, audits by two results.
     assert watched()["custom_metrics"] == 8 + 1 + 2
+
+
+def test_the_write_units_that_are_told_are_those_that_are_billed() -> None:
+    [told] = [what for line, what, *_ in cost.sources() if line == "ledger: item, indexes"]
+    units = [int(number) for number in re.findall(r"\b\d\b", told.partition(":")[2])]
+    billed = bills.bill("STANDARD", "x86_64", 1)["ledger: item, indexes"]
+    assert sum(units) == round(billed / prices.DYNAMODB_WRITE)
+    indexes = resources("AWS::DynamoDB::Table")["DecisionsTable"]["GlobalSecondaryIndexes"]
+    assert len(units) == 1 + len(indexes)
 
 
 @pytest.mark.parametrize(

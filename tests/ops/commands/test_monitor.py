@@ -89,6 +89,11 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
+def unwrapped(said: str) -> str:
+    """Return what was printed with each sentence on one line."""
+    return said.replace("\n  ", " ")
+
+
 def monitored(folder: Path, *words: str) -> int:
     """Run the command on the capture files around a folder."""
     top = folder.parents[5]
@@ -394,7 +399,7 @@ def test_the_card_of_the_model_in_use_is_the_baseline_or_how_to_give_it_is_said(
         (folder / "a.jsonl").write_text(line(OURS | {"model": model}))
         monitored(folder, *(["--baseline", str(ROOT / given)] if given else []))
         advice = "give the card of the model in use, --baseline FOLDER/card.json"
-        assert (advice in capsys.readouterr().out) == (model == "another")
+        assert (advice in unwrapped(capsys.readouterr().out)) == (model == "another")
 
 
 def test_a_baseline_of_too_few_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -403,6 +408,18 @@ def test_a_baseline_of_too_few_is_refused(folder: Path, capsys: pytest.CaptureFi
     assert monitored(folder, "--write-baseline", str(good)) == 2
     assert "99 inferences are too few for a baseline, 100 the least" in capsys.readouterr().err
     assert not good.exists()
+
+
+def test_sentences_of_the_summary_fit_a_terminal(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "a.jsonl").write_text("\n".join(line(labelled("boat")) for _ in range(30)))
+    assert monitored(folder) == 1
+    said = capsys.readouterr().out
+    remark, verdict = said[said.index("! ") :], said[said.index("Drift in ") :]
+    remark, verdict = remark[: remark.index("\nagainst ")], verdict[: verdict.index("\nReport: ")]
+    assert "--write-baseline" in remark  # an option is not broken at its hyphens
+    assert max(map(len, (remark + verdict).splitlines())) <= 80 < len(unwrapped(remark))
 
 
 def test_too_few_inferences_are_shown_and_not_judged(
@@ -419,9 +436,10 @@ def test_what_makes_a_comparison_worth_little_is_reported(
     (folder / "a.jsonl").write_text("\n".join(line("[0.98, 0.02]") for _ in range(30)))
     monitored(folder, "--labels", "bicycle,motorcycle", "--threshold", "0.9")
     said = capsys.readouterr().out
-    assert "! answers came from a model without a name (30); the baseline is of 2026" in said
-    assert "! the baseline is the pictures that the model was trained on" in said
-    assert f"not compared: it was decided at 0.900, the baseline's at {ACCEPT}" in said
+    remarks = unwrapped(said)
+    assert "! answers came from a model without a name (30); the baseline is of 2026" in remarks
+    assert "! the baseline is the pictures that the model was trained on" in remarks
+    assert f"not compared: it was decided at 0.900, the baseline's at {ACCEPT}" in remarks
     assert "\n  share accepted " not in said
 
 

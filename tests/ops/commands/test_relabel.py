@@ -67,8 +67,9 @@ def test_a_class_that_the_model_has_not_guessed_is_asked_for(
 
 def test_what_has_no_decision_is_refused(ops: Ops, standard: Stack) -> None:
     item = decided(standard, b"no picture")
-    ran = ops(standard, "relabel", item["upload"], "other")
-    assert (ran.code, "has no label: its outcome is rejected" in ran.err) == (2, True)
+    for label in ("other", "bicycle"):  # a class of every upload, and one that it needs no more
+        ran = ops(standard, "relabel", item["upload"], label)
+        assert (ran.code, "has no label: its outcome is rejected" in ran.err) == (2, True)
     ran = ops(standard, "relabel", item["upload"].replace("#", "x#"), "other")
     assert (ran.code, "the ledger does not know" in ran.err) == (2, True)
 

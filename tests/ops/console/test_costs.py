@@ -23,8 +23,8 @@ ROWS = [  # by page: what it asks its server, and how often in an hour
 READ_4_KB = prices.DYNAMODB_READ / 2
 PRICES = {
     "Query": READ_4_KB,
-    "GetQueueAttributes": prices.SQS_REQUEST,
-    "DescribeAlarms": prices.CLOUDWATCH_REQUEST,
+    "GetQueueAttributes": 0.40 / prices.MILLION,  # https://aws.amazon.com/sqs/pricing/
+    "DescribeAlarms": 0.01 / 1000,  # https://aws.amazon.com/cloudwatch/pricing/
     "DescribeEndpoint": 0.0,
     "DescribePipe": 0.0,
 }
