@@ -141,8 +141,9 @@ def parliament(folder: Path) -> list[str]:
         # It has no resource-level permission. AWS's own example names the stream all the same:
         # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/iam-policy-read-stream-only.html
         r"RESOURCE_MISMATCH AnnouncementPipeRole/[^{]*\[\{'action': 'dynamodb:ListStreams'[^{]*$",
-        # Each takes one of two kinds of ARN; parliament wants both, and there are no map runs here.
-        r"RESOURCE_MISMATCH (Operator|Viewer)Policy: "
+        # Each takes one of two kinds of ARN; parliament wants both. Of runs AWS names this kind:
+        # https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
+        r"RESOURCE_MISMATCH (Operator|Viewer|BackfillRun)Policy: "
         r"[^{]*\[\{'action': 'states:(List|Describe)Executions?'[^{]*$",
         # The SAM transform belongs to an account that is named "aws".
         r"INVALID_ARN (DeployRole|CloudFormationRole)/",
