@@ -100,7 +100,8 @@ def test_forget_deletes_item_picture_and_labelled_copy(
     item = decided(stack, (images / "cat.jpg").read_bytes(), "a b+c%20ü.jpg")
     heard = len(announced(stack, item["upload"], 1))
     pictures = Uploads(OpsStack(f"test-{stack.outputs['WorkflowType'].lower()}"))
-    copy = pictures.label(item["upload"], item["s3_key"], item["etag"], "other")
+    where = item["s3_bucket"], item["s3_key"], item["etag"]
+    copy = pictures.label(item["upload"], *where, "other")
     assert copy.startswith("labelled/other/")
     assert copy.endswith(".jpg")
     assert ops(stack, "forget", item["upload"]).code == 1
@@ -206,10 +207,11 @@ def test_an_overwritten_picture_is_neither_read_nor_labelled(
         Bucket=item["s3_bucket"], Key=item["s3_key"], Body=b"another"
     )
     pictures = Uploads(OpsStack("test-standard"))
+    where = item["s3_bucket"], item["s3_key"], item["etag"]
     with pytest.raises(PictureGone):
-        pictures.read(item["s3_key"], item["etag"])
+        pictures.read(*where)
     with pytest.raises(PictureGone):
-        pictures.label(item["upload"], item["s3_key"], item["etag"], "other")
+        pictures.label(item["upload"], *where, "other")
 
 
 def test_an_execution_that_still_runs_does_not_record_what_was_forgotten(
