@@ -122,7 +122,12 @@ def export(
         )
     for path in (fp32, int8):
         document = onnx.load(path)
-        del document.metadata_props[:]
+        graph = document.graph
+        # The exporter notes of each part by which files of this machine it came about.
+        for part in (document, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
+            del part.metadata_props[:]
+        for weights in graph.initializer:
+            del weights.metadata_props[:]
         onnx.helper.set_model_props(
             document, {"labels": json.dumps(list(labels)), "version": version}
         )

@@ -169,6 +169,12 @@ def test_evaluate_prints_the_figures_by_weight_beside_the_plain_ones(
     assert line.endswith("of 24   weighted nan")  # nothing here has a weight
 
 
+def test_no_file_of_a_model_names_a_path_of_the_machine(trained: tuple[Path, str]) -> None:
+    shipped = ROOT / "model" / "pretrained" / "model.onnx"
+    for path in (trained[0] / "model.onnx", trained[0] / "model-fp32.onnx", shipped):
+        assert b"training/export.py" not in path.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("option", "value", "bounds"),
     [
