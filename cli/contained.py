@@ -50,8 +50,8 @@ class Contained(Generic[Arguments, Result]):
                 raise
 
     def _answer(self, args: Any, kwargs: Any) -> Result:
-        pipe = self._pipe()
         try:
+            pipe = self._pipe()
             pipe.send((args, kwargs))
             if not pipe.poll(self._seconds):
                 raise Exceeded(f"it takes more than {self._seconds:g} s")

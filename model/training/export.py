@@ -124,10 +124,9 @@ def export(
         document = onnx.load(path)
         graph = document.graph
         # The exporter notes of each part by which files of this machine it came about.
-        for part in (document, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
+        values = (*graph.input, *graph.output, *graph.value_info, *graph.initializer)
+        for part in (document, graph, *graph.node, *values):
             del part.metadata_props[:]
-        for weights in graph.initializer:
-            del weights.metadata_props[:]
         onnx.helper.set_model_props(
             document, {"labels": json.dumps(list(labels)), "version": version}
         )

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ import pytest
 
 from tests.examples.conftest import EXAMPLES, Announce
 from tests.support.cloud import Cloud, Stack
-from tests.support.processes import take_interrupts
+from tests.support.processes import interrupted
 from tests.support.project import ROOT
 from tests.support.waiting import until
 
@@ -236,16 +235,6 @@ def test_a_consumer_ends_with_ctrl_c(
     # The last test of the queue: what it was about to take stays hidden there.
     announce(1, "accepted", "bicycle")
     command = [sys.executable, str(EXAMPLES / "consumer/on_sqs.py"), "--stack", "consumer-on-sqs"]
-    with subprocess.Popen(
-        command,
-        env=os.environ | cloud.aws.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=take_interrupts,
-    ) as process:
-        assert process.stdout
-        process.stdout.readline()  # it is at work
-        process.send_signal(signal.SIGINT)
-        assert "Traceback" not in process.communicate()[1]
-    assert process.returncode == 130
+    ended = interrupted(command, cloud.aws.environment())
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode == 130

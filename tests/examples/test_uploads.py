@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import os
-import signal
 import subprocess
 import sys
 import urllib.error
@@ -20,7 +19,7 @@ import requests
 from tests.examples.conftest import EXAMPLES
 from tests.support.browser import chromium
 from tests.support.cloud import Cloud, Stack
-from tests.support.processes import take_interrupts
+from tests.support.processes import interrupted
 from tests.support.project import ROOT
 from tests.support.waiting import until
 
@@ -94,19 +93,9 @@ def test_what_is_not_there_is_named_in_one_line(
 
 def test_the_server_ends_with_ctrl_c(standard: Stack) -> None:
     command = [sys.executable, str(EXAMPLES / "browser/server.py")]
-    with subprocess.Popen(
-        [*command, "--stack", "test-standard", "--port", "0"],
-        env=os.environ | standard.aws.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=take_interrupts,
-    ) as process:
-        assert process.stdout
-        process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        assert process.communicate() == ("", "")
-    assert process.returncode == 130
+    words = [*command, "--stack", "test-standard", "--port", "0"]
+    ended = interrupted(words, standard.aws.environment())
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("", "", 130)
 
 
 @pytest.fixture(scope="module")

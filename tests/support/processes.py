@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.support.project import ROOT
@@ -25,6 +25,25 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def take_interrupts() -> None:
     """Run in a new process: the background jobs of a shell ignore Ctrl-C, and so do theirs."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def interrupted(
+    words: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command until it has said a line, then send Ctrl-C; return how it ended."""
+    with subprocess.Popen(
+        words,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=take_interrupts,
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
 @contextlib.contextmanager

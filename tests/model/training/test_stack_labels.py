@@ -28,6 +28,7 @@ from ops.stack.ledger import Decision
 from ops.stack.outputs import Stack as OpsStack
 from tests.functions.serialize.attacks import exif_of_shared_values
 from tests.support.cloud import Cloud, Stack
+from tests.support.ops import role
 from tests.support.workflow import decided
 
 HELD_OUT = 20
@@ -421,23 +422,17 @@ def test_the_viewer_s_policy_is_enough(
     s3, bucket = own.aws.client("s3"), own.outputs["UploadBucket"]
     for key in (copy, gone.s3_key):
         s3.delete_object(Bucket=bucket, Key=key)
-    iam, sts = own.aws.client("iam"), own.aws.client("sts")
-    account = {"AWS": "arn:aws:iam::123456789012:root"}
-    trust = {"Effect": "Allow", "Principal": account, "Action": "sts:AssumeRole"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    arn = iam.create_role(RoleName="viewer", AssumeRolePolicyDocument=document)["Role"]["Arn"]
-    given = sts.assume_role(RoleArn=arn, RoleSessionName="viewer")["Credentials"]
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", given["AccessKeyId"])
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", given["SecretAccessKey"])
-    monkeypatch.setenv("AWS_SESSION_TOKEN", given["SessionToken"])
-    assert take(tmp_path / "without") == 2
-    assert "attach the policy in the stack's output ViewerPolicyArn" in capsys.readouterr().err
-    policy = own.outputs["ViewerPolicyArn"]
-    iam.attach_role_policy(RoleName="viewer", PolicyArn=policy)
-    assert take(tmp_path / "labels") == 0
-    assert len(classes(tmp_path / "labels")) == 1
-    iam.detach_role_policy(RoleName="viewer", PolicyArn=policy)
-    iam.delete_role(RoleName="viewer")
+    iam, policy = own.aws.client("iam"), own.outputs["ViewerPolicyArn"]
+    with role(own, "viewer") as given:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", given["AccessKeyId"])
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", given["SecretAccessKey"])
+        monkeypatch.setenv("AWS_SESSION_TOKEN", given["SessionToken"])
+        assert take(tmp_path / "without") == 2
+        assert "attach the policy in the stack's output ViewerPolicyArn" in capsys.readouterr().err
+        iam.attach_role_policy(RoleName="viewer", PolicyArn=policy)
+        assert take(tmp_path / "labels") == 0
+        assert len(classes(tmp_path / "labels")) == 1
+        iam.detach_role_policy(RoleName="viewer", PolicyArn=policy)
 
 
 @pytest.mark.parametrize(
