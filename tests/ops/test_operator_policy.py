@@ -20,6 +20,7 @@ from ops.stack.outputs import Stack as OpsStack
 from tests.support.cloud import Stack
 from tests.support.ops import Ops, dead_letter, empty, pointer
 from tests.support.project import resources
+from tests.support.waiting import until
 from tests.support.workflow import decided
 
 # Where an action is not called as the operation is.
@@ -111,6 +112,14 @@ def called(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
     return actions
 
 
+def children(stack: Stack) -> list[Any]:
+    """Return the map runs of the newest backfill."""
+    states, machine = stack.aws.client("stepfunctions"), stack.outputs["BackfillWorkflowArn"]
+    newest = states.list_executions(stateMachineArn=machine)["executions"][0]["executionArn"]
+    found: list[Any] = states.list_map_runs(executionArn=newest)["mapRuns"]
+    return found
+
+
 def policy_of(stack: Stack, output: str) -> IAMPolicy:
     """Return a policy as it is deployed."""
     iam, arn = stack.aws.client("iam"), stack.outputs[output]
@@ -182,7 +191,7 @@ def test_the_policies_grant_what_the_commands_call(
     with reading():
         ops(standard, "reconcile", "--grace", "0m")
     ops(standard, "reconcile", "--start", "--grace", "0m")
-    for number in range(20):  # enough to be stopped before all are asked about
+    for number in range(60):  # enough to be stopped before all are asked about
         standard.aws.client("s3").put_object(
             Bucket=standard.outputs["UploadBucket"], Key=f"uploads/old/{number}.png", Body=b"old"
         )
@@ -190,6 +199,7 @@ def test_the_policies_grant_what_the_commands_call(
     with reading():
         ops(standard, "backfill", "plan", *old)
     ops(standard, "backfill", "start", *old, "--yes")
+    until(lambda: children(standard))  # else there is no map run to watch
     ops(standard, "backfill", "stop")
     with reading():
         ops(standard, "backfill", "watch")
